@@ -1,0 +1,138 @@
+"""The words of the index: documents go in, hits come out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lfm2_colbert.errors import InvalidArgumentError
+
+MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
+MAX_ID_CHARACTERS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text under a stable id.
+
+    Attributes:
+        id: unique in a collection; for files the path relative to the indexed folder.
+        text: what is searched. Spans of hits are code points into it.
+        metadata: JSON values, kept and returned.
+    """
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a document that one set of token vectors stands for.
+
+    Attributes:
+        ordinal: place among the passages of its document, from 0.
+        start: first code point in the document's text.
+        end: one past the last code point.
+        tokens: tokens of the encoder in it.
+        language: ISO 639-1 code, guessed from the passage alone; "und" where it holds no letters.
+    """
+
+    ordinal: int
+    start: int
+    end: int
+    tokens: int
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Code points ``start:end`` of a document's text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A stretch of the document that query words matched, with the best cosine in it."""
+
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warning_:
+    """Something the caller should know that was no failure."""
+
+    code: str
+    message: str
+
+
+class Effort(StrEnum):
+    """How hard a search looks."""
+
+    EXACT = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """What a search may be told.
+
+    Attributes:
+        k: documents wanted, at least 1.
+        highlights: whether to align query tokens with passage tokens (costs one encoding a hit).
+    """
+
+    k: int = 10
+    highlights: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a senseless `k`.
+
+        Raises:
+            InvalidArgumentError: `k` is not between 1 and 1000.
+        """
+        if not 1 <= self.k <= 1000:
+            raise InvalidArgumentError(f"k must be between 1 and 1000, not {self.k}", help="ask for fewer hits")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document found, shown by its best passage.
+
+    Attributes:
+        rank: from 1; ties in score are broken by document id.
+        document_id: the document.
+        passage: ordinal of the best passage.
+        score: 0..1.
+        raw_score: MaxSim, the sum over query vectors of the best dot product.
+        text: the passage's text.
+        span: where it stands in the document.
+        language: guessed language of the passage.
+        metadata: the document's.
+        highlights: matched stretches, in reading order, code points into the document.
+    """
+
+    rank: int
+    document_id: str
+    passage: int
+    score: float
+    raw_score: float
+    text: str
+    span: Span
+    language: str
+    metadata: Mapping[str, Any]
+    highlights: tuple[Highlight, ...] = ()
+    anchor: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The hits of one query, best first, what was noticed on the way, and where the time went."""
+
+    query: str
+    hits: tuple[Hit, ...]
+    warnings: tuple[Warning_, ...] = ()
+    timings_ms: Mapping[str, float] = field(default_factory=dict)

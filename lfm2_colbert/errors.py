@@ -1,0 +1,232 @@
+"""Every error a person can meet, in one tree.
+
+    Lfm2ColbertError
+    ├── UsageError (exit 2: the call is off)
+    │   ├── InvalidArgumentError    invalid_argument
+    │   ├── InvalidConfigError      invalid_config
+    │   ├── UnknownNameError        unknown_name
+    │   │   └── UnknownEncoderError unknown_encoder
+    │   ├── NotFoundError           not_found
+    │   ├── AlreadyExistsError      already_exists
+    │   └── ModelMismatchError      model_mismatch
+    ├── DataError (exit 3: the data is off)
+    │   ├── CorruptionError         corrupt_data
+    │   ├── DocumentTooLargeError   document_too_large
+    │   ├── DuplicateIdError        duplicate_id
+    │   ├── EmptyDocumentError      empty_document
+    │   ├── InvalidEncodingError    invalid_encoding
+    │   ├── MalformedDocumentError  malformed_document
+    │   ├── NonFiniteVectorError    non_finite_vectors
+    │   ├── NotTextError            not_text
+    │   ├── UnsafeModelError        unsafe_model
+    │   └── UnsupportedFileError    unsupported_file
+    ├── EnvironmentFault (exit 4: this machine is off)
+    │   ├── FormatVersionError      format_version
+    │   ├── MissingExtraError       missing_extra
+    │   ├── ModelUnavailableError   model_unavailable
+    │   ├── PermissionDeniedError   permission_denied
+    │   └── StorageError            storage_failed
+    └── BusyError (exit 5: somebody else is at it)
+        └── IndexLockedError        index_locked
+
+`code` is what programs compare; it is the same in Python, on the command line and over HTTP.
+`help` is one way out, written as something the reader can do.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class Lfm2ColbertError(Exception):
+    """An error with a stable `code`, a sentence and one way out (`help`)."""
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, help: str = "") -> None:
+        """Keep the sentence and the way out apart, so that every surface can show them its own way."""
+        super().__init__(message)
+        self.message = message
+        self.help = help
+
+
+class UsageError(Lfm2ColbertError):
+    """The call itself is wrong."""
+
+    code = "usage"
+    exit_status = 2
+
+
+class InvalidArgumentError(UsageError):
+    """An argument is outside what it may be."""
+
+    code = "invalid_argument"
+
+
+class InvalidConfigError(UsageError):
+    """A configuration holds an unknown key or an impossible value."""
+
+    code = "invalid_config"
+
+
+class UnknownNameError(UsageError):
+    """A name is not in the table it was looked up in."""
+
+    code = "unknown_name"
+
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str]) -> "UnknownNameError":
+        """Say which names there are, the most similar first."""
+        return cls(f"no {kind} '{name}'", help=suggestion(name, known))
+
+
+class UnknownEncoderError(UnknownNameError):
+    """The encoder is neither a known name nor a model folder."""
+
+    code = "unknown_encoder"
+
+
+class NotFoundError(UsageError):
+    """A collection or document does not exist."""
+
+    code = "not_found"
+
+
+class AlreadyExistsError(UsageError):
+    """What was to be created is already there."""
+
+    code = "already_exists"
+
+
+class ModelMismatchError(UsageError):
+    """The collection was built by another encoder."""
+
+    code = "model_mismatch"
+
+
+class DataError(Lfm2ColbertError):
+    """The data handed in, or found on disk, is wrong."""
+
+    code = "data"
+    exit_status = 3
+
+
+class CorruptionError(DataError):
+    """A stored file differs from what was committed."""
+
+    code = "corrupt_data"
+
+
+class DocumentTooLargeError(DataError):
+    """A document is larger than one transaction may hold."""
+
+    code = "document_too_large"
+
+
+class DuplicateIdError(DataError):
+    """Two sources claim one document id."""
+
+    code = "duplicate_id"
+
+
+class EmptyDocumentError(DataError):
+    """A document holds no visible text."""
+
+    code = "empty_document"
+
+
+class InvalidEncodingError(DataError):
+    """A file's bytes are not UTF-8 (or UTF-16 with a byte order mark)."""
+
+    code = "invalid_encoding"
+
+
+class MalformedDocumentError(DataError):
+    """A file is broken in its own format."""
+
+    code = "malformed_document"
+
+
+class NonFiniteVectorError(DataError):
+    """An encoder gave NaN or infinity for a text."""
+
+    code = "non_finite_vectors"
+
+
+class NotTextError(DataError):
+    """A file named as text holds binary data."""
+
+    code = "not_text"
+
+
+class UnsafeModelError(DataError):
+    """A model folder holds something this program never loads."""
+
+    code = "unsafe_model"
+
+
+class UnsupportedFileError(DataError):
+    """No reader knows this kind of file."""
+
+    code = "unsupported_file"
+
+
+class EnvironmentFault(Lfm2ColbertError):
+    """Something on this machine is missing or refused."""
+
+    code = "environment"
+    exit_status = 4
+
+
+class FormatVersionError(EnvironmentFault):
+    """A store was written by another format of this program."""
+
+    code = "format_version"
+
+
+class MissingExtraError(EnvironmentFault):
+    """An optional library is not installed."""
+
+    code = "missing_extra"
+
+
+class ModelUnavailableError(EnvironmentFault):
+    """A model is neither on this machine nor reachable."""
+
+    code = "model_unavailable"
+
+
+class PermissionDeniedError(EnvironmentFault):
+    """The operating system refused access to a path."""
+
+    code = "permission_denied"
+
+
+class StorageError(EnvironmentFault):
+    """A write did not reach the disk; nothing of it was acknowledged."""
+
+    code = "storage_failed"
+
+
+class BusyError(Lfm2ColbertError):
+    """Somebody else holds what is needed."""
+
+    code = "busy"
+    exit_status = 5
+
+
+class IndexLockedError(BusyError):
+    """Another process writes this collection."""
+
+    code = "index_locked"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Write the help for a mistyped name: the nearest one, then all of them."""
+    names = sorted(known)
+    if not names:
+        return "there are none yet"
+    near = difflib.get_close_matches(name, names, n=1)
+    listed = "known: " + ", ".join(names)
+    return f"did you mean '{near[0]}'? {listed}" if near else listed
