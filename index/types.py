@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from lfm2_colbert.errors import InvalidArgumentError
@@ -63,17 +62,20 @@ class Highlight:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning_:
+class Notice:
     """Something the caller should know that was no failure."""
 
     code: str
     message: str
 
 
-class Effort(StrEnum):
-    """How hard a search looks."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file, or a row of one, that could not become a document; nothing else is touched by it."""
 
-    EXACT = "exact"
+    path: str
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +136,5 @@ class SearchResult:
 
     query: str
     hits: tuple[Hit, ...]
-    warnings: tuple[Warning_, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,15 @@
+"""Fixtures that several folders of tests share."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference material beside the repository; tests that need it skip without it."""
+    if not SHARED.is_dir():
+        pytest.skip("the reference material (../shared) is not beside the repository")
+    return SHARED
