@@ -1,0 +1,84 @@
+"""The one suite of every codec."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from index.codecs import CODECS
+from index.codecs.base import Codec
+from index.maxsim import maxsim_scores
+from lfm2_colbert.errors import NonFiniteVectorError
+from lfm2_colbert.multivectors import MultiVectors
+from lfm2_colbert.registry import lookup
+
+DIM = 128
+ERROR_BOUNDS = {"float16": 2.0**-11}
+"""Largest Euclidean distance between a unit vector and what comes back; a codec without a line here fails the suite."""
+
+
+@pytest.fixture(params=sorted(CODECS))
+def codec(request: pytest.FixtureRequest) -> Codec:
+    made: Codec = lookup(CODECS, request.param, "codec")()
+    return made
+
+
+def unit_vectors(n_tokens: int, seed: int) -> NDArray[np.float32]:
+    vectors = np.random.default_rng(seed).standard_normal((n_tokens, DIM)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_codec_is_found_under_its_own_name(codec: Codec) -> None:
+    assert isinstance(codec, Codec)
+    assert lookup(CODECS, codec.name, "codec") is type(codec)
+
+
+def test_round_trip_error_stays_within_the_bound(codec: Codec) -> None:
+    vectors = unit_vectors(2000, seed=1)
+    decoded = codec.decode(codec.encode(vectors))
+    assert decoded.dtype == np.float32
+    assert np.linalg.norm(decoded - vectors, axis=1).max() <= ERROR_BOUNDS[codec.name]
+
+
+def test_every_array_has_one_row_a_vector(codec: Codec) -> None:
+    assert {len(array) for array in codec.encode(unit_vectors(37, seed=2)).values()} == {37}
+
+
+def test_order_is_kept(codec: Codec) -> None:
+    vectors = unit_vectors(200, seed=3)
+    decoded = codec.decode(codec.encode(vectors))
+    np.testing.assert_array_equal((decoded @ vectors.T).argmax(axis=1), np.arange(200))
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.lists(st.integers(0, 49), max_size=60))
+def test_decoding_commutes_with_picking_rows(rows: list[int]) -> None:
+    for name in CODECS:
+        codec: Codec = lookup(CODECS, name, "codec")()
+        arrays = codec.encode(unit_vectors(50, seed=4))
+        picked = codec.decode({key: array[np.array(rows, dtype=np.int64)] for key, array in arrays.items()})
+        np.testing.assert_array_equal(picked, codec.decode(arrays)[np.array(rows, dtype=np.int64)])
+
+
+def test_no_vectors_come_back_as_no_vectors_of_the_same_width(codec: Codec) -> None:
+    arrays = codec.encode(np.zeros((0, DIM), dtype=np.float32))
+    assert {len(array) for array in arrays.values()} == {0}
+    assert codec.decode(arrays).shape == (0, DIM)
+
+
+def test_scores_equal_the_oracle_within_the_codec_s_error(codec: Codec) -> None:
+    query, vectors = unit_vectors(32, seed=5), unit_vectors(600, seed=6)
+    offsets = np.arange(0, 601, 60)
+    decoded = MultiVectors(codec.decode(codec.encode(vectors)), offsets)
+    exact = maxsim_scores(query, MultiVectors(vectors, offsets))
+    # |q·d − q·d'| ≤ ‖q‖‖d − d'‖, and a maximum moves no more than its terms
+    np.testing.assert_allclose(maxsim_scores(query, decoded), exact, atol=len(query) * ERROR_BOUNDS[codec.name])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(codec: Codec, value: float) -> None:
+    vectors = unit_vectors(5, seed=7)
+    vectors[3, 2] = value
+    with pytest.raises(NonFiniteVectorError, match="vector 3"):
+        codec.encode(vectors)
