@@ -22,7 +22,9 @@ def from_mapping(cls: type[Config], values: Mapping[str, Any]) -> Config:
     for key in values:
         if key not in fields:
             raise InvalidConfigError(f"{cls.__name__} has no key '{key}'", help=suggestion(key, fields))
-    required = [n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
+    required = [
+        n for n, f in fields.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
     missing = [name for name in required if name not in values]
     if missing:
         raise InvalidConfigError(f"{cls.__name__} lacks {', '.join(missing)}")
@@ -121,4 +123,5 @@ class EncoderConfig:
     dim: int
     backbone: BackboneConfig
     tokens: TokenContract
+    markers: tuple[str, ...]
     licence: str = ""
