@@ -1,0 +1,92 @@
+"""HTML: the main text of a page without its menus, through trafilatura; the stored text is the extracted one."""
+
+import codecs
+from collections.abc import Iterator
+from typing import Any
+
+import regex
+
+from index.reading.base import ReadOptions, SourceFile
+from index.reading.decoding import decode, decode_as, require_text
+from index.types import Document
+from lfm2_colbert.errors import MalformedDocumentError
+
+# A page may declare its encoding within its first kilobyte (HTML standard, "prescan a byte stream").
+DECLARED = regex.compile(rb"""(?:charset|encoding)\s*=\s*["']?([\w:.-]+)""", regex.IGNORECASE)
+PRESCAN_BYTES = 1024
+# The HTML standard reads these names as Windows-1252, which has printable characters where Latin-1 has controls.
+LATIN_1_NAMES = {"iso8859-1", "ascii"}
+INVISIBLE = ("script", "style", "template", "noscript", "head", "svg", "iframe", "object", "select")
+BLOCKS = {
+    *("address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "div", "dl", "dt", "figcaption"),
+    *("figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p"),
+    *("pre", "section", "table", "td", "th", "tr", "ul"),
+}
+
+
+def read(source: SourceFile, options: ReadOptions) -> Iterator[Document]:
+    """Give the page's main text, or all its visible text where no main text is found.
+
+    Raises:
+        MalformedDocumentError: there is no element in the file.
+    """
+    import trafilatura  # a fifth of a second: only when a page is read
+
+    tree = _parse(_decode(source.data(), source.id), source.id)
+    title = _title(tree)
+    main = trafilatura.bare_extraction(tree, include_comments=False)
+    text = (main.text if main else "").strip() or _visible_text(tree)
+    require_text(text, source.id)
+    yield Document(source.id, text, {"title": title} if title else {})
+
+
+def _decode(data: bytes, name: str) -> str:
+    marked = data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    declared = None if marked else DECLARED.search(data[:PRESCAN_BYTES])
+    if not declared:
+        return decode(data, name)
+    try:
+        encoding = codecs.lookup(declared[1].decode("ascii", "replace")).name
+    except LookupError:
+        return decode(data, name)
+    if encoding.startswith(("utf", "rot", "hex", "base64")):  # a declaration in readable bytes cannot mean UTF-16
+        return decode(data, name)
+    return decode_as(data, "cp1252" if encoding in LATIN_1_NAMES else encoding, name).replace("\r\n", "\n")
+
+
+def _parse(page: str, name: str) -> Any:
+    from lxml import etree, html
+
+    try:
+        # From bytes, because lxml refuses text that declares an encoding.
+        return html.document_fromstring(page.encode(), parser=html.HTMLParser(encoding="utf-8"))
+    except etree.ParserError as error:
+        raise MalformedDocumentError(f"{name} holds no HTML", help="give plain text the suffix .txt") from error
+
+
+def _title(tree: Any) -> str:
+    titles = (" ".join(element.text_content().split()) for element in [*tree.iter("title"), *tree.iter("h1")])
+    return next((title for title in titles if title), "")
+
+
+def _visible_text(tree: Any) -> str:
+    pieces: list[str] = []
+    for event, element in _walk(tree):
+        if event == "start" and isinstance(element.tag, str):
+            pieces += ["\n" if element.tag in BLOCKS else "", element.text or ""]
+        elif event == "end":
+            pieces += ["\n" if element.tag in BLOCKS else "", element.tail or ""]
+    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _walk(tree: Any) -> Iterator[tuple[str, Any]]:
+    from lxml import etree
+
+    walk = etree.iterwalk(tree, events=("start", "end", "comment", "pi"))
+    for event, element in walk:
+        hidden = element.tag in INVISIBLE or element.get("hidden") is not None
+        if event == "start" and hidden:
+            walk.skip_subtree()
+            continue
+        yield ("end" if event in ("comment", "pi") else event), element
