@@ -1,0 +1,260 @@
+"""Segment files: what is written comes back, and every kind of damage is named."""
+
+import dataclasses
+import errno
+import json
+import os
+import stat
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.codecs.float16 import Float16
+from index.records import SegmentInfo
+from index.segment import HEADER, TRAILER, Segment, write_segment
+from lfm2_colbert.errors import (
+    AlreadyExistsError,
+    CorruptionError,
+    FormatVersionError,
+    NonFiniteVectorError,
+    StorageError,
+)
+from lfm2_colbert.multivectors import MultiVectors
+
+
+def sample(seed: int = 1, lengths: tuple[int, ...] = (3, 0, 5, 1), dim: int = 16) -> MultiVectors:
+    generator = np.random.default_rng(seed)
+    items = [generator.standard_normal((n, dim)).astype(np.float16).astype(np.float32) for n in lengths]
+    return MultiVectors.of(items, dim=dim)
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
+def with_contents(raw: bytes, toc: bytes) -> bytes:
+    """The same file with another table of contents and a trailer that vouches for it."""
+    start = TRAILER.unpack(raw[-TRAILER.size :])[0]
+    return raw[:start] + toc + TRAILER.pack(start, len(toc), xxhash.xxh3_64_intdigest(toc), raw[-8:])
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> SegmentInfo:
+    return write_segment(tmp_path, 42, Float16(), sample())
+
+
+def test_what_was_written_is_read_back(tmp_path: Path, written: SegmentInfo) -> None:
+    segment = Segment.open(tmp_path, written)
+    segment.check()
+    np.testing.assert_array_equal(Float16().decode(segment.arrays), sample().vectors)
+    np.testing.assert_array_equal(segment.offsets, sample().offsets)
+
+
+def test_info_describes_the_file(tmp_path: Path, written: SegmentInfo) -> None:
+    content = (tmp_path / "0000000042.seg").read_bytes()
+    assert written == SegmentInfo(
+        number=42,
+        file="0000000042.seg",
+        n_bytes=len(content),
+        checksum=xxhash.xxh3_128_hexdigest(content),
+        n_passages=4,
+        n_tokens=9,
+        dim=16,
+        codec="float16",
+    )
+
+
+def test_bytes_are_where_the_format_says(tmp_path: Path, written: SegmentInfo) -> None:
+    raw = (tmp_path / written.file).read_bytes()
+    assert raw[:12] == b"LFM2SEG\n" + struct.pack("<HH", 1, 0)
+    assert raw[64 : 64 + 9 * 16 * 2] == sample().vectors.astype("<f2").tobytes()
+    offset, length, digest, magic = struct.unpack("<QQQ8s", raw[-32:])
+    toc = raw[offset : offset + length]
+    assert (offset + length + 32, xxhash.xxh3_64_intdigest(toc), magic) == (len(raw), digest, b"LFM2SEG\n")
+    sections = {section["name"]: section for section in json.loads(toc)["sections"]}
+    assert sections["offsets"]["offset"] % 64 == 0
+    start = sections["offsets"]["offset"]
+    assert np.frombuffer(raw[start : start + 40], "<i8").tolist() == [0, 3, 3, 8, 9]
+
+
+def test_file_is_read_only_and_no_temporary_is_left(tmp_path: Path, written: SegmentInfo) -> None:
+    assert [path.name for path in tmp_path.iterdir()] == [written.file]
+    assert stat.S_IMODE((tmp_path / written.file).stat().st_mode) == 0o444
+
+
+def test_arrays_cannot_be_written_to(tmp_path: Path, written: SegmentInfo) -> None:
+    segment = Segment.open(tmp_path, written)
+    with pytest.raises(ValueError, match="read-only"):
+        segment.arrays["vectors"][0, 0] = 1
+
+
+@pytest.mark.parametrize("lengths", [(), (0,), (0, 0)])
+def test_segments_without_vectors_round_trip(tmp_path: Path, lengths: tuple[int, ...]) -> None:
+    info = write_segment(tmp_path, 1, Float16(), sample(lengths=lengths))
+    segment = Segment.open(tmp_path, info)
+    segment.check()
+    assert Float16().decode(segment.arrays).shape == (0, 16)
+    assert len(segment.offsets) == len(lengths) + 1
+
+
+def test_a_published_number_is_never_written_again(tmp_path: Path, written: SegmentInfo) -> None:
+    before = (tmp_path / written.file).read_bytes()
+    with pytest.raises(AlreadyExistsError):
+        write_segment(tmp_path, 42, Float16(), sample(seed=2))
+    assert (tmp_path / written.file).read_bytes() == before
+
+
+def test_a_link_in_the_place_of_the_temporary_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("keep")
+    (tmp_path / "0000000001.seg.tmp").symlink_to(tmp_path / "victim")
+    with pytest.raises(StorageError):
+        write_segment(tmp_path, 1, Float16(), sample())
+    assert (tmp_path / "victim").read_text() == "keep"
+
+
+@pytest.mark.parametrize("call", ["posix_fallocate", "write", "fsync", "fchmod"])
+def test_a_failing_disk_leaves_nothing_and_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, fail)
+        with pytest.raises(StorageError, match="No space left"):
+            write_segment(tmp_path, 7, Float16(), sample())
+    assert list(tmp_path.iterdir()) == []
+    Segment.open(tmp_path, write_segment(tmp_path, 7, Float16(), sample())).check()
+
+
+def test_a_folder_that_cannot_be_synced_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = os.fsync, []
+
+    def fail_second(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_second)
+    with pytest.raises(StorageError, match="Input/output"):
+        write_segment(tmp_path, 7, Float16(), sample())
+    assert (list(tmp_path.iterdir()), len(calls)) == ([], 2)
+
+
+def test_a_file_system_without_preallocation_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported)
+    Segment.open(tmp_path, write_segment(tmp_path, 7, Float16(), sample())).check()
+
+
+def test_vectors_that_are_not_finite_write_nothing(tmp_path: Path) -> None:
+    vectors = MultiVectors.of([np.full((1, 4), np.nan, dtype=np.float32)])
+    with pytest.raises(NonFiniteVectorError):
+        write_segment(tmp_path, 1, Float16(), vectors)
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_a_change_of_any_byte_is_detected(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder = tmp_path_factory.mktemp("segment")
+    info = write_segment(folder, 3, Float16(), sample(lengths=(2, 1), dim=8))
+    raw = bytearray((folder / info.file).read_bytes())
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
+    rewrite(folder / info.file, bytes(raw))
+    with pytest.raises((CorruptionError, FormatVersionError), match=info.file):
+        Segment.open(folder, info).check()
+
+
+@pytest.mark.parametrize("keep", [0, 1, 95, 200, -1])
+def test_a_truncated_file_is_damage_not_a_signal(tmp_path: Path, written: SegmentInfo, keep: int) -> None:
+    raw = (tmp_path / written.file).read_bytes()
+    rewrite(tmp_path / written.file, raw[:keep])
+    with pytest.raises(CorruptionError, match=f"{len(raw)} bytes were published, {len(raw[:keep])}"):
+        Segment.open(tmp_path, written)
+
+
+def test_damage_in_an_array_is_named_with_its_place(tmp_path: Path, written: SegmentInfo) -> None:
+    raw = bytearray((tmp_path / written.file).read_bytes())
+    raw[HEADER.size + 5] ^= 1
+    rewrite(tmp_path / written.file, bytes(raw))
+    with pytest.raises(CorruptionError, match=r"0000000042\.seg, byte 64: the array 'vectors'") as caught:
+        Segment.open(tmp_path, written).check()
+    assert "repair" in caught.value.help
+
+
+def test_a_missing_file_is_damage(tmp_path: Path, written: SegmentInfo) -> None:
+    (tmp_path / written.file).unlink()
+    with pytest.raises(CorruptionError, match="missing"):
+        Segment.open(tmp_path, written)
+
+
+def test_another_segment_of_the_same_size_is_not_taken_for_this_one(tmp_path: Path, written: SegmentInfo) -> None:
+    other = write_segment(tmp_path, 43, Float16(), sample(seed=2))
+    with pytest.raises(CorruptionError, match="not the segment"):
+        Segment.open(tmp_path, dataclasses.replace(written, file=other.file))
+
+
+def test_a_newer_format_is_refused_by_name(tmp_path: Path, written: SegmentInfo) -> None:
+    raw = bytearray((tmp_path / written.file).read_bytes())
+    raw[8:10] = struct.pack("<H", 2)
+    rewrite(tmp_path / written.file, bytes(raw))
+    with pytest.raises(FormatVersionError, match=r"format 2\.0, this program reads 1"):
+        Segment.open(tmp_path, written)
+
+
+SECTION = {"name": "vectors", "dtype": "<f2", "shape": [9, 16], "offset": 64, "length": 288, "xxh3_64": ""}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dtype": "|O8"},
+        {"dtype": ">f2"},
+        {"shape": [9, -16]},
+        {"shape": [9, "16"]},
+        {"shape": []},
+        {"shape": [0, 10**30], "length": 0},
+        {"shape": [10, 16]},
+        {"offset": 65},
+        {"offset": 0},
+        {"offset": -64},
+        {"offset": 2**70},
+        {"length": 10**9, "shape": [10**9 // 2]},
+        {"length": "288"},
+        {"surprise": 1},
+    ],
+)
+def test_a_table_of_contents_that_lies_is_refused(
+    tmp_path: Path, written: SegmentInfo, change: dict[str, object]
+) -> None:
+    toc = {"number": 42, "codec": "float16", "dim": 16, "sections": [{**SECTION, **change}]}
+    raw = with_contents((tmp_path / written.file).read_bytes(), json.dumps(toc).encode())
+    rewrite(tmp_path / written.file, raw)
+    with pytest.raises(CorruptionError, match=written.file):
+        Segment.open(tmp_path, dataclasses.replace(written, n_bytes=len(raw)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    toc=st.binary(max_size=40)
+    | st.from_regex(r'\{"sections":(\[\{\}\]|\[1\]|1|"a"|null)\}', fullmatch=True).map(str.encode)
+)
+def test_a_table_of_contents_of_anything_is_refused(tmp_path_factory: pytest.TempPathFactory, toc: bytes) -> None:
+    folder = tmp_path_factory.mktemp("segment")
+    info = write_segment(folder, 3, Float16(), sample())
+    raw = with_contents((folder / info.file).read_bytes(), toc)
+    rewrite(folder / info.file, raw)
+    with pytest.raises(CorruptionError, match=info.file):
+        Segment.open(folder, dataclasses.replace(info, n_bytes=len(raw)))
