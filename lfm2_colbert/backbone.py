@@ -98,7 +98,8 @@ class Attention(nn.Module):
         return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor, n_heads: int) -> Tensor:
-        return x.unflatten(-1, (n_heads, self.head_dim)).transpose(1, 2)
+        batch, n, _ = x.shape
+        return x.view(batch, n, n_heads, self.head_dim).transpose(1, 2)
 
 
 class FeedForward(nn.Module):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lfm2_colbert.config import BackboneConfig, TokenContract
 from lfm2_colbert.errors import UnsafeModelError
 from lfm2_colbert.safetensors import SafetensorsFile
+from lfm2_colbert.tokenization import tokenizer_specification
 
 FORBIDDEN_SUFFIXES = frozenset(
     {
@@ -36,6 +37,7 @@ FORBIDDEN_SUFFIXES = frozenset(
         ".msgpack",
     }
 )
+VECTOR_SUFFIXES = frozenset({".json", ".safetensors", ".xz", ".model", ".txt", ".onnx"})
 MAX_JSON_BYTES = 1024 * 1024
 MAX_CHECKPOINT_BYTES = 8 * 1024**3
 PREFIXES = ("model.", "lfm2.", "")
@@ -95,7 +97,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         UnsafeModelError: the folder holds code, pickles, links that leave it, or files that contradict each other.
     """
-    _check_files(folder)
+    check_files(folder)
     config = read_json(folder / "config.json")
     backbone = backbone_config(config, folder.name)
     dim = _check_modules(folder, backbone)
@@ -103,7 +105,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     tokens = _token_contract(folder, config, settings)
     _check_shapes(folder, backbone)
     markers = (str(settings["query_prefix"]), str(settings["document_prefix"]))
-    return Checkpoint(folder, backbone, tokens, dim, markers, _fingerprint(folder))
+    return Checkpoint(folder, backbone, tokens, dim, markers, files_fingerprint(folder))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -204,7 +206,12 @@ def _size(config: Mapping[str, Any], key: str, largest: int) -> int:
     return value
 
 
-def _check_files(folder: Path) -> None:
+def check_files(folder: Path) -> None:
+    """Refuse a folder with code, pickles, links that leave it, or too many bytes.
+
+    Raises:
+        UnsafeModelError: one of these was found.
+    """
     if not folder.is_dir():
         raise UnsafeModelError(f"{folder} is not a folder")
     # A hub cache keeps its files in blobs/ and links to them from snapshots/<commit>/.
@@ -248,8 +255,6 @@ def _check_modules(folder: Path, backbone: BackboneConfig) -> int:
 
 
 def _token_contract(folder: Path, config: Mapping[str, Any], settings: Mapping[str, Any]) -> TokenContract:
-    from lfm2_colbert.tokenization import tokenizer_specification
-
     path = _tokenizer_path(folder)
     specification = tokenizer_specification(path)
     ids = _piece_ids(specification)
@@ -281,7 +286,7 @@ def _expansion_id(folder: Path, config: Mapping[str, Any], ids: Mapping[str, int
     # PyLate expands with the mask token where the vocabulary has one, else with the end token (LFM2: id 7).
     path = folder / "special_tokens_map.json"
     mask = read_json(path).get("mask_token") if path.exists() else None
-    content = mask.get("content") if isinstance(mask, dict) else mask
+    content = str(mask.get("content") if isinstance(mask, dict) else mask)
     return ids[content] if content in ids else int(config["eos_token_id"])
 
 
@@ -344,16 +349,12 @@ def trunk_shapes(backbone: BackboneConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _fingerprint(folder: Path) -> str:
-    names = [
-        "config.json",
-        "config_sentence_transformers.json",
-        "1_Dense/model.safetensors",
-        "model.safetensors",
-        _tokenizer_path(folder).name,
-    ]
+def files_fingerprint(folder: Path) -> str:
+    """sha256 over names and contents of every file that can decide a vector: JSON, weights, vocabularies."""
+    names = [p for p in folder.rglob("*") if p.is_file() and p.suffix in VECTOR_SUFFIXES]
     digest = hashlib.sha256()
-    for name in names:
-        with (folder / name).open("rb") as file:
-            digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    for path in sorted(names, key=lambda p: p.relative_to(folder).as_posix()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lfm2_colbert.errors import UnsafeModelError
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
-DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
 
 
 class SafetensorsFile:
@@ -38,7 +38,9 @@ class SafetensorsFile:
         entry = self._entries[name]
         dtype = DTYPES[entry["dtype"]]
         begin, end = entry["data_offsets"]
-        stored = np.fromfile(self._path, dtype, (end - begin) // dtype.itemsize, offset=self._start + begin)
+        stored: NDArray[Any] = np.fromfile(
+            self._path, dtype, (end - begin) // dtype.itemsize, offset=self._start + begin
+        )
         if entry["dtype"] == "BF16":  # bfloat16 is the upper half of a float32
             stored = (stored.astype(np.uint32) << 16).view(np.float32)
         return stored.astype(np.float32, copy=False).reshape(entry["shape"])

@@ -1,6 +1,7 @@
 """What the index asks of an encoder. The suite in `tests/conformance/test_encoders.py` says it in code."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -55,3 +56,18 @@ class Encoder(Protocol):
 
     def document_spans(self, text: str) -> Spans:
         """Offsets for each vector that `encode_documents` gives the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How an encoder is to be run.
+
+    Attributes:
+        name: the name it goes by in collections; empty: the one its folder states.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: threads of one forward pass; None takes the processors this process may use.
+    """
+
+    name: str = ""
+    device: str = "auto"
+    threads: int | None = None

@@ -26,7 +26,7 @@ from lfm2_colbert.encoders.onnx import CONFIG_FILE, MODEL_FILE, TOKENIZER_FILE
 
 Weights = Mapping[str, NDArray[np.float32]]
 
-MASKED = np.float32(-1e9)
+MASKED = np.array(-1e9, np.float32)
 LINEAR_BLOCK = 32
 TABLE_BLOCK = 256
 
@@ -263,7 +263,7 @@ def _attention(g: _Graph, u: str, name: str, bias: str, rotation: tuple[str, str
     k = _turned(g, _heads(g, u, f"{name}.k", groups, config, normed=True), rotation, e)  # (B, G, T, e)
     v = _heads(g, u, f"{name}.v", groups, config, normed=False)  # (B, G, T, e)
     # The query heads of a group lie behind each other, so (B, H, T, e) is (B, G, H/G · T, e) without a copy.
-    q = g.op("Mul", g.op("Reshape", q, _shape(g, groups, e)), g.constant(np.float32(e**-0.5)))
+    q = g.op("Mul", g.op("Reshape", q, _shape(g, groups, e)), g.constant(np.array(e**-0.5, np.float32)))
     scores = g.op("MatMul", q, g.op("Transpose", k, perm=[0, 1, 3, 2]))  # (B, G, H/G · T, T)
     by_head = g.op("Reshape", scores, _shape_square(g, heads))  # (B, H, T, T)
     weights = g.op("Softmax", g.op("Add", by_head, bias), axis=-1)
@@ -320,7 +320,7 @@ def _positions(g: _Graph) -> str:
 
 
 def _attention_bias(g: _Graph, config: BackboneConfig) -> str:
-    hidden = g.op("Mul", g.op("Sub", g.constant(np.float32(1)), "attended"), g.constant(MASKED))
+    hidden = g.op("Mul", g.op("Sub", g.constant(np.array(1, np.float32)), "attended"), g.constant(MASKED))
     bias = g.op("Unsqueeze", hidden, g.integers(1, 2))  # (B, 1, 1, T)
     if config.bidirectional:
         return bias

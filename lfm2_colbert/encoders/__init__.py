@@ -1,0 +1,9 @@
+"""Encoders: text in, token vectors out."""
+
+ENCODERS = {
+    "onnx": "lfm2_colbert.encoders.onnx:load_onnx",
+    "torch": "lfm2_colbert.encoders.torch:load_torch",
+    "sentence-transformers": "lfm2_colbert.encoders.sentence_transformers:load_sentence_transformers",
+    "hashing": "lfm2_colbert.encoders.hashing:load_hashing",
+}
+"""Ways to run an encoder → its loader, ``(location, LoadOptions) → Encoder``."""

@@ -1,0 +1,94 @@
+"""From the name a person types to a loaded encoder. The operator chooses it, never a request."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from lfm2_colbert.encoders import ENCODERS
+from lfm2_colbert.encoders.base import Encoder, LoadOptions
+from lfm2_colbert.errors import InvalidArgumentError, UnknownEncoderError
+from lfm2_colbert.hub import HubModel, local_folder
+from lfm2_colbert.registry import lookup
+
+BUNDLED = Path(__file__).parents[1] / "bundled" / "nano"
+NANO = "nano-0"
+ALIASES = {"nano": NANO}
+HUB_MODELS = {
+    "lfm2-colbert-350m": HubModel(
+        "LiquidAI/LFM2-ColBERT-350M", "370cc1088cb5722499830bab3ff37a39c963fcd7", "LFM Open License v1.0"
+    ),
+    "lfm2.5-colbert-350m": HubModel(
+        "LiquidAI/LFM2.5-ColBERT-350M", "d6d91b3d9468d373abdec3679538017d16c75d0f", "LFM Open License v1.0"
+    ),
+}
+PINNED = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})")
+FOREIGN = "sentence-transformers:"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an encoder comes from: its full name, the way to run it, and its folder (or "")."""
+
+    name: str
+    kind: str
+    location: str
+
+
+def load_encoder(name: str = "nano", *, device: str = "auto", threads: int | None = None) -> Encoder:
+    """Load an encoder by name.
+
+    Args:
+        name: ``nano``; ``lfm2-colbert-350m`` or ``lfm2.5-colbert-350m`` (hub, pinned revision); ``owner/model@`` and a
+            full commit; a folder; ``sentence-transformers:`` and a folder; ``hashing``.
+        device: ``auto``, ``cpu`` or ``cuda`` (which needs the torch extra).
+        threads: threads of one forward pass; None takes the processors this process may use.
+
+    Raises:
+        UnknownEncoderError: no such name or folder.
+        ModelUnavailableError: a hub model is neither on this machine nor reachable.
+        MissingExtraError: the model needs torch, which the base install leaves out.
+        UnsafeModelError: the folder holds something this program never loads.
+
+    Example:
+        >>> encoder = load_encoder("hashing")
+        >>> encoder.encode_queries(["zwei Wörter"]).lengths.tolist()  # and the begin vector
+        [3]
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise InvalidArgumentError(f"device must be auto, cpu or cuda, not '{device}'")
+    source = resolve(name)
+    kind = "torch" if device == "cuda" and source.kind == "onnx" else source.kind
+    load = lookup(ENCODERS, kind, "encoder", extra="torch")
+    return cast(Encoder, load(source.location, LoadOptions(source.name, device, threads)))
+
+
+def resolve(name: str) -> Source:
+    """Find what a name stands for; hub models are fetched if they are not on this machine.
+
+    Raises:
+        UnknownEncoderError: neither a known name nor a model folder.
+        ModelUnavailableError: a hub model could not be had.
+    """
+    name = ALIASES.get(name, name)
+    if name == NANO:
+        return Source(NANO, "onnx", str(BUNDLED))
+    if name == "hashing":
+        return Source(name, "hashing", "")
+    if name in HUB_MODELS:
+        return Source(name, "torch", str(local_folder(HUB_MODELS[name])))
+    if pinned := PINNED.fullmatch(name):
+        return Source(name, "torch", str(local_folder(HubModel(pinned["repository"], pinned["revision"]))))
+    if name.startswith(FOREIGN):
+        folder = _folder(name.removeprefix(FOREIGN))
+        return Source(f"{FOREIGN}{folder}", "sentence-transformers", str(folder))
+    folder = _folder(name)
+    kind = "onnx" if (folder / "encoder.json").is_file() else "torch"
+    return Source(str(folder), kind, str(folder))
+
+
+def _folder(name: str) -> Path:
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise UnknownEncoderError.of("encoder", name, ["nano", "hashing", *HUB_MODELS, "a model folder"])
+    return folder.resolve()

@@ -1,0 +1,65 @@
+"""One encoder class for every way to run the model: a vocabulary, a contract, and a forward function."""
+
+from collections.abc import Sequence
+
+from lfm2_colbert.config import EncoderConfig
+from lfm2_colbert.encoders.base import Spans
+from lfm2_colbert.encoders.batching import Forward, encode_in_batches
+from lfm2_colbert.multivectors import MultiVectors
+from lfm2_colbert.tokenization import TextTokenizer
+
+
+class TokenEncoder:
+    """An LFM2-ColBERT encoder, whatever runs its forward pass (`encoders/onnx.py`, `encoders/torch.py`)."""
+
+    def __init__(self, config: EncoderConfig, tokenizer: TextTokenizer, forward: Forward, fingerprint: str) -> None:
+        """Join the parts; `fingerprint` covers all that decides the vectors."""
+        self._config, self._tokenizer = config, tokenizer
+        self._forward, self._fingerprint = forward, fingerprint
+
+    @property
+    def name(self) -> str:
+        """Full name, stored with a collection."""
+        return self._config.name
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over model, vocabulary and settings."""
+        return self._fingerprint
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return self._config.dim
+
+    @property
+    def max_query_tokens(self) -> int:
+        """Tokens of a query's own text that are encoded; begin token and marker come on top."""
+        return self._config.tokens.query_length - 2
+
+    @property
+    def max_document_tokens(self) -> int:
+        """Tokens of a document's own text that are encoded; begin token and marker come on top."""
+        return self._config.tokens.document_length - 2
+
+    def encode_queries(self, texts: Sequence[str]) -> MultiVectors:
+        """Encode queries, one item a text, in order."""
+        return encode_in_batches(self._tokenizer.queries(texts), texts, self._forward, self._config)
+
+    def encode_documents(self, texts: Sequence[str]) -> MultiVectors:
+        """Encode documents, one item a text, in order."""
+        return encode_in_batches(self._tokenizer.documents(texts), texts, self._forward, self._config)
+
+    def token_spans(self, texts: Sequence[str]) -> list[Spans]:
+        """Offsets of all tokens of each text, uncut and without markers."""
+        return self._tokenizer.spans(texts)
+
+    def query_spans(self, text: str) -> Spans:
+        """Offsets for each vector of the text as a query."""
+        tokenized = self._tokenizer.queries([text])[0]
+        return tokenized.spans[tokenized.kept]
+
+    def document_spans(self, text: str) -> Spans:
+        """Offsets for each vector of the text as a document."""
+        tokenized = self._tokenizer.documents([text])[0]
+        return tokenized.spans[tokenized.kept]

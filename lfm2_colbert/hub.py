@@ -1,0 +1,71 @@
+"""Model files from the hub, pinned to a full commit, named files only, none of them code."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from lfm2_colbert.errors import ModelUnavailableError
+from lfm2_colbert.registry import missing_extra
+
+ALLOWED_FILES = (
+    "*.safetensors",
+    "config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "1_Dense/config.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A repository at one commit (40 hexadecimal digits)."""
+
+    repository: str
+    revision: str
+    licence: str = ""
+
+
+def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = False) -> Path:
+    """Give the folder of a model, from the local cache if it is there, else from the hub.
+
+    Args:
+        model: repository and commit.
+        cache: the hub's cache folder; None leaves the choice to `huggingface_hub`.
+        offline: never connect.
+
+    Raises:
+        ModelUnavailableError: not in the cache, and the hub cannot be reached or does not have it.
+        MissingExtraError: `huggingface_hub` is not installed.
+    """
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ModuleNotFoundError as error:
+        raise missing_extra(f"the hub model {model.repository}", error.name or "", "torch") from error
+    fetch = partial(
+        huggingface_hub.snapshot_download,
+        model.repository,
+        revision=model.revision,
+        allow_patterns=list(ALLOWED_FILES),
+        cache_dir=cache,
+    )
+    try:
+        return Path(str(fetch(local_files_only=True)))
+    except LocalEntryNotFoundError:
+        if offline:
+            raise _unavailable(model) from None
+    try:
+        return Path(str(fetch()))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise _unavailable(model) from error
+
+
+def _unavailable(model: HubModel) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"{model.repository} is not on this machine and the hub cannot be reached",
+        help="fetch it on a connected machine and give the folder: --model FOLDER",
+    )
