@@ -1,9 +1,28 @@
-"""The few system calls that make a new file survive a power cut."""
+"""The few system calls that make a file survive a power cut, and what their errors mean to a person."""
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from lfm2_colbert.errors import PermissionDeniedError, StorageError
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says about a path into an error of ours.
+
+    Raises:
+        PermissionDeniedError: the path may not be used.
+        StorageError: any other failure; nothing was acknowledged.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{path}: {error.strerror}", help="check who owns the folder") from error
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}", help="free space or check the disk, then run again") from error
 
 
 def new_file(path: Path) -> int:

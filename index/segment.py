@@ -18,7 +18,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from index.codecs.base import Codec
-from index.durable import new_file, sync_folder, write_all
+from index.durable import disk_errors, new_file, sync_folder, write_all
 from index.records import SegmentInfo
 from lfm2_colbert.config import from_mapping
 from lfm2_colbert.errors import (
@@ -170,49 +170,44 @@ def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _publish(path: Path, chunks: Sequence[memoryview]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
     if path.exists():
         raise AlreadyExistsError(f"the segment {path} exists already", help="take the store's next segment number")
-    try:
+    temporary = path.with_name(path.name + ".tmp")
+    with disk_errors(path):
         descriptor = new_file(temporary)
-    except OSError as error:
-        raise _unwritten(path, error) from error
-    try:
         try:
             _fill(descriptor, chunks)
-        finally:
-            os.close(descriptor)
-        temporary.rename(path)
-        sync_folder(path.parent)
-    except BaseException as error:
-        # Also after the rename: a segment nobody published would stand in the way of the next attempt.
-        for left in (temporary, path):
-            with contextlib.suppress(OSError):
-                left.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise _unwritten(path, error) from error
-        raise
+            temporary.rename(path)
+            sync_folder(path.parent)
+        except BaseException:
+            # Also after the rename: a segment nobody published would stand in the way of the next attempt.
+            for left in (temporary, path):
+                with contextlib.suppress(OSError):
+                    left.unlink(missing_ok=True)
+            raise
 
 
 def _fill(descriptor: int, chunks: Sequence[memoryview]) -> None:
-    write_all(descriptor, chunks)
-    os.fsync(descriptor)  # once: after an error the kernel may have dropped the pages, a second try would lie
-    os.fchmod(descriptor, 0o444)
+    try:
+        write_all(descriptor, chunks)
+        os.fsync(descriptor)  # once: after an error the kernel may have dropped the pages, a second try would lie
+        os.fchmod(descriptor, 0o444)
+    finally:
+        os.close(descriptor)
 
 
 def _map(path: Path, n_bytes: int) -> memoryview:
     """Map the file as bytes, its size compared first: reading past the end of a mapping kills the process."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor).st_size
+        with disk_errors(path), os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+            found = os.fstat(file.fileno()).st_size
             if found != n_bytes:
                 raise _damage(path, min(found, n_bytes), f"{n_bytes} bytes were published, {found} are there")
             return np.memmap(file, dtype=np.uint8, mode="r").data
-    except FileNotFoundError as error:
-        raise _damage(path, 0, "the file is missing") from error
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}", help="check the disk and its rights") from error
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise _damage(path, 0, "the file is missing") from error
+        raise
 
 
 def _contents(path: Path, content: memoryview) -> Contents:
@@ -281,10 +276,4 @@ def _fits(info: SegmentInfo, offsets: NDArray[Any], arrays: Mapping[str, NDArray
 def _damage(path: Path, offset: int, what: str) -> CorruptionError:
     return CorruptionError(
         f"{path}, byte {offset}: {what}", help="run `lfm2-colbert repair`: it encodes these passages again"
-    )
-
-
-def _unwritten(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"{path} could not be written: {error.strerror}", help="free space or check the disk, run again"
     )

@@ -1,0 +1,161 @@
+"""The reading side of a collection: documents, passages, files seen, segments, as the last commit left them."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from index.database import Database
+from index.records import (
+    CollectionSettings,
+    PendingDocument,
+    SegmentInfo,
+    SourceRow,
+    StoreCounts,
+    StoredDocument,
+    StoredPassage,
+)
+from index.types import Failure, Passage
+from lfm2_colbert.config import from_mapping
+from lfm2_colbert.errors import CorruptionError
+
+
+class StoredState:
+    """What a store can be asked.
+
+    Attributes:
+        settings: what the collection was built with.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Ask through an open database."""
+        self._database = database
+        stored = json.loads(database.value("SELECT v FROM meta WHERE k = 'settings'"))
+        self.settings = from_mapping(CollectionSettings, stored)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let all reads of the block see one state, whatever a writer commits meanwhile."""
+        return self._database.snapshot()
+
+    def changes(self) -> int:
+        """Count the transactions that changed something; another number than before means: read again."""
+        return int(self._database.value("SELECT v FROM meta WHERE k = 'txid'"))
+
+    def sources(self, root: int) -> dict[str, SourceRow]:
+        """Give the files seen under a root, by path."""
+        found = self._database.rows(
+            "SELECT key, path, content_hash, code, message FROM sources WHERE root = ? ORDER BY path", (root,)
+        )
+        return {
+            path: SourceRow(key, path, content_hash, None if code is None else Failure(path, code, message))
+            for key, path, content_hash, code, message in found
+        }
+
+    def failures(self) -> list[Failure]:
+        """List the files that gave no document, and why."""
+        found = self._database.rows(
+            "SELECT path, code, message FROM sources WHERE code IS NOT NULL ORDER BY path, root"
+        )
+        return [Failure(*row) for row in found]
+
+    def document(self, document_id: str) -> StoredDocument | None:
+        """Look a document up by its id."""
+        found = self._database.row(
+            "SELECT key, id, version, text, metadata, source, pending FROM documents JOIN texts ON document = key "
+            "WHERE id = ?",
+            (document_id,),
+        )
+        if found is None:
+            return None
+        key, document_id, version, text, metadata, source, pending = found
+        return StoredDocument(key, document_id, version, text, json.loads(metadata), source, bool(pending))
+
+    def pending(self, limit_characters: int) -> list[PendingDocument]:
+        """Give documents that wait for vectors, by key: as many as fit the limit, and at least one if any waits."""
+        keys: list[int] = []
+        total = 0
+        with contextlib.closing(
+            self._database.each("SELECT key, characters FROM documents WHERE pending ORDER BY key")
+        ) as waiting:
+            for key, characters in waiting:
+                total += characters
+                if keys and total > limit_characters:
+                    break
+                keys.append(key)
+        return [document for key in keys for document in self._pending_document(key)]
+
+    def pending_characters(self) -> int:
+        """Add up the lengths of all texts that wait for vectors, in code points."""
+        return int(self._database.value("SELECT coalesce(sum(characters), 0) FROM documents WHERE pending"))
+
+    def counts(self) -> StoreCounts:
+        """Count what the collection holds.
+
+        Raises:
+            CorruptionError: documents are missing from their table.
+        """
+        with self.snapshot():
+            documents, pending = self._count_documents()
+            passages = self._database.rows(
+                "SELECT language, count(*), sum(tokens) FROM passages GROUP BY language ORDER BY language"
+            )
+            return StoreCounts(
+                documents=documents,
+                passages=sum(n for _, n, _ in passages),
+                tokens=sum(tokens for _, _, tokens in passages),
+                bytes=self._count_bytes(),
+                languages={language: n for language, n, _ in passages},
+                pending=pending,
+                failed=self._database.value("SELECT count(*) FROM sources WHERE code IS NOT NULL"),
+            )
+
+    def segments(self) -> list[SegmentInfo]:
+        """List the published segments in the order of their numbers."""
+        found = self._database.rows(
+            "SELECT number, file, n_bytes, checksum, n_passages, n_tokens, dim, codec FROM segments ORDER BY number"
+        )
+        return [SegmentInfo(*row) for row in found]
+
+    def passage_rows(self) -> Iterator[tuple[int, int, int, int]]:
+        """Walk all searchable passages by segment and row: document key, ordinal, segment, row."""
+        rows: Iterator[Any] = self._database.each(
+            "SELECT document, ordinal, segment, row FROM passages ORDER BY segment, row"
+        )
+        yield from rows
+
+    def passage(self, document: int, ordinal: int) -> StoredPassage | None:
+        """Look a passage up by its document's key and its place in it; only its own words are read."""
+        found = self._database.row(
+            'SELECT d.id, p.start, p."end", p.tokens, p.language, substr(t.text, p.start + 1, p."end" - p.start), '
+            "t.metadata FROM passages p JOIN documents d ON d.key = p.document JOIN texts t ON t.document = p.document "
+            "WHERE p.document = ? AND p.ordinal = ?",
+            (document, ordinal),
+        )
+        if found is None:
+            return None
+        document_id, start, end, tokens, language, text, metadata = found
+        return StoredPassage(document_id, Passage(ordinal, start, end, tokens, language), text, json.loads(metadata))
+
+    def _pending_document(self, key: int) -> Iterator[PendingDocument]:
+        """Give the document, or nothing if it went or was published since its key was read."""
+        for row in self._database.rows(
+            "SELECT key, version, id, text FROM documents JOIN texts ON document = key WHERE key = ? AND pending",
+            (key,),
+        ):
+            yield PendingDocument(*row)
+
+    def _count_documents(self) -> tuple[int, int]:
+        """Count all documents and the pending ones, against the count that is kept beside them."""
+        expected = self._database.value("SELECT v FROM meta WHERE k = 'ndocs'")
+        found = self._database.value("SELECT count(*) FROM documents")
+        if found != expected:
+            raise CorruptionError(
+                f"{self._database.path}: {expected} documents were stored, {found} are there",
+                help="restore a backup, or run `lfm2-colbert repair`",
+            )
+        return found, self._database.value("SELECT count(*) FROM documents WHERE pending")
+
+    def _count_bytes(self) -> int:
+        pages: int = self._database.value("PRAGMA page_count") * self._database.value("PRAGMA page_size")
+        return pages + int(self._database.value("SELECT coalesce(sum(n_bytes), 0) FROM segments"))

@@ -1,0 +1,318 @@
+"""The writing side of a collection: what was acknowledged is here, and nowhere else.
+
+A document is put in one durable transaction and is pending until its passages are published with the segment that holds
+their vectors. So the documents are the log of the index: after a crash the pending ones are encoded again.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from index.canonical import CanonicalDocument, canonical, encoded_name
+from index.database import Database, create_database
+from index.durable import disk_errors, sync_folder
+from index.home import STORE_FILE
+from index.lock import WriterLock
+from index.records import Change, CollectionSettings, Placement, SegmentInfo
+from index.state import StoredState
+from index.types import Document, Failure
+from lfm2_colbert.config import to_json
+from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
+
+SEGMENTS_FOLDER = "segs"
+LEFT_OVER = re.compile(r"\d{10}\.seg|.*\.tmp")
+"""Files in the segments' folder that are ours to remove when no row names them; anything else is left alone."""
+
+
+class Store(StoredState):
+    """One collection's database, open for reading, or for writing under the collection's lock.
+
+    Writes happen inside ``with store.transaction():``, and all that a transaction did is durable when it ends. One
+    thread at a time may use a store.
+
+    Attributes:
+        folder: the collection's folder.
+    """
+
+    def __init__(self, folder: Path, database: Database, lock: WriterLock | None) -> None:
+        """Wrap an open database; `Store.create` and `Store.open` are the ways in."""
+        super().__init__(database)
+        self.folder = folder
+        self._lock = lock
+        self._next_segment = 0
+
+    @classmethod
+    def create(cls, folder: Path, settings: CollectionSettings) -> "Store":
+        """Make an empty collection and open it for writing.
+
+        Raises:
+            AlreadyExistsError: the folder holds a collection.
+            IndexLockedError: somebody else is making one there.
+            StorageError: the disk refused.
+        """
+        with disk_errors(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+        lock = WriterLock(folder)
+        try:
+            if (folder / STORE_FILE).exists():
+                raise AlreadyExistsError(f"{folder} holds a collection already", help="open it, or choose another name")
+            create_database(folder, {"settings": to_json(settings)})
+        finally:
+            lock.release()
+        return cls.open(folder, writable=True)
+
+    @classmethod
+    def open(cls, folder: Path, *, writable: bool) -> "Store":
+        """Open a collection.
+
+        A writer takes the lock and removes what an interrupted run left among the segments. Readers need no lock.
+
+        Raises:
+            NotFoundError: the folder holds no collection.
+            IndexLockedError: another process writes it.
+            FormatVersionError: another program or a newer version made it.
+            CorruptionError: it is damaged, or lost transactions that were acknowledged.
+        """
+        if not (folder / STORE_FILE).is_file():
+            raise NotFoundError(f"no collection in {folder}", help="index something first")
+        lock = WriterLock(folder) if writable else None
+        try:
+            database = Database(folder, writable=writable)
+            try:
+                store = cls(folder, database, lock)
+                if writable:
+                    store._clean_segments_folder()
+                return store
+            except BaseException:
+                database.close()
+                raise
+        except BaseException:
+            if lock:
+                lock.release()
+            raise
+
+    def close(self) -> None:
+        """Close, and let others write; a second call does nothing."""
+        self._database.close()
+        if self._lock:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def segments_folder(self) -> Path:
+        """Where segment files lie."""
+        return self.folder / SEGMENTS_FOLDER
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make all writes of the block durable together when it ends, or, after any exception, none of them.
+
+        Raises:
+            InvalidArgumentError: the store is open for reading, or a transaction is running.
+            StorageError: the disk refused; nothing was acknowledged.
+            CorruptionError: the database is damaged.
+        """
+        return self._database.transaction()
+
+    def put(self, document: Document, source: int | None) -> Change:
+        """Store a document under its id; new words make it pending and take its old passages away at once.
+
+        Args:
+            document: what to store.
+            source: the file it comes from (`set_source`); None: a program added it. A program may replace any document
+                and owns it then; a file may replace only documents that files of its own root gave.
+
+        Raises:
+            InvalidArgumentError: the document cannot be stored, or there is no such source. Nothing was written.
+            DocumentTooLargeError: text and metadata exceed 64 MiB. Nothing was written.
+            DuplicateIdError: the id is owned elsewhere. Nothing was written.
+        """
+        checked = canonical(document)
+        root = self._root_of(source)
+        found = self._database.row(
+            "SELECT d.key, d.content_hash, d.source, s.root FROM documents d LEFT JOIN sources s ON s.key = d.source "
+            "WHERE d.id = ?",
+            (document.id,),
+        )
+        if found is None:
+            self._insert(checked, source)
+            return Change.ADDED
+        key, content_hash, owner, owner_root = found
+        if root is not None and root != owner_root:
+            raise self._duplicate(document.id, owner_root)
+        if content_hash == checked.content_hash:
+            if owner != source:
+                self._database.write("UPDATE documents SET source = ? WHERE key = ?", (source, key))
+            return Change.UNCHANGED
+        self._replace(key, checked, source)
+        return Change.CHANGED
+
+    def delete(self, document_id: str) -> bool:
+        """Remove a document and its passages; say whether there was one. Its unchanged file does not bring it back."""
+        return bool(self._database.write("DELETE FROM documents WHERE id = ? RETURNING key", (document_id,)))
+
+    def root(self, path: str, prefix: str) -> int:
+        """Give the key of an indexed folder or file with its prefix, noting it where it is new."""
+        found: int | None = self._database.value("SELECT key FROM roots WHERE path = ? AND prefix = ?", (path, prefix))
+        if found is not None:
+            return found
+        encoded_name(path, "the path of a root")
+        ((key,),) = self._database.write("INSERT INTO roots (path, prefix) VALUES (?, ?) RETURNING key", (path, prefix))
+        return int(key)
+
+    def set_source(self, root: int, path: str, content_hash: bytes, failure: Failure | None) -> int:
+        """Note how a file was last seen, and, if it gave no document, why; give its key.
+
+        Raises:
+            InvalidArgumentError: the path is no Unicode, or there is no such root.
+        """
+        code, message = (failure.code, failure.message) if failure else (None, None)
+        seen = (content_hash, code, message)
+        found = self._database.row(
+            "SELECT key, content_hash, code, message FROM sources WHERE root = ? AND path = ?", (root, path)
+        )
+        if found is None:
+            encoded_name(path, "the path of a file")
+            ((key,),) = self._database.write(
+                "INSERT INTO sources (root, path, content_hash, code, message) VALUES (?, ?, ?, ?, ?) RETURNING key",
+                (root, path, *seen),
+            )
+            return int(key)
+        if found[1:] != seen:
+            self._database.write(
+                "UPDATE sources SET content_hash = ?, code = ?, message = ? WHERE key = ?", (*seen, found[0])
+            )
+        return int(found[0])
+
+    def prune_source(self, source: int, keep_ids: Collection[str]) -> int:
+        """Remove the documents of a file whose ids it no longer holds; count them."""
+        keep = frozenset(keep_ids)
+        owned = self._database.rows("SELECT key, id FROM documents WHERE source = ?", (source,))
+        gone = [(key,) for key, document_id in owned if document_id not in keep]
+        if gone:
+            self._database.write_many("DELETE FROM documents WHERE key = ?", gone)
+        return len(gone)
+
+    def remove_source(self, source: int) -> int:
+        """Forget a file and remove its documents; count them."""
+        removed = self.prune_source(source, ())
+        self._database.write("DELETE FROM sources WHERE key = ?", (source,))
+        return removed
+
+    def publish(self, segments: Sequence[SegmentInfo], placements: Sequence[Placement]) -> int:
+        """Make passages searchable together with the segments that hold their vectors.
+
+        Documents that changed or went since they were read are passed over: their rows are dead, and they stay pending.
+
+        Returns:
+            How many documents were placed.
+
+        Raises:
+            InvalidArgumentError: a segment's number was used before, or a passage points outside the segments.
+        """
+        rows = {info.number: info.n_passages for info in (*self.segments(), *segments)}
+        for placed in (passage for placement in placements for passage in placement.passages):
+            if not 0 <= placed.row < rows.get(placed.segment, 0):
+                raise InvalidArgumentError(f"segment {placed.segment} has no row {placed.row}")
+        for info in sorted(segments, key=lambda info: info.number):
+            self._add_segment(info)
+        return sum(self._place(placement) for placement in placements)
+
+    def next_segment_number(self) -> int:
+        """Give a number for a new segment, larger than any that was published or given to this process."""
+        stored: int = self._database.value("SELECT v FROM meta WHERE k = 'next_segment'")
+        number = max(stored, self._next_segment)
+        self._next_segment = number + 1
+        return number
+
+    def _root_of(self, source: int | None) -> int | None:
+        if source is None:
+            return None
+        root: int | None = self._database.value("SELECT root FROM sources WHERE key = ?", (source,))
+        if root is None:
+            raise InvalidArgumentError(f"there is no source {source}", help="note the file with set_source first")
+        return root
+
+    def _duplicate(self, document_id: str, owner_root: int | None) -> DuplicateIdError:
+        path = self._database.value("SELECT path FROM roots WHERE key = ?", (owner_root,))
+        owner = f"the documents of {path}" if path is not None else "a document that a program added"
+        return DuplicateIdError(
+            f"the id '{document_id}' belongs to {owner}", help="index this folder with --prefix NAME"
+        )
+
+    def _insert(self, document: CanonicalDocument, source: int | None) -> None:
+        ((key,),) = self._database.write(
+            "INSERT INTO documents (id, version, source, content_hash, pending, characters) "
+            "VALUES (?, 1, ?, ?, 1, ?) RETURNING key",
+            (document.id, source, document.content_hash, len(document.text)),
+        )
+        self._database.write("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, document.metadata))
+
+    def _replace(self, key: int, document: CanonicalDocument, source: int | None) -> None:
+        self._database.write(
+            "UPDATE documents SET version = version + 1, source = ?, content_hash = ?, pending = 1, characters = ? "
+            "WHERE key = ?",
+            (source, document.content_hash, len(document.text), key),
+        )
+        self._database.write(
+            "UPDATE texts SET text = ?, metadata = ? WHERE document = ?", (document.text, document.metadata, key)
+        )
+        self._database.write("DELETE FROM passages WHERE document = ?", (key,))
+
+    def _add_segment(self, info: SegmentInfo) -> None:
+        stored: int = self._database.value("SELECT v FROM meta WHERE k = 'next_segment'")
+        if info.number < stored:
+            raise InvalidArgumentError(f"the segment number {info.number} was used before", help="take the next one")
+        self._database.write(
+            "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                info.number,
+                info.file,
+                info.n_bytes,
+                info.checksum,
+                info.n_passages,
+                info.n_tokens,
+                info.dim,
+                info.codec,
+            ),
+        )
+        self._database.write("UPDATE meta SET v = ? WHERE k = 'next_segment'", (info.number + 1,))
+
+    def _place(self, placement: Placement) -> bool:
+        current = self._database.write(
+            "UPDATE documents SET pending = 0 WHERE key = ? AND version = ? RETURNING key",
+            (placement.document, placement.version),
+        )
+        if not current:
+            return False
+        self._database.write("DELETE FROM passages WHERE document = ?", (placement.document,))
+        self._database.write_many(
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (placement.document, p.ordinal, p.start, p.end, p.tokens, p.language, placed.segment, placed.row)
+                for placed in placement.passages
+                for p in (placed.passage,)
+            ],
+        )
+        return True
+
+    def _clean_segments_folder(self) -> None:
+        """Remove what an interrupted run left: temporary files, and segments that were never published."""
+        published = {info.file for info in self.segments()}
+        with disk_errors(self.segments_folder):
+            if not self.segments_folder.is_dir():
+                self.segments_folder.mkdir(mode=0o700)
+                sync_folder(self.folder)
+            for path in self.segments_folder.iterdir():
+                if LEFT_OVER.fullmatch(path.name) and path.name not in published and not path.is_dir():
+                    path.unlink()
