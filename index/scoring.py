@@ -1,0 +1,66 @@
+"""Exact MaxSim over stored vectors, a block of passages at a time: one matrix product, one segmented maximum."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.codecs.base import Codec
+from index.segment import Segment
+
+BLOCK_TOKENS = 8192
+"""As fast as blocks four times as large, and a quarter of their memory."""
+
+
+def score_segment(
+    query: NDArray[np.float32], segment: Segment, codec: Codec, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Score the passages in `rows` of a segment; equals `index.maxsim` on the decoded vectors within 1e-4.
+
+    Args:
+        query: ``(n_q, dim)``.
+        segment: where the passages are.
+        codec: the one that encoded the segment.
+        rows: ``(n_rows,)``, ascending; consecutive ones are read without a copy.
+
+    Returns:
+        ``(n_rows,)``; −inf for passages without vectors.
+    """
+    lengths = np.diff(segment.offsets)[rows]
+    scores = np.empty(len(rows), dtype=np.float32)
+    for block in _blocks(lengths):
+        tokens = _tokens(segment.offsets, rows[block])
+        vectors = codec.decode({name: array[tokens] for name, array in segment.arrays.items()})
+        scores[block] = _score(query, vectors, lengths[block])
+    return scores
+
+
+def _blocks(lengths: NDArray[np.int64]) -> Iterator[slice]:
+    """Cut the rows so that a block has at most `BLOCK_TOKENS` tokens, or is a single row."""
+    ends = np.cumsum(lengths)
+    start = 0
+    while start < len(lengths):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + BLOCK_TOKENS, side="right")))
+        yield slice(start, stop)
+        start = stop
+
+
+def _tokens(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """Name the tokens of ascending rows: as a slice where the rows are consecutive."""
+    if rows[-1] - rows[0] + 1 == len(rows):
+        return slice(int(offsets[rows[0]]), int(offsets[rows[-1] + 1]))
+    starts, stops = offsets[rows], offsets[rows + 1]
+    lengths = stops - starts
+    first = np.cumsum(lengths) - lengths  # where each row's tokens begin among those gathered
+    return np.repeat(starts - first, lengths) + np.arange(lengths.sum())
+
+
+def _score(query: NDArray[np.float32], vectors: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+    scores = np.full(len(lengths), -np.inf, dtype=np.float32)
+    filled = lengths > 0  # reduceat gives an empty stretch its neighbour's first value
+    if filled.any():
+        starts = (np.cumsum(lengths) - lengths)[filled]
+        similarities = query @ vectors.T  # (n_q, n_tokens)
+        scores[filled] = np.maximum.reduceat(similarities, starts, axis=1).sum(axis=0, dtype=np.float32)
+    return scores
