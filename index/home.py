@@ -22,22 +22,31 @@ def home_folder(home: str | Path | None = None) -> Path:
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("lfm2-colbert", appauthor=False))
 
 
-def collection_folder(home: str | Path | None, name: str, *, must_exist: bool = True) -> Path:
-    """Say where a collection is, or, without `must_exist`, where it would be made.
+def collection_folder(home: str | Path | None, name: str) -> Path:
+    """Say where a collection is.
 
     Raises:
         InvalidArgumentError: the name is not one of a collection.
         NotFoundError: there is no such collection; the help names the nearest.
+    """
+    folder = new_collection_folder(home, name)
+    if not _is_collection(folder):
+        raise NotFoundError(f"no collection '{name}' in {folder.parent}", help=suggestion(name, list_collections(home)))
+    return folder
+
+
+def new_collection_folder(home: str | Path | None, name: str) -> Path:
+    """Say where a collection of this name would be made.
+
+    Raises:
+        InvalidArgumentError: the name is not one of a collection.
     """
     if not COLLECTION_NAME.fullmatch(name):
         raise InvalidArgumentError(
             f"'{name}' cannot name a collection",
             help="use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit",
         )
-    folder = home_folder(home) / name
-    if must_exist and not _is_collection(folder):
-        raise NotFoundError(f"no collection '{name}' in {folder.parent}", help=suggestion(name, list_collections(home)))
-    return folder
+    return home_folder(home) / name
 
 
 def list_collections(home: str | Path | None = None) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from index.home import collection_folder, home_folder, list_collections
+from index.home import collection_folder, home_folder, list_collections, new_collection_folder
 from lfm2_colbert.errors import InvalidArgumentError, NotFoundError
 
 
@@ -58,7 +58,7 @@ def test_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
 
 
 def test_new_collection_s_folder_need_not_exist(tmp_path: Path) -> None:
-    assert collection_folder(tmp_path, "new", must_exist=False) == tmp_path / "new"
+    assert new_collection_folder(tmp_path, "new") == tmp_path / "new"
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_new_collection_s_folder_need_not_exist(tmp_path: Path) -> None:
 )
 def test_names_that_could_leave_the_home_or_confuse_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidArgumentError, match="cannot name a collection"):
-        collection_folder(tmp_path, name, must_exist=False)
+        new_collection_folder(tmp_path, name)
 
 
 def test_longest_name_is_accepted(tmp_path: Path) -> None:
-    assert collection_folder(tmp_path, "a" * 64, must_exist=False).name == "a" * 64
+    assert new_collection_folder(tmp_path, "a" * 64).name == "a" * 64
