@@ -30,7 +30,7 @@ def collection_folder(home: str | Path | None, name: str) -> Path:
         NotFoundError: there is no such collection; the help names the nearest.
     """
     folder = new_collection_folder(home, name)
-    if not _is_collection(folder):
+    if not is_collection(folder):
         raise NotFoundError(f"no collection '{name}' in {folder.parent}", help=suggestion(name, list_collections(home)))
     return folder
 
@@ -52,8 +52,9 @@ def new_collection_folder(home: str | Path | None, name: str) -> Path:
 def list_collections(home: str | Path | None = None) -> list[str]:
     """Name all collections in order; none where the home does not exist yet."""
     folder = home_folder(home)
-    return sorted(each.name for each in folder.iterdir() if _is_collection(each)) if folder.is_dir() else []
+    return sorted(each.name for each in folder.iterdir() if is_collection(each)) if folder.is_dir() else []
 
 
-def _is_collection(folder: Path) -> bool:
+def is_collection(folder: Path) -> bool:
+    """Say whether a folder is a collection by name and content."""
     return COLLECTION_NAME.fullmatch(folder.name) is not None and (folder / STORE_FILE).is_file()

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -70,6 +70,23 @@ class StoredState:
             return None
         key, document_id, version, text, metadata, source, pending = found
         return StoredDocument(key, document_id, version, text, json.loads(metadata), source, bool(pending))
+
+    def document_ids(self, keys: Iterable[int]) -> dict[int, str]:
+        """Give the ids of documents by their keys; keys of none are left out."""
+        found: dict[int, str] = {}
+        for key in keys:
+            row = self._database.row("SELECT id FROM documents WHERE key = ?", (key,))
+            if row:
+                found[key] = row[0]
+        return found
+
+    def count_under(self, root: int) -> int:
+        """Count the documents that files of a root gave."""
+        return int(
+            self._database.value(
+                "SELECT count(*) FROM documents JOIN sources ON sources.key = documents.source WHERE root = ?", (root,)
+            )
+        )
 
     def pending(self, limit_characters: int) -> list[PendingDocument]:
         """Give documents that wait for vectors, by key: as many as fit the limit, and at least one if any waits."""

@@ -1,10 +1,8 @@
 """The words of the index: documents go in, hits come out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from lfm2_colbert.errors import InvalidArgumentError
 
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 MAX_ID_CHARACTERS = 1024
@@ -79,28 +77,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """What a search may be told.
-
-    Attributes:
-        k: documents wanted, at least 1.
-        highlights: whether to align query tokens with passage tokens (costs one encoding a hit).
-    """
-
-    k: int = 10
-    highlights: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse a senseless `k`.
-
-        Raises:
-            InvalidArgumentError: `k` is not between 1 and 1000.
-        """
-        if not 1 <= self.k <= 1000:
-            raise InvalidArgumentError(f"k must be between 1 and 1000, not {self.k}", help="ask for fewer hits")
-
-
-@dataclass(frozen=True, slots=True)
 class Hit:
     """A document found, shown by its best passage.
 
@@ -127,14 +103,22 @@ class Hit:
     language: str
     metadata: Mapping[str, Any]
     highlights: tuple[Highlight, ...] = ()
-    anchor: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The hits of one query, best first, what was noticed on the way, and where the time went."""
+    """The hits of one query, best first, what was noticed on the way, and where the time went.
+
+    Walking it walks the hits.
+    """
 
     query: str
     hits: tuple[Hit, ...]
     warnings: tuple[Notice, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)

@@ -43,7 +43,7 @@ def load_torch(location: str, options: LoadOptions) -> Encoder:
 
 def _checkpoint(folder: Path, name: str, device: str) -> Encoder:
     checkpoint = open_checkpoint(folder)
-    tensors = {key: torch.from_numpy(value) for key, value in checkpoint.tensors().items()}
+    tensors = {key: torch.tensor(value) for key, value in checkpoint.tensors().items()}
     model = ColBERTModel.from_tensors(checkpoint.backbone, checkpoint.dim, tensors).to(device)
     vocabulary = read_tokenizer(checkpoint.tokenizer_path, markers=checkpoint.markers)
     config = EncoderConfig(
@@ -55,7 +55,7 @@ def _checkpoint(folder: Path, name: str, device: str) -> Encoder:
 def _exported(folder: Path, device: str) -> Encoder:
     check_files(folder)
     config = read_encoder_config(folder)
-    tensors = {key: torch.from_numpy(value) for key, value in read_weights(folder / MODEL_FILE).items()}
+    tensors = {key: torch.tensor(value) for key, value in read_weights(folder / MODEL_FILE).items()}
     model = ColBERTModel.from_tensors(config.backbone, config.dim, tensors).to(device)
     return TokenEncoder(config, folder_tokenizer(folder, config), _forward(model), files_fingerprint(folder))
 

@@ -1,0 +1,363 @@
+"""The public face of the index: documents in, hits out; the one place where encoder, store and search meet."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from index.candidates import CANDIDATES
+from index.candidates.base import CandidateGenerator
+from index.codecs import CODECS
+from index.codecs.base import Codec
+from index.hits import UNCALIBRATED, Question, explain_hit, make_hit, query_notices
+from index.home import collection_folder, is_collection, new_collection_folder
+from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
+from index.intake import Intake, OnFile, Scan
+from index.reading.base import ReadOptions
+from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
+from index.search import Scored, search_snapshot
+from index.snapshot import Snapshot, load_snapshot
+from index.store import Store
+from index.types import Document, Failure, Highlight, Hit, Notice, SearchResult
+from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.encoders.loading import load_encoder, resolve
+from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ModelMismatchError
+from lfm2_colbert.multivectors import MultiVectors
+from lfm2_colbert.registry import lookup
+
+DEFAULT_ENCODER = "nano"
+DEFAULT_CODEC = "float16"
+DOCUMENTS_PER_COMMIT = 256
+MAX_HITS = 1000
+PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What a run of `add` or `add_files` did.
+
+    Attributes:
+        documents: in the collection after the run.
+        passages: searchable ones in the collection after the run.
+        encoded_passages: encoded in this run.
+        added: documents new in this run.
+        changed: documents whose text or metadata differs from before.
+        unchanged: documents looked at and found as they were.
+        removed: documents whose file, or row in it, is gone.
+        failed: files and rows that gave no document, and why.
+        truncated: passages that the encoder could not read whole.
+        notices: what else a person should know.
+        seconds: wall time.
+    """
+
+    documents: int
+    passages: int
+    encoded_passages: int
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    failed: tuple[Failure, ...]
+    truncated: int
+    notices: tuple[Notice, ...]
+    seconds: float
+
+
+def _ignore(progress: object) -> None:
+    """Show no progress."""
+
+
+class Collection:
+    """A named set of documents that can be searched. One thread at a time may use an object of this class.
+
+    Opening takes no lock. The first write takes the collection's lock and keeps it until `close`; meanwhile others may
+    read and search, and see what was committed.
+
+    Example:
+        >>> import tempfile
+        >>> home = tempfile.mkdtemp()
+        >>> with Collection.open("pets", create=True, encoder="hashing", home=home) as pets:
+        ...     report = pets.add([Document("de", "Der Hund schläft."), Document("en", "The cat sleeps.")])
+        ...     [hit.document_id for hit in pets.search("Hund", k=1)]
+        ['de']
+    """
+
+    def __init__(self, name: str, store: Store, encoder: Encoder | Callable[[], Encoder]) -> None:
+        """Wrap an open store; `Collection.open` is the way in."""
+        self.name = name
+        self._store = store
+        self._writable = False
+        self._encoder_source = encoder
+        self._encoder: Encoder | None = None
+        self._codec: Codec = lookup(CODECS, store.settings.codec, "codec")()
+        self._candidates: CandidateGenerator = lookup(CANDIDATES, "exhaustive", "candidate generator")()
+        self._snapshot: Snapshot | None = None
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        create: bool = False,
+        encoder: str | Encoder | None = None,
+        codec: str = DEFAULT_CODEC,
+        home: str | Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> "Collection":
+        """Open a collection by name, or make it.
+
+        Args:
+            name: 1 to 64 letters, digits, ".", "_" or "-".
+            create: make it where it does not exist.
+            encoder: a name for `lfm2_colbert.load_encoder`, or a loaded encoder; None: the one it was built with, and
+                ``nano`` for a new one. It is loaded when it is first needed.
+            codec: how a new collection stores vectors.
+            home: where collections live; None: ``LFM2_COLBERT_HOME``, else the user's data folder.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            threads: of the encoder; None takes the processors this process may use.
+
+        Raises:
+            NotFoundError: it does not exist and was not to be created.
+            ModelMismatchError: it was built with another encoder than the one asked for.
+            UnknownEncoderError: there is no such encoder.
+            CorruptionError: it is damaged.
+        """
+        folder = new_collection_folder(home, name) if create else collection_folder(home, name)
+
+        def load(encoder_name: str) -> Encoder:
+            return load_encoder(encoder_name, device=device, threads=threads)
+
+        if create and not is_collection(folder):
+            lookup(CODECS, codec, "codec")
+            encoder = load(encoder or DEFAULT_ENCODER) if encoder is None or isinstance(encoder, str) else encoder
+            Store.create(folder, _settings(encoder, codec)).close()
+        store = Store.open(folder, writable=False)
+        built_with = store.settings.encoder
+        if isinstance(encoder, str) and resolve(encoder).name != built_with:
+            store.close()
+            raise _mismatch(name, built_with, encoder)
+        if encoder is None or isinstance(encoder, str):
+            return cls(name, store, lambda: load(built_with))
+        return cls(name, store, encoder)
+
+    def close(self) -> None:
+        """Close and release the lock; a second call does nothing."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded on first use.
+
+        Raises:
+            ModelMismatchError: its files are not those the collection was built with.
+        """
+        if self._encoder is None:
+            source = self._encoder_source
+            loaded = source if isinstance(source, Encoder) else source()
+            if loaded.fingerprint != self._store.settings.fingerprint:
+                raise _mismatch(self.name, self._store.settings.encoder, loaded.name)
+            self._encoder = loaded
+        return self._encoder
+
+    @property
+    def settings(self) -> CollectionSettings:
+        """What the collection was built with."""
+        return self._store.settings
+
+    def counts(self) -> StoreCounts:
+        """Count documents, passages, tokens, bytes, languages, pending documents and failed files."""
+        return self._store.counts()
+
+    def get(self, document_id: str) -> StoredDocument | None:
+        """Look a document up by its id."""
+        return self._store.document(document_id)
+
+    def add(
+        self,
+        documents: Iterable[Document],
+        *,
+        vectors: MultiVectors | None = None,
+        on_progress: OnProgress = _ignore,
+    ) -> IndexReport:
+        """Store documents, replacing those of the same id, and make them searchable.
+
+        All documents are durable before the first is encoded: whatever happens then, `index_pending` finishes the work.
+
+        Args:
+            documents: in any number.
+            vectors: one item a document, if they are encoded already; each document is then a single passage.
+            on_progress: called during encoding.
+
+        Raises:
+            InvalidArgumentError: a document cannot be stored, or vectors do not fit. Batches before it are stored.
+            IndexLockedError: another process writes the collection.
+        """
+        started = time.perf_counter()
+        store = self._writer()
+        given = list(documents)
+        if vectors is not None and (len(vectors) != len(given) or vectors.dim != store.settings.dim):
+            raise InvalidArgumentError(
+                f"{len(given)} documents of {store.settings.dim} dimensions, but {len(vectors)} items of {vectors.dim}"
+            )
+        intake, unchanged = Intake(), 0
+        for start in range(0, len(given), DOCUMENTS_PER_COMMIT):
+            with store.transaction():
+                changes = [store.put(document, None) for document in given[start : start + DOCUMENTS_PER_COMMIT]]
+            intake.added += changes.count(Change.ADDED)
+            intake.changed += changes.count(Change.CHANGED)
+            unchanged += changes.count(Change.UNCHANGED)
+        if vectors is not None:
+            publish_vectors(store, self._codec, [document.id for document in given], vectors)
+        return self._report(intake, unchanged, self.index_pending(on_progress), started)
+
+    def add_files(
+        self,
+        path: str | Path,
+        *,
+        prefix: str = "",
+        text_field: str = "text",
+        on_file: OnFile = _ignore,
+        on_progress: OnProgress = _ignore,
+    ) -> IndexReport:
+        """Bring the collection up to date with a folder or file: encode what changed, remove what disappeared.
+
+        Args:
+            path: a folder, or a single file. A document's id is its path below the folder.
+            prefix: put before the ids with a "/", where two folders hold the same names.
+            text_field: field of a JSONL row that holds its text.
+            on_file: called after each file.
+            on_progress: called during encoding.
+
+        Raises:
+            NotFoundError: there is nothing at `path`; nothing is removed then.
+            IndexLockedError: another process writes the collection.
+        """
+        started = time.perf_counter()
+        store = self._writer()
+        scan = Scan(store, Path(path), prefix, ReadOptions(text_field))
+        scan.run(on_file)
+        intake = scan.intake
+        unchanged = store.count_under(scan.root) - intake.added - intake.changed
+        return self._report(intake, unchanged, self.index_pending(on_progress), started)
+
+    def index_pending(self, on_progress: OnProgress = _ignore) -> IndexingReport:
+        """Encode documents that were stored and not yet encoded, as after a kill."""
+        store = self._writer()
+        if not store.pending_characters():
+            return IndexingReport()
+        return index_pending(store, self.encoder, self._codec, on_progress)
+
+    def delete(self, document_id: str) -> bool:
+        """Remove a document; say whether there was one. Its file brings it back only when it changes."""
+        store = self._writer()
+        with store.transaction():
+            return store.delete(document_id)
+
+    def search(self, query: str, *, k: int = 10, highlight: bool = True) -> SearchResult:
+        """Find the documents whose best passage answers the query best.
+
+        Args:
+            query: in any language.
+            k: documents wanted, 1 to 1000.
+            highlight: whether hits say which of their words matched.
+
+        Raises:
+            InvalidArgumentError: the query is empty, or `k` is out of range.
+        """
+        if not query.strip():
+            raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
+        if not 1 <= k <= MAX_HITS:
+            raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
+        clock = _Clock()
+        question = Question(query, self.encoder.encode_queries([query])[0].astype(np.float32, copy=False))
+        clock.lap("encode")
+        with self._store.snapshot():  # scores, texts and ids of one committed state
+            snapshot = self._present()
+            found = search_snapshot(
+                question.vectors, snapshot, self._candidates, self._codec, k, self._store.document_ids
+            )
+            clock.lap("search")
+            hits = [self._hit(rank, hit, question, snapshot, highlight) for rank, hit in enumerate(found, start=1)]
+            pending = self._store.pending_characters()
+        clock.lap("explain")
+        notices = [UNCALIBRATED, *query_notices(query, self.encoder), *([PENDING] if pending else [])]
+        return SearchResult(query, tuple(hits), tuple(notices), clock.laps)
+
+    def _hit(self, rank: int, scored: Scored, question: Question, snapshot: Snapshot, highlight: bool) -> Hit:
+        stored = self._store.passage(scored.document, scored.ordinal)
+        if stored is None:
+            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
+        shown: tuple[Highlight, ...] = ()
+        if highlight:
+            segment = snapshot.parts[scored.part].segment
+            own = slice(*segment.offsets[scored.row : scored.row + 2])
+            vectors = self._codec.decode({name: array[own] for name, array in segment.arrays.items()})
+            shown = explain_hit(question, self.encoder, stored.text, vectors)
+        return make_hit(rank, scored, question, stored, shown)
+
+    def _present(self) -> Snapshot:
+        if self._snapshot is None or self._snapshot.txid != self._store.changes():
+            opened = {part.segment.info.number: part.segment for part in self._snapshot.parts} if self._snapshot else {}
+            self._snapshot = load_snapshot(self._store, self._store.segments_folder, opened)
+        return self._snapshot
+
+    def _writer(self) -> Store:
+        if not self._writable:
+            writer = Store.open(self._store.folder, writable=True)
+            self._store.close()
+            self._store, self._writable = writer, True
+        return self._store
+
+    def _report(self, intake: Intake, unchanged: int, encoded: IndexingReport, started: float) -> IndexReport:
+        counts = self._store.counts()
+        return IndexReport(
+            documents=counts.documents,
+            passages=counts.passages,
+            encoded_passages=encoded.passages,
+            added=intake.added,
+            changed=intake.changed,
+            unchanged=unchanged,
+            removed=intake.removed,
+            failed=tuple(intake.failed),
+            truncated=encoded.truncated,
+            notices=tuple(intake.notices),
+            seconds=time.perf_counter() - started,
+        )
+
+
+class _Clock:
+    """Wall time of the steps of a search, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = (now - self._last) * 1000, now
+
+
+def _settings(encoder: Encoder, codec: str) -> CollectionSettings:
+    program = f"lfm2-colbert {version('lfm2-colbert')}"
+    return CollectionSettings(encoder.name, encoder.fingerprint, encoder.dim, codec, program)
+
+
+def _mismatch(collection: str, built_with: str, asked_for: str) -> ModelMismatchError:
+    return ModelMismatchError(
+        f"the collection '{collection}' was built with {built_with}, which is not the {asked_for} asked for now",
+        help=f"open it with {built_with}, or index the documents into another collection",
+    )

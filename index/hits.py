@@ -1,0 +1,67 @@
+"""From a scored passage to what a person or program is shown."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.explain import highlights
+from index.records import StoredPassage
+from index.search import Scored
+from index.types import Highlight, Hit, Notice, Span
+from lfm2_colbert.encoders.base import Encoder
+
+UNCALIBRATED = Notice("score_uncalibrated", "score is MaxSim per query vector, not yet a calibrated probability")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A query and its vectors, ``(n_q, dim)`` float32."""
+
+    text: str
+    vectors: NDArray[np.float32]
+
+    def score(self, raw_score: float) -> float:
+        """Bring MaxSim into 0..1: its mean over query vectors, clipped."""
+        return float(min(max(raw_score / len(self.vectors), 0.0), 1.0))
+
+
+def make_hit(rank: int, scored: Scored, question: Question, stored: StoredPassage, shown: tuple[Highlight, ...]) -> Hit:
+    """Put a hit together; `shown` counts from the passage's start, the hit from the document's."""
+    start = stored.passage.start
+    return Hit(
+        rank=rank,
+        document_id=stored.document_id,
+        passage=scored.ordinal,
+        score=question.score(scored.score),
+        raw_score=scored.score,
+        text=stored.text,
+        span=Span(start, stored.passage.end),
+        language=stored.passage.language,
+        metadata=stored.metadata,
+        highlights=tuple(Highlight(start + h.start, start + h.end, h.score) for h in shown),
+    )
+
+
+def explain_hit(question: Question, encoder: Encoder, text: str, vectors: NDArray[np.float32]) -> tuple[Highlight, ...]:
+    """Find the stretches of a passage's text that the query matched.
+
+    Vectors that somebody else computed need not stand for this encoder's tokens; then there is nothing to show.
+    """
+    spans = encoder.document_spans(text)
+    query_spans = encoder.query_spans(question.text)
+    if len(spans) != len(vectors) or len(query_spans) != len(question.vectors):
+        return ()
+    return highlights(question.vectors, query_spans, question.text, vectors, spans, text)
+
+
+def query_notices(query: str, encoder: Encoder) -> list[Notice]:
+    """Say what of a query the encoder could not read."""
+    spans = encoder.token_spans([query])[0]
+    kept = encoder.max_query_tokens
+    if len(spans) <= kept:
+        return []
+    dropped = query[spans[kept, 0] :].strip()
+    return [
+        Notice("query_truncated", f"the encoder reads {kept} of the query's {len(spans)} tokens; left out: {dropped!r}")
+    ]

@@ -1,0 +1,129 @@
+"""Pending documents become searchable: chunk → encode → segment → publish, in batches that survive a kill."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from index.chunking import chunk
+from index.codecs.base import Codec
+from index.language import language_of
+from index.records import PendingDocument, PlacedPassage, Placement, SegmentInfo
+from index.segment import write_segment
+from index.store import Store
+from index.types import Passage
+from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.multivectors import MultiVectors
+
+CHARACTERS_PER_BATCH = 1_000_000
+PASSAGES_PER_SEGMENT = 8192
+PASSAGES_PER_ENCODING = 256
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingProgress:
+    """How far an indexing run has come.
+
+    Attributes:
+        characters: code points whose documents have been encoded.
+        total_characters: code points that were pending when the run began.
+        passages: passages encoded so far.
+        documents: documents made searchable so far.
+    """
+
+    characters: float
+    total_characters: int
+    passages: int
+    documents: int
+
+
+OnProgress = Callable[[EncodingProgress], None]
+
+
+@dataclass(slots=True)
+class IndexingReport:
+    """What a run encoded; `truncated`: passages that the encoder could not read whole."""
+
+    passages: int = 0
+    documents: int = 0
+    truncated: int = 0
+
+
+def index_pending(store: Store, encoder: Encoder, codec: Codec, on_progress: OnProgress) -> IndexingReport:
+    """Encode and publish all pending documents.
+
+    Each batch is one commit: documents of it are searchable together, or, after a kill, still pending.
+
+    Raises:
+        NonFiniteVectorError: the encoder failed on a passage; batches before it stay published.
+        StorageError: the disk refused; batches before it stay published.
+    """
+    run = _Run(store, encoder, codec, on_progress)
+    while batch := store.pending(CHARACTERS_PER_BATCH):
+        run.publish(batch)
+    return run.report
+
+
+def publish_vectors(store: Store, codec: Codec, ids: Sequence[str], vectors: MultiVectors) -> None:
+    """Make pending documents searchable by vectors that somebody else computed: one passage each, the whole text.
+
+    Args:
+        store: open for writing.
+        codec: of the collection.
+        ids: the documents; those that are not pending are passed over.
+        vectors: one item for each id.
+    """
+    number = store.next_segment_number()
+    info = write_segment(store.segments_folder, number, codec, vectors)
+    placements = []
+    for row, document_id in enumerate(ids):
+        document = store.document(document_id)
+        if document and document.pending:
+            n_tokens, text = int(vectors.lengths[row]), document.text
+            passage = Passage(0, 0, len(text), n_tokens, language_of(text))
+            placed = PlacedPassage(passage, number, row)
+            placements.append(Placement(document.key, document.version, (placed,)))
+    with store.transaction():
+        store.publish([info], placements)
+
+
+class _Run:
+    def __init__(self, store: Store, encoder: Encoder, codec: Codec, on_progress: OnProgress) -> None:
+        self._store, self._encoder, self._codec, self._on_progress = store, encoder, codec, on_progress
+        self._total = store.pending_characters()
+        self._done = 0.0
+        self.report = IndexingReport()
+
+    def publish(self, batch: Sequence[PendingDocument]) -> None:
+        cut = [(document, chunk(document.text, self._encoder)) for document in batch]
+        segments, places = self._write([(d, passage) for d, passages in cut for passage in passages])
+        placements, first = [], 0
+        for document, passages in cut:
+            own = [PlacedPassage(p, *places[first + i]) for i, p in enumerate(passages)]
+            placements.append(Placement(document.key, document.version, tuple(own)))
+            first += len(passages)
+            self.report.truncated += sum(p.tokens > self._encoder.max_document_tokens for p in passages)
+        with self._store.transaction():
+            self.report.documents += self._store.publish(segments, placements)
+
+    def _write(
+        self, passages: Sequence[tuple[PendingDocument, Passage]]
+    ) -> tuple[list[SegmentInfo], list[tuple[int, int]]]:
+        """Encode passages into as many segments as they need; give each passage's segment and row."""
+        segments: list[SegmentInfo] = []
+        places: list[tuple[int, int]] = []
+        for start in range(0, len(passages), PASSAGES_PER_SEGMENT):
+            part = passages[start : start + PASSAGES_PER_SEGMENT]
+            number = self._store.next_segment_number()
+            segments.append(write_segment(self._store.segments_folder, number, self._codec, self._encode(part)))
+            places += [(number, row) for row in range(len(part))]
+        return segments, places
+
+    def _encode(self, passages: Sequence[tuple[PendingDocument, Passage]]) -> MultiVectors:
+        items = []
+        for start in range(0, len(passages), PASSAGES_PER_ENCODING):
+            part = passages[start : start + PASSAGES_PER_ENCODING]
+            items += list(self._encoder.encode_documents([d.text[p.start : p.end] for d, p in part]))
+            self._done += sum(p.end - p.start for _, p in part)
+            self.report.passages += len(part)
+            done = min(self._done, self._total)  # passages overlap a little
+            self._on_progress(EncodingProgress(done, self._total, self.report.passages, self.report.documents))
+        return MultiVectors.of(items, dim=self._encoder.dim)

@@ -1,0 +1,142 @@
+"""From a folder to the document table: what changed since the last run, and nothing else.
+
+A file's content hash is written last, after its documents, so a run that was killed finds the file unfinished and reads
+it again; documents that stand already are then unchanged.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from index.reading import read
+from index.reading.base import ReadOptions, SourceFile
+from index.reading.scan import scan
+from index.records import Change
+from index.store import Store
+from index.types import Document, Failure, Notice
+from lfm2_colbert.errors import DuplicateIdError, Lfm2ColbertError
+
+DOCUMENTS_PER_COMMIT = 256
+CHARACTERS_PER_COMMIT = 8_000_000
+UNFINISHED = b""
+RETRIED = frozenset({DuplicateIdError.code})
+"""Failures that can go away while the file stays as it is."""
+
+OnFile = Callable[[int], None]
+"""Told how many files have been looked at."""
+
+
+@dataclass(slots=True)
+class Intake:
+    """What a scan did to the document table, counted in documents."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+class Scan:
+    """One pass over a root: a folder or a single file."""
+
+    def __init__(self, store: Store, path: Path, prefix: str, options: ReadOptions) -> None:
+        """Prepare; `prefix` with a "/" goes before each document id, unless it is empty."""
+        self._store, self._path, self._prefix, self._options = store, path.absolute(), prefix, options
+        self.intake = Intake()
+        with store.transaction():
+            self.root = store.root(str(self._path), prefix)
+        self._known = store.sources(self.root)
+        self._seen: set[str] = set()
+        self._commit = ExitStack()
+        self._documents = self._characters = 0
+
+    def run(self, on_file: OnFile) -> None:
+        """Bring the document table up to date, committing every few hundred documents.
+
+        Raises:
+            NotFoundError: there is nothing at the path; nothing was removed.
+            StorageError: the disk refused; what was committed before stays.
+        """
+        with self._commit:
+            self._commit.enter_context(self._store.transaction())
+            for n_files, entry in enumerate(scan(self._path), start=1):
+                self._look_at(entry)
+                on_file(n_files)
+            self._remove_vanished()
+
+    def _look_at(self, entry: SourceFile | Failure | Notice) -> None:
+        if isinstance(entry, Notice):
+            self.intake.notices.append(entry)
+            return
+        if isinstance(entry, Failure):
+            self._fail(entry.path, UNFINISHED, entry)
+            return
+        self._seen.add(entry.id)
+        try:
+            digest = bytes.fromhex(entry.content_hash())
+        except Lfm2ColbertError as error:
+            self._fail(entry.id, UNFINISHED, Failure(entry.id, error.code, error.message))
+            return
+        known = self._known.get(entry.id)
+        if known is None or known.content_hash != digest:
+            self._take(entry, digest)
+        elif known.failure:
+            self.intake.failed.append(known.failure)
+
+    def _take(self, file: SourceFile, digest: bytes) -> None:
+        source = self._store.set_source(self.root, file.id, UNFINISHED, None)
+        kept: set[str] = set()
+        failures: list[Failure] = []
+        for item in read(file, self._options):
+            refusal = item if isinstance(item, Failure) else self._put(item, source, kept)
+            if refusal:
+                failures.append(refusal)
+        self.intake.failed += failures
+        if kept or not failures:  # a file that cannot be read any more keeps what it gave before
+            self.intake.removed += self._store.prune_source(source, kept)
+        if any(failure.code in RETRIED for failure in failures):
+            digest = UNFINISHED
+        self._store.set_source(self.root, file.id, digest, _summary(file.id, failures))
+
+    def _put(self, document: Document, source: int, kept: set[str]) -> Failure | None:
+        document_id = f"{self._prefix}/{document.id}" if self._prefix else document.id
+        kept.add(document_id)
+        try:
+            change = self._store.put(replace(document, id=document_id), source)
+        except Lfm2ColbertError as error:
+            if error.exit_status not in (2, 3):  # not about this document: the disk, the lock
+                raise
+            return Failure(document_id, error.code, f"{error.message} ({error.help})" if error.help else error.message)
+        self.intake.added += change is Change.ADDED
+        self.intake.changed += change is Change.CHANGED
+        self._wrote(len(document.text))
+        return None
+
+    def _wrote(self, characters: int) -> None:
+        self._documents += 1
+        self._characters += characters
+        if self._documents >= DOCUMENTS_PER_COMMIT or self._characters >= CHARACTERS_PER_COMMIT:
+            self._commit.close()
+            self._commit.enter_context(self._store.transaction())
+            self._documents = self._characters = 0
+
+    def _fail(self, path: str, digest: bytes, failure: Failure) -> None:
+        self._seen.add(path)
+        self.intake.failed.append(failure)
+        self._store.set_source(self.root, path, digest, failure)
+
+    def _remove_vanished(self) -> None:
+        """Remove documents of files that are gone; what lies below a folder that could not be listed is not gone."""
+        hidden = tuple(path for path in self._seen if path.endswith("/") or path == str(self._path))
+        for path, row in self._known.items():
+            if path not in self._seen and not any(path.startswith(h) or h == str(self._path) for h in hidden):
+                self.intake.removed += self._store.remove_source(row.key)
+
+
+def _summary(path: str, failures: list[Failure]) -> Failure | None:
+    """One line for the table of sources, where a file has many broken rows."""
+    if len(failures) <= 1:
+        return failures[0] if failures else None
+    return Failure(path, failures[0].code, f"{len(failures)} rows failed, the first: {failures[0].message}")
