@@ -43,7 +43,7 @@ CREATE TABLE documents (
     characters INTEGER NOT NULL
 );
 CREATE INDEX documents_of_source ON documents (source) WHERE source IS NOT NULL;
-CREATE INDEX pending_documents ON documents (key, characters) WHERE pending;
+CREATE INDEX pending_documents ON documents (key, characters, pending) WHERE pending;
 
 -- A second table, so that walking documents does not walk their words.
 CREATE TABLE texts (
