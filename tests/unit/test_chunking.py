@@ -1,5 +1,6 @@
 """Passages by hand-written truth: where they are cut, what they repeat, what they cost."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +81,21 @@ def test_nothing_is_repeated_across_lines() -> None:
     assert cut(text, 15, overlap=0.2) == ["Aa bb cc dd ee ff gg. Hh ii.", "Jj kk ll mm nn oo pp qq rr ss."]
 
 
+class ByteEncoder(HashingEncoder):
+    """A token for each UTF-8 byte."""
+
+    def token_spans(self, texts: Sequence[str]) -> list[Spans]:
+        return [np.repeat([[i, i + 1] for i in range(len(t))], [len(c.encode()) for c in t], axis=0) for t in texts]
+
+
 def test_a_repeated_sentence_that_leaves_no_room_is_dropped() -> None:
-    encoder = HashingEncoder()
-    text = "有有有有。有。" + "あ" * 40
-    assert all(passage.tokens <= 7 for passage in chunk(text, encoder, budget=7, overlap=0.5))
-    assert chunk(text, encoder, budget=7, overlap=0.5)[-1].end == len(text)
+    family = "👩\u200d👩\u200d👧\u200d👦"  # 25 bytes in one grapheme cluster
+    roomy, tight = (
+        [passage.start for passage in chunk("Bbbb. C. " + family, ByteEncoder(), budget=budget, overlap=0.5)][:2]
+        for budget in (28, 10)
+    )
+    assert roomy == [0, 6]
+    assert tight == [0, 9]
 
 
 def test_the_language_is_the_passages_own() -> None:

@@ -4,6 +4,8 @@ import codecs
 import json
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,22 @@ from index.reading.scan import scan
 from index.types import Document, Failure, Notice
 from lfm2_colbert.errors import InvalidEncodingError, NotFoundError, PermissionDeniedError
 
-ROOT_USER = os.geteuid() == 0
+NOBODY = 65534
+
+
+@pytest.fixture
+def unprivileged(tmp_path: Path) -> Iterator[Path]:
+    """A folder of a user who may not read everything, even where the tests run as root."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
 
 
 def outcome(folder: Path, name: str, data: bytes, **options: str) -> list[Document | Failure]:
@@ -99,11 +116,10 @@ def test_a_file_over_the_limit_is_refused_before_reading(tmp_path: Path, monkeyp
     assert failure(tmp_path, "a.txt", b"0123456789a").code == "document_too_large"
 
 
-@pytest.mark.skipif(ROOT_USER, reason="root may read everything")
-def test_a_file_without_permission_is_a_failure(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("words")
-    (tmp_path / "a.txt").chmod(0)
-    (only,) = read(SourceFile(tmp_path / "a.txt", "a.txt"), ReadOptions())
+def test_a_file_without_permission_is_a_failure(unprivileged: Path) -> None:
+    (unprivileged / "a.txt").write_text("words")
+    (unprivileged / "a.txt").chmod(0)
+    (only,) = read(SourceFile(unprivileged / "a.txt", "a.txt"), ReadOptions())
     assert isinstance(only, Failure)
     assert only.code == "permission_denied"
 
@@ -330,22 +346,28 @@ def test_names_that_are_not_unicode_fail_without_touching_others(tmp_path: Path)
     ]
 
 
-@pytest.mark.skipif(ROOT_USER, reason="root may list everything")
-def test_a_folder_without_permission_is_a_failure(tmp_path: Path) -> None:
-    write(tmp_path, "closed/a.txt", "open/b.txt")
-    (tmp_path / "closed").chmod(0)
-    found = list(scan(tmp_path))
-    (tmp_path / "closed").chmod(0o700)
+def test_a_folder_without_permission_is_a_failure(unprivileged: Path) -> None:
+    write(unprivileged, "closed/a.txt", "open/b.txt")
+    (unprivileged / "closed").chmod(0)
+    found = list(scan(unprivileged))
+    (unprivileged / "closed").chmod(0o700)
     assert isinstance(found[0], Failure)
     assert (found[0].path, found[0].code) == ("closed/", "permission_denied")
-    assert found[1] == SourceFile(tmp_path / "open" / "b.txt", "open/b.txt")
+    assert found[1] == SourceFile(unprivileged / "open" / "b.txt", "open/b.txt")
 
 
-@pytest.mark.skipif(ROOT_USER, reason="root may enter everything")
-def test_a_root_below_a_closed_folder_is_a_permission_error(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0)
+def test_a_folder_that_may_be_listed_but_not_entered_fails_file_by_file(unprivileged: Path) -> None:
+    write(unprivileged, "half/a.txt", "half/b.txt")
+    (unprivileged / "half").chmod(0o400)
+    found = [(f.path, f.code) if isinstance(f, Failure) else f for f in scan(unprivileged)]
+    (unprivileged / "half").chmod(0o700)
+    assert found == [("half/a.txt", "permission_denied"), ("half/b.txt", "permission_denied")]
+
+
+def test_a_root_below_a_closed_folder_is_a_permission_error(unprivileged: Path) -> None:
+    (unprivileged / "closed").mkdir(mode=0)
     with pytest.raises(PermissionDeniedError):
-        list(scan(tmp_path / "closed" / "root"))
+        list(scan(unprivileged / "closed" / "root"))
 
 
 def test_a_missing_root_is_not_found(tmp_path: Path) -> None:
