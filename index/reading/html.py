@@ -28,7 +28,7 @@ def read(source: SourceFile, options: ReadOptions) -> Iterator[Document]:
     """Give the page's main text, or all its visible text where no main text is found.
 
     Raises:
-        MalformedDocumentError: there is no element in the file.
+        MalformedDocumentError: there is no element in the file, or the parser gave up.
     """
     import trafilatura  # a fifth of a second: only when a page is read
 
@@ -57,11 +57,18 @@ def _decode(data: bytes, name: str) -> str:
 def _parse(page: str, name: str) -> Any:
     from lxml import etree, html
 
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
     try:
         # From bytes, because lxml refuses text that declares an encoding.
-        return html.document_fromstring(page.encode(), parser=html.HTMLParser(encoding="utf-8"))
+        tree = html.document_fromstring(page.encode(), parser=parser)
     except etree.ParserError as error:
         raise MalformedDocumentError(f"{name} holds no HTML", help="give plain text the suffix .txt") from error
+    # The parser mends errors, but at a fatal one (elements 2048 deep) it drops the rest of the page without a word.
+    if fatal := parser.error_log.filter_from_fatals():
+        raise MalformedDocumentError(
+            f"{name} cannot be parsed to its end: {fatal[0].message}", help="save the page's text as .txt"
+        )
+    return tree
 
 
 def _title(tree: Any) -> str:
