@@ -89,6 +89,7 @@ class Database:
         self._mark = folder / MARK_FILE
         self._writable = writable
         self._failed = False
+        self._changes_before = 0
         with sqlite_errors(self.path):
             flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
             self._connection = apsw.Connection(str(self.path), flags=flags)
