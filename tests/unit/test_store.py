@@ -25,6 +25,7 @@ from lfm2_colbert.errors import (
     FormatVersionError,
     IndexLockedError,
     InvalidArgumentError,
+    InvalidConfigError,
     NotFoundError,
     StorageError,
 )
@@ -270,6 +271,14 @@ def test_silent_rollback_at_the_end_of_a_transaction_is_not_acknowledged(store: 
     with pytest.raises(StorageError, match="SQLite ended it"):
         commit(store, lambda: store.put(Document("a", TEXT), None), lambda: roll_back_silently(store))
     assert (store.document("a"), store.changes()) == (None, 0)
+
+
+def test_settings_of_another_version_are_refused_and_nothing_stays_open(folder: Path) -> None:
+    with Store.create(folder, SETTINGS) as store, store.transaction():
+        store._database.write("UPDATE meta SET v = '{\"colour\": 1}' WHERE k = 'settings'")
+    for _ in range(2):
+        with pytest.raises(InvalidConfigError, match="colour"):
+            Store.open(folder, writable=True)
 
 
 def test_closed_store_says_so(folder: Path) -> None:
@@ -680,3 +689,16 @@ def test_documents_that_vanish_without_being_deleted_are_damage(store: Store) ->
         store._database.write("UPDATE meta SET v = 2 WHERE k = 'ndocs'")
     with pytest.raises(CorruptionError, match="2 documents were stored, 1"):
         store.counts()
+
+
+def test_ids_are_found_by_key_and_missing_ones_left_out(store: Store) -> None:
+    put(store, "a")
+    put(store, "文書")
+    assert store.document_ids([2, 7, 1]) == {2: "文書", 1: "a"}
+
+
+def test_documents_under_a_root_are_counted_apart(store: Store) -> None:
+    put(store, "a.md", source=add_source(store, "/docs"))
+    put(store, "b.md", source=add_source(store, "/notes"))
+    put(store, "c")
+    assert [store.count_under(root) for root in (1, 2, 3)] == [1, 1, 0]
