@@ -23,7 +23,7 @@ from index.records import Change, CollectionSettings, StoreCounts, StoredDocumen
 from index.search import Scored, search_snapshot
 from index.snapshot import Snapshot, load_snapshot
 from index.store import Store
-from index.types import Document, Failure, Highlight, Hit, Notice, SearchResult
+from index.types import Document, Failure, Hit, Match, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
 from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ModelMismatchError
@@ -301,13 +301,13 @@ class Collection:
         stored = self._store.passage(scored.document, scored.ordinal)
         if stored is None:
             raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
-        shown: tuple[Highlight, ...] = ()
+        matches: tuple[Match, ...] = ()
         if highlight:
             segment = snapshot.parts[scored.part].segment
             own = slice(*segment.offsets[scored.row : scored.row + 2])
             vectors = self._codec.decode({name: array[own] for name, array in segment.arrays.items()})
-            shown = explain_hit(question, self.encoder, stored.text, vectors)
-        return make_hit(rank, scored, question, stored, shown)
+            matches = explain_hit(question, self.encoder, stored.text, vectors)
+        return make_hit(rank, scored, question, stored, matches)
 
     def _present(self) -> Snapshot:
         if self._snapshot is None or self._snapshot.txid != self._store.changes():

@@ -4,29 +4,35 @@ The same dot products that make up MaxSim are read the other way round, so the e
 about it.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from index.types import Highlight
+from index.types import Highlight, Match, Span
 from lfm2_colbert.encoders.base import Spans
 
-WORD = regex.compile(r"[\p{L}\p{N}\p{So}]")
+VISIBLE = regex.compile(r"[\p{L}\p{N}\p{So}]")
 GRAPHEME = regex.compile(r"\X")
-LEAST_SHARE = 0.6
-"""A query token counts as matched from this share of the passage's best match on: below it, MaxSim still adds up the
-nearest token there is, which says nothing to a reader."""
+# Letters of scripts that set spaces between words; in the others a token is shown as it is.
+SPACED = regex.compile(
+    r"[\p{L}\p{M}\p{N}--[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Hangul}]]", regex.V1
+)
+LEAST_SHARE = 0.75
+"""A query token is shown as matched from this share of the passage's best match on. Below it MaxSim still adds up the
+nearest token there is, which tells a reader nothing."""
 
 
-def highlights(
+def match_tokens(
     query: NDArray[np.float32],
     query_spans: Spans,
     query_text: str,
     passage: NDArray[np.float32],
     spans: Spans,
     text: str,
-) -> tuple[Highlight, ...]:
-    """Find the stretches of a passage that the query's words matched, in reading order.
+) -> tuple[Match, ...]:
+    """Align each token of the query that holds a letter, digit or symbol with its best token of the passage.
 
     Args:
         query: ``(n_q, dim)`` float32.
@@ -37,43 +43,59 @@ def highlights(
         text: the passage.
 
     Returns:
-        Stretches in code points of `text`, on grapheme boundaries, without overlap; scores are cosines.
+        In the order of the query; spans are code points on grapheme boundaries, scores cosines.
     """
-    asked = [i for i, (start, end) in enumerate(query_spans) if WORD.search(query_text, max(start, 0), max(end, 0))]
-    shown = [j for j, (start, end) in enumerate(spans) if WORD.search(text, max(start, 0), max(end, 0))]
+    asked, shown = _with_text(query_spans, query_text), _with_text(spans, text)
     if not asked or not shown:
         return ()
     similarities = query[asked] @ passage[shown].T  # (n_asked, n_shown)
     best, scores = similarities.argmax(axis=1), similarities.max(axis=1)
-    least = LEAST_SHARE * float(scores.max())
-    matched: dict[int, float] = {}
-    for j, score in zip(best, scores, strict=True):
-        if score >= least:
-            matched[shown[j]] = max(float(score), matched.get(shown[j], -1.0))
-    stretches = [Highlight(*_whole_graphemes(text, *spans[j]), score) for j, score in matched.items()]
-    return _merged(sorted(stretches, key=lambda h: (h.start, h.end)), text)
+    return tuple(
+        Match(
+            _whole_graphemes(query_text, *map(int, query_spans[i])),
+            _whole_graphemes(text, *map(int, spans[shown[j]])),
+            float(score),
+        )
+        for i, j, score in zip(asked, best, scores, strict=True)
+    )
 
 
-def _whole_graphemes(text: str, start: int, end: int) -> tuple[int, int]:
+def highlight(matches: Iterable[Match], text: str) -> tuple[Highlight, ...]:
+    """Join the strong matches to whole words, in reading order and without overlap."""
+    found = list(matches)
+    least = LEAST_SHARE * max((match.score for match in found), default=0.0)
+    words = [(*_whole_word(text, match.passage), match.score) for match in found if match.score >= least]
+    merged: list[Highlight] = []
+    for start, end, score in sorted(words):
+        if merged and (start <= merged[-1].end or text[merged[-1].end : start].isspace()):
+            last = merged.pop()
+            merged.append(Highlight(last.start, max(last.end, end), max(last.score, score)))
+        else:
+            merged.append(Highlight(start, end, score))
+    return tuple(merged)
+
+
+def _with_text(spans: Spans, text: str) -> list[int]:
+    return [i for i, (start, end) in enumerate(spans) if start >= 0 and VISIBLE.search(text, start, end)]
+
+
+def _whole_graphemes(text: str, start: int, end: int) -> Span:
     """Widen a token to grapheme boundaries and take white space off its ends."""
-    line_start = text.rfind("\n", 0, start) + 1  # a line feed is a boundary: clusters are counted from the line's start
+    line_start = text.rfind("\n", 0, start) + 1  # a line feed ends a cluster, so clusters can be counted from here
     first, last = start, end
     for cluster in GRAPHEME.finditer(text, line_start):
-        if cluster.end() <= start:
-            continue
         if cluster.start() >= end:
             break
-        first, last = min(first, cluster.start()), max(last, cluster.end())
+        if cluster.end() > start:
+            first, last = min(first, cluster.start()), max(last, cluster.end())
     stretch = text[first:last]
-    return first + len(stretch) - len(stretch.lstrip()), last - len(stretch) + len(stretch.rstrip())
+    return Span(first + len(stretch) - len(stretch.lstrip()), last - len(stretch) + len(stretch.rstrip()))
 
 
-def _merged(stretches: list[Highlight], text: str) -> tuple[Highlight, ...]:
-    merged: list[Highlight] = []
-    for stretch in stretches:
-        if merged and (stretch.start <= merged[-1].end or text[merged[-1].end : stretch.start].isspace()):
-            last = merged.pop()
-            merged.append(Highlight(last.start, max(last.end, stretch.end), max(last.score, stretch.score)))
-        else:
-            merged.append(stretch)
-    return tuple(merged)
+def _whole_word(text: str, span: Span) -> tuple[int, int]:
+    start, end = span.start, span.end
+    while start > 0 and SPACED.match(text, start) and SPACED.match(text, start - 1):
+        start -= 1
+    while end < len(text) and SPACED.match(text, end - 1) and SPACED.match(text, end):
+        end += 1
+    return start, end

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.explain import highlights
+from index.explain import highlight, match_tokens
 from index.records import StoredPassage
 from index.search import Scored
-from index.types import Highlight, Hit, Notice, Span
+from index.types import Highlight, Hit, Match, Notice, Span
 from lfm2_colbert.encoders.base import Encoder
 
 UNCALIBRATED = Notice("score_uncalibrated", "score is MaxSim per query vector, not yet a calibrated probability")
@@ -26,9 +26,10 @@ class Question:
         return float(min(max(raw_score / len(self.vectors), 0.0), 1.0))
 
 
-def make_hit(rank: int, scored: Scored, question: Question, stored: StoredPassage, shown: tuple[Highlight, ...]) -> Hit:
-    """Put a hit together; `shown` counts from the passage's start, the hit from the document's."""
+def make_hit(rank: int, scored: Scored, question: Question, stored: StoredPassage, matches: tuple[Match, ...]) -> Hit:
+    """Put a hit together; `matches` count from the passage's start, the hit from the document's."""
     start = stored.passage.start
+    words = highlight(matches, stored.text)
     return Hit(
         rank=rank,
         document_id=stored.document_id,
@@ -39,12 +40,13 @@ def make_hit(rank: int, scored: Scored, question: Question, stored: StoredPassag
         span=Span(start, stored.passage.end),
         language=stored.passage.language,
         metadata=stored.metadata,
-        highlights=tuple(Highlight(start + h.start, start + h.end, h.score) for h in shown),
+        highlights=tuple(Highlight(start + h.start, start + h.end, h.score) for h in words),
+        matches=tuple(Match(m.query, Span(start + m.passage.start, start + m.passage.end), m.score) for m in matches),
     )
 
 
-def explain_hit(question: Question, encoder: Encoder, text: str, vectors: NDArray[np.float32]) -> tuple[Highlight, ...]:
-    """Find the stretches of a passage's text that the query matched.
+def explain_hit(question: Question, encoder: Encoder, text: str, vectors: NDArray[np.float32]) -> tuple[Match, ...]:
+    """Align the query with a passage's text.
 
     Vectors that somebody else computed need not stand for this encoder's tokens; then there is nothing to show.
     """
@@ -52,7 +54,7 @@ def explain_hit(question: Question, encoder: Encoder, text: str, vectors: NDArra
     query_spans = encoder.query_spans(question.text)
     if len(spans) != len(vectors) or len(query_spans) != len(question.vectors):
         return ()
-    return highlights(question.vectors, query_spans, question.text, vectors, spans, text)
+    return match_tokens(question.vectors, query_spans, question.text, vectors, spans, text)
 
 
 def query_notices(query: str, encoder: Encoder) -> list[Notice]:

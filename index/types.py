@@ -51,6 +51,15 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """A token of the query, the token of the passage it found, and their cosine. `query` counts in the query's text."""
+
+    query: Span
+    passage: Span
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Highlight:
     """A stretch of the document that query words matched, with the best cosine in it."""
 
@@ -90,7 +99,8 @@ class Hit:
         span: where it stands in the document.
         language: guessed language of the passage.
         metadata: the document's.
-        highlights: matched stretches, in reading order, code points into the document.
+        highlights: matched words, in reading order, code points into the document.
+        matches: each token of the query and where it was found, code points into the document.
     """
 
     rank: int
@@ -103,6 +113,7 @@ class Hit:
     language: str
     metadata: Mapping[str, Any]
     highlights: tuple[Highlight, ...] = ()
+    matches: tuple[Match, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
