@@ -20,11 +20,11 @@ from index.schema import APPLICATION_ID, FIRST_META, FORMAT, TABLES
 from lfm2_colbert.errors import (
     CorruptionError,
     DocumentTooLargeError,
-    EnvironmentFault,
     FormatVersionError,
     IndexLockedError,
     InvalidArgumentError,
     Lfm2ColbertError,
+    OutdatedLibraryError,
     PermissionDeniedError,
     StorageError,
 )
@@ -82,7 +82,7 @@ class Database:
         Raises:
             CorruptionError: it is damaged, or (to a writer) older than what was acknowledged.
             FormatVersionError: it is another program's, or a newer format.
-            EnvironmentFault: this SQLite is too old to be trusted.
+            OutdatedLibraryError: this SQLite is too old to be trusted.
         """
         check_sqlite_version(apsw.sqlite_lib_version())
         self.path = folder / STORE_FILE
@@ -288,10 +288,10 @@ def check_sqlite_version(found: str) -> None:
     """Refuse a SQLite that loses data.
 
     Raises:
-        EnvironmentFault: it is older than 3.53.2.
+        OutdatedLibraryError: it is older than 3.53.2.
     """
     if tuple(int(part) for part in found.split(".")) < SQLITE_FLOOR:
-        raise EnvironmentFault(
+        raise OutdatedLibraryError(
             f"SQLite {found} has known defects that lose data", help="pip install --upgrade 'apsw>=3.53.2'"
         )
 

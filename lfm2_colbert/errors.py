@@ -24,7 +24,9 @@
     │   ├── FormatVersionError      format_version
     │   ├── MissingExtraError       missing_extra
     │   ├── ModelUnavailableError   model_unavailable
+    │   ├── OutdatedLibraryError    outdated_library
     │   ├── PermissionDeniedError   permission_denied
+    │   ├── ReadFailedError         read_failed
     │   └── StorageError            storage_failed
     └── BusyError (exit 5: somebody else is at it)
         └── IndexLockedError        index_locked
@@ -197,10 +199,22 @@ class ModelUnavailableError(EnvironmentFault):
     code = "model_unavailable"
 
 
+class OutdatedLibraryError(EnvironmentFault):
+    """An installed library is known to lose data."""
+
+    code = "outdated_library"
+
+
 class PermissionDeniedError(EnvironmentFault):
     """The operating system refused access to a path."""
 
     code = "permission_denied"
+
+
+class ReadFailedError(EnvironmentFault):
+    """The disk did not give a file's bytes."""
+
+    code = "read_failed"
 
 
 class StorageError(EnvironmentFault):

@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 import xxhash
 
 from index.types import MAX_DOCUMENT_BYTES, Document, Failure
-from lfm2_colbert.errors import DocumentTooLargeError, EnvironmentFault, NotFoundError, PermissionDeniedError
+from lfm2_colbert.errors import DocumentTooLargeError, NotFoundError, PermissionDeniedError, ReadFailedError
 
 HASH_BLOCK_BYTES = 1024 * 1024
 
@@ -38,7 +38,7 @@ class SourceFile:
         Raises:
             NotFoundError: it vanished since it was listed.
             PermissionDeniedError: the operating system refuses.
-            EnvironmentFault: the disk gave another error.
+            ReadFailedError: the disk gave another error.
         """
         try:
             with self.path.open("rb") as stream:
@@ -50,7 +50,7 @@ class SourceFile:
                 f"{self.id} may not be read", help=f"give yourself access: {self.path}"
             ) from error
         except OSError as error:
-            raise EnvironmentFault(f"{self.id} cannot be read: {error.strerror}", help="check the disk") from error
+            raise ReadFailedError(f"{self.id} cannot be read: {error.strerror}", help="check the disk") from error
 
     def data(self) -> bytes:
         """Read the whole file.

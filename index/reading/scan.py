@@ -8,10 +8,10 @@ from index.reading import READERS
 from index.reading.base import SourceFile
 from index.types import Failure, Notice
 from lfm2_colbert.errors import (
-    EnvironmentFault,
     InvalidEncodingError,
     NotFoundError,
     PermissionDeniedError,
+    ReadFailedError,
     UnsupportedFileError,
 )
 
@@ -71,7 +71,7 @@ def _entries(folder: Path, id: str) -> list[tuple[Path, str]] | Failure:
     except PermissionError:
         return Failure(id or str(folder), PermissionDeniedError.code, f"{id or folder} may not be listed")
     except OSError as error:
-        return Failure(id or str(folder), EnvironmentFault.code, f"{id or folder} cannot be listed: {error.strerror}")
+        return Failure(id or str(folder), ReadFailedError.code, f"{id or folder} cannot be listed: {error.strerror}")
     return sorted(entries, key=lambda entry: entry[1])
 
 

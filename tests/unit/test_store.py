@@ -21,7 +21,7 @@ from lfm2_colbert.errors import (
     CorruptionError,
     DocumentTooLargeError,
     DuplicateIdError,
-    EnvironmentFault,
+    OutdatedLibraryError,
     FormatVersionError,
     IndexLockedError,
     InvalidArgumentError,
@@ -192,7 +192,7 @@ def test_sqlite_that_loses_data_is_refused(version: str, good: bool) -> None:
     if good:
         check_sqlite_version(version)
     else:
-        with pytest.raises(EnvironmentFault, match=version):
+        with pytest.raises(OutdatedLibraryError, match=version):
             check_sqlite_version(version)
 
 

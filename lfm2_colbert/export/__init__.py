@@ -1,0 +1,1 @@
+"""Encoders into the formats that other programs run."""

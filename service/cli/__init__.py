@@ -1,0 +1,12 @@
+"""The command `lfm2-colbert`: one file a command, loaded when it is called."""
+
+COMMANDS = {
+    "index": "service.cli.index:index",
+    "search": "service.cli.search:search",
+    "collections": "service.cli.collections:collections",
+    "status": "service.cli.status:status",
+    "get": "service.cli.get:get",
+    "delete": "service.cli.delete:delete",
+    "doctor": "service.cli.doctor:doctor",
+}
+"""Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

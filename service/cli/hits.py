@@ -1,0 +1,88 @@
+"""Hits on a terminal: one line of facts, then the passage with the words that matched."""
+
+from collections.abc import Sequence
+
+import regex
+from rich.console import Console
+from rich.text import Text
+
+from index.types import Highlight, Hit, SearchResult
+from service.cli.output import safe
+
+SNIPPET_CODE_POINTS = 320
+MATCHED = "bold green"
+SPACE = regex.compile(r"\s")
+
+
+def print_hits(console: Console, result: SearchResult, *, whole: bool = False) -> None:
+    """Print the hits of a query.
+
+    Args:
+        console: colours mark the matched words on a terminal, brackets elsewhere.
+        result: what `Collection.search` gave.
+        whole: show passages whole, and for each token of the query where it was found.
+    """
+    width = max((len(safe(hit.document_id)) for hit in result.hits), default=0)
+    for hit in result.hits:
+        start, end = (hit.span.start, hit.span.end) if whole else snippet(hit)
+        head = f"{hit.rank:>2}  {hit.score:.2f}  {safe(hit.document_id):{width}}  {hit.language:3} "
+        console.print(
+            Text(head, style="bold"), marked(hit, start, end, brackets=not console.is_terminal), soft_wrap=True
+        )
+        if whole:
+            console.print(Text(_matches(hit, result.query), style="dim"), soft_wrap=True)
+
+
+def marked(hit: Hit, start: int, end: int, *, brackets: bool) -> Text:
+    """Give the code points ``start:end`` of the document, on one line, with matched words marked."""
+    text = Text("… " if start > hit.span.start else "")
+    position = start
+    for word in hit.highlights:
+        if word.end <= start or word.start >= end:
+            continue
+        text.append(_piece(hit, position, word.start))
+        shown = _piece(hit, word.start, min(word.end, end))
+        text.append(f"[{shown}]" if brackets else shown, style=MATCHED)
+        position = min(word.end, end)
+    text.append(_piece(hit, position, end))
+    return text.append(" …" if end < hit.span.end else "")
+
+
+def snippet(hit: Hit) -> tuple[int, int]:
+    """Choose the stretch of the passage with the most matched words; whole words at its ends."""
+    first, last = hit.span.start, hit.span.end
+    if last - first <= SNIPPET_CODE_POINTS:
+        return first, last
+    starts = [max(first, word.start - SNIPPET_CODE_POINTS // 8) for word in hit.highlights] or [first]
+    best = max(starts, key=lambda start: _weight(hit.highlights, start, start + SNIPPET_CODE_POINTS))
+    best = min(best, last - SNIPPET_CODE_POINTS)
+    return _at_space(hit, best), _at_space(hit, best + SNIPPET_CODE_POINTS)
+
+
+def _weight(words: Sequence[Highlight], start: int, end: int) -> float:
+    return sum(word.score for word in words if start <= word.start and word.end <= end)
+
+
+def _at_space(hit: Hit, position: int) -> int:
+    """Move a little forward to white space, where there is some, else to the end of a grapheme."""
+    if position <= hit.span.start or position >= hit.span.end:
+        return position
+    offset = position - hit.span.start
+    space = SPACE.search(hit.text, offset, offset + 16)
+    if space:
+        return hit.span.start + int(space.end())
+    line_start = max(0, hit.text.rfind("\n", 0, offset))
+    ends = (int(cluster.end()) for cluster in regex.finditer(r"\X", hit.text, pos=line_start))
+    return hit.span.start + next((end for end in ends if end >= offset), offset)
+
+
+def _piece(hit: Hit, start: int, end: int) -> str:
+    return " ".join(safe(hit.text[start - hit.span.start : end - hit.span.start]).replace("\t", " ").split("\n"))
+
+
+def _matches(hit: Hit, query: str) -> str:
+    found = (
+        f"{query[m.query.start : m.query.end]} → {_piece(hit, m.passage.start, m.passage.end)} {m.score:.2f}"
+        for m in hit.matches
+    )
+    return f"      MaxSim {hit.raw_score:.2f} · " + " · ".join(safe(each) for each in found)

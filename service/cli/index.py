@@ -1,0 +1,172 @@
+"""`lfm2-colbert index`: bring a collection up to date with folders and files."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.cli import options
+from service.cli.output import print_json, print_line
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from index import IndexReport
+    from index.indexing import EncodingProgress
+
+SHOWN_FAILURES = 20
+UNSUPPORTED = "unsupported_file"
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@options.collection
+@click.option("--model", metavar="NAME", help="Encoder of a new collection: nano, a model folder, …  [default: nano]")
+@click.option("--codec", default="float16", show_default=True, help="How a new collection stores vectors.")
+@click.option(
+    "--prefix", default="", metavar="NAME", help="Put before document ids, where two folders hold the same names."
+)
+@click.option("--text-field", default="text", show_default=True, help="The field of JSONL rows that holds their text.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
+@options.common
+def index(
+    paths: tuple[Path, ...],
+    collection_name: str,
+    model: str | None,
+    codec: str,
+    prefix: str,
+    text_field: str,
+    strict: bool,
+    settings: Settings,
+) -> int:
+    """Read folders and files into a collection; run again, it encodes only what changed.
+
+    Reads .txt .md .html .jsonl; other files are listed. A document's id is its path below the folder.
+    """
+    from index.collection import Collection
+    from index.home import home_folder
+
+    for path in paths:
+        _require(path)
+    place = home_folder(settings.home)
+    with Collection.open(
+        collection_name,
+        create=True,
+        encoder=model,
+        codec=codec,
+        home=place,
+        device=settings.device,
+        threads=settings.threads,
+    ) as collection:
+        reports = []
+        for path in paths:
+            with _progress(settings) as show:
+                reports.append(
+                    collection.add_files(
+                        path, prefix=prefix, text_field=text_field, on_file=show.file, on_progress=show.encoded
+                    )
+                )
+    report = _joined(reports)
+    if settings.as_json:
+        print_json(report)
+    else:
+        _print_report(report, collection_name)
+    return 3 if strict and report["failed"] else 0
+
+
+def _require(path: Path) -> None:
+    from lfm2_colbert.errors import NotFoundError
+
+    if not path.exists():
+        raise NotFoundError(f"there is no {path}", help="check the path")
+
+
+def _joined(reports: "list[IndexReport]") -> dict[str, Any]:
+    last = reports[-1]
+    summed = ("added", "changed", "unchanged", "removed", "truncated")
+    failed = [{"path": f.path, "code": f.code, "message": f.message} for report in reports for f in report.failed]
+    return {
+        "documents": last.documents,
+        "passages": last.passages,
+        **{name: sum(getattr(report, name) for report in reports) for name in summed},
+        "failed": failed,
+        "warnings": [{"code": n.code, "message": n.message} for report in reports for n in report.notices],
+        "encoded_passages": sum(report.encoded_passages for report in reports),
+        "seconds": round(sum(report.seconds for report in reports), 3),
+    }
+
+
+def _print_report(report: dict[str, Any], collection_name: str) -> None:
+    failed = [f for f in report["failed"] if f["code"] != UNSUPPORTED]
+    skipped = [f for f in report["failed"] if f["code"] == UNSUPPORTED]
+    rate = f" ({report['encoded_passages'] / report['seconds']:,.0f} passages/s)" if report["encoded_passages"] else ""
+    print_line(f"done    {report['documents']:,} documents, {report['passages']:,} passages in '{collection_name}'")
+    print_line(
+        f"        added {report['added']:,} · changed {report['changed']:,} · unchanged {report['unchanged']:,}"
+        f" · removed {report['removed']:,} · truncated {report['truncated']:,} · {report['seconds']:.1f} s{rate}"
+    )
+    for notice in report["warnings"]:
+        print_line(f"note    {notice['message']}")
+    for title, rows in (("failed", failed), ("skipped", skipped)):
+        for row in rows[:SHOWN_FAILURES]:
+            print_line(f"{title:7} {row['path']}: {row['code']}: {row['message']}")
+        if len(rows) > SHOWN_FAILURES:
+            print_line(
+                f"        … and {len(rows) - SHOWN_FAILURES} more: lfm2-colbert status --failed -c {collection_name}"
+            )
+    if not report["documents"]:
+        print_line("next    no document was found: files must end in .txt, .md, .html or .jsonl")
+        return
+    option = "" if collection_name == options.DEFAULT_COLLECTION else f" -c {collection_name}"
+    print_line(f'next    lfm2-colbert search{option} "your question"')
+
+
+class _Bars:
+    """Two progress bars on standard error: files read, text encoded."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._read = progress.add_task("read", total=None, unit="files", rate="")
+        self._encode: Any = None
+
+    def file(self, n_files: int) -> None:
+        self._progress.update(self._read, completed=n_files)
+
+    def encoded(self, state: "EncodingProgress") -> None:
+        if self._encode is None:
+            done = self._progress.tasks[self._read].completed
+            self._progress.update(self._read, total=done, completed=done)
+            self._encode = self._progress.add_task("encode", total=state.total_characters, unit="characters", rate="")
+        elapsed = self._progress.tasks[self._encode].elapsed or 0
+        rate = f"{state.passages / elapsed:,.0f} passages/s" if elapsed > 0.5 else ""
+        self._progress.update(self._encode, completed=state.characters, rate=rate)
+
+
+@contextmanager
+def _progress(settings: Settings) -> "Iterator[_Bars]":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:7}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
+        yield _Bars(progress)

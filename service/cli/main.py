@@ -1,0 +1,73 @@
+"""The entry point: commands by name, errors as one line with one way out."""
+
+import os
+import sys
+import traceback
+from importlib.metadata import version
+from typing import cast
+
+import click
+
+from lfm2_colbert.errors import Lfm2ColbertError, suggestion
+from lfm2_colbert.registry import lookup
+from service.cli import COMMANDS
+from service.cli.output import print_error
+
+
+class CommandTable(click.Group):
+    """Loads a command when it is called or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        return cast(click.Command, lookup(COMMANDS, cmd_name, "command")) if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments, or say which one was probably meant."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            raise click.UsageError(f"no command '{args[0]}'; {suggestion(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("lfm2-colbert"), prog_name="lfm2-colbert")
+def cli() -> None:
+    r"""Multilingual search over your documents, on this machine.
+
+    \b
+    lfm2-colbert index FOLDER               read a folder; again: only what changed
+    lfm2-colbert search "your question"     in any language
+    """
+
+
+def main() -> None:
+    """Run a command and end the process with its status."""
+    debug = "--debug" in sys.argv
+    try:
+        status = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        print_error(
+            "usage", error.format_message(), f"{error.ctx.command_path if error.ctx else 'lfm2-colbert'} --help"
+        )
+        status = 2
+    except (click.Abort, KeyboardInterrupt):
+        print_error(
+            "interrupted", "stopped; what was stored is safe", "run the same command again: it goes on from there"
+        )
+        status = 130
+    except Lfm2ColbertError as error:
+        if debug:
+            traceback.print_exception(error)
+        print_error(error.code, error.message, error.help)
+        status = error.exit_status
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`). Standard output must not be flushed again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)

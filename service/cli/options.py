@@ -1,0 +1,41 @@
+"""Options that stand after any command, gathered into one `Settings`."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.settings import DEVICES, Settings, default_device, default_threads
+
+DEFAULT_COLLECTION = "default"
+
+collection = click.option(
+    "-c", "--collection", "collection_name", default=DEFAULT_COLLECTION, show_default=True, metavar="NAME",
+    help="The collection.",
+)  # fmt: skip
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the common options; it gets them as `settings`."""
+
+    @click.option("--home", type=click.Path(path_type=Path), help="Where collections live [LFM2_COLBERT_HOME].")
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    @click.option("--debug", is_flag=True, help="Show tracebacks.")
+    @click.option("--device", type=click.Choice(DEVICES), help="Where the encoder runs [LFM2_COLBERT_DEVICE].")
+    @click.option("--threads", type=click.IntRange(min=1), help="Threads of the encoder [LFM2_COLBERT_THREADS].")
+    @wraps(command)
+    def with_settings(
+        *args: Any,
+        home: Path | None,
+        as_json: bool,
+        debug: bool,
+        device: str | None,
+        threads: int | None,
+        **kwargs: Any,
+    ) -> Any:
+        settings = Settings(home, as_json, debug, device or default_device(), threads or default_threads())
+        return command(*args, settings=settings, **kwargs)
+
+    return with_settings

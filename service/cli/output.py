@@ -1,0 +1,52 @@
+"""How results and errors look: results on standard output, everything else on standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+# What a document may do to a terminal when printed as it is: move the cursor, set titles, turn the text around.
+UNSAFE: dict[int, str | None] = {code: "·" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)}
+UNSAFE |= {code: None for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def safe(text: str) -> str:
+    """Replace control characters, so that a document's text cannot steer the terminal."""
+    return text.translate(UNSAFE)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def print_error(code: str, message: str, help: str) -> None:
+    """Print an error the way every command does."""
+    print_line(f"error[{code}] {message}", err=True)
+    if help:
+        print_line(f"help: {help}", err=True)
+
+
+def print_line(text: str = "", *, err: bool = False) -> None:
+    """Print a line, made safe."""
+    click.echo(safe(text), err=err)
+
+
+def print_table(rows: Iterable[tuple[str, ...]]) -> None:
+    """Print rows with aligned columns."""
+    shown = [tuple(safe(cell) for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)] if shown else []
+    for row in shown:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def megabytes(n_bytes: int) -> str:
+    """Write a size the way people read it."""
+    return f"{n_bytes / 1e6:,.1f} MB"

@@ -1,0 +1,71 @@
+"""`lfm2-colbert search`: ask a collection."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.cli import options
+from service.cli.output import print_json, print_line
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from index import Hit, SearchResult
+
+QUIET_NOTICES = frozenset({"score_uncalibrated"})
+"""Told to programs in every answer; a person has it in `--help`."""
+
+
+@click.command()
+@click.argument("query")
+@options.collection
+@click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="Documents to find.")
+@click.option("--explain", is_flag=True, help="Show whole passages and where each word of the query was found.")
+@options.common
+def search(query: str, collection_name: str, k: int, explain: bool, settings: Settings) -> None:
+    """Find the documents that answer QUERY best, in whatever language they are written.
+
+    The score is MaxSim per query token, between 0 and 1: it orders hits, and is no probability.
+    """
+    from index.collection import Collection
+
+    with Collection.open(
+        collection_name, home=settings.home, device=settings.device, threads=settings.threads
+    ) as collection:
+        result = collection.search(query, k=k)
+        passages = collection.counts().passages
+    if settings.as_json:
+        print_json(result_as_json(result, collection_name, explain=explain))
+        return
+    _print(result, passages, explain=explain)
+
+
+def result_as_json(result: "SearchResult", collection_name: str, *, explain: bool) -> dict[str, Any]:
+    """Give a result the shape that every surface shares."""
+    return {
+        "query": result.query,
+        "collection": collection_name,
+        "hits": [_hit_as_json(hit, explain=explain) for hit in result.hits],
+        "warnings": [asdict(notice) for notice in result.warnings],
+        "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
+    }
+
+
+def _hit_as_json(hit: "Hit", *, explain: bool) -> dict[str, Any]:
+    shown = asdict(hit)
+    if not explain:
+        del shown["matches"]
+    return shown
+
+
+def _print(result: "SearchResult", n_passages: int, *, explain: bool) -> None:
+    from rich.console import Console
+
+    from service.cli.hits import print_hits
+
+    print_hits(Console(highlight=False), result, whole=explain)
+    for notice in result.warnings:
+        if notice.code not in QUIET_NOTICES:
+            print_line(f"warning[{notice.code}] {notice.message}", err=True)
+    spent = " · ".join(f"{name} {value:.0f}" for name, value in result.timings_ms.items())
+    print_line(f"{len(result)} of {n_passages:,} passages · ms: {spent}", err=True)

@@ -1,0 +1,38 @@
+"""`lfm2-colbert status`: what a collection holds, and what is wrong with it."""
+
+from dataclasses import asdict
+
+import click
+
+from service.cli import options
+from service.cli.output import megabytes, print_json, print_line, print_table
+from service.settings import Settings
+
+
+@click.command()
+@options.collection
+@click.option("--failed", is_flag=True, help="List the files that gave no document.")
+@options.common
+def status(collection_name: str, failed: bool, settings: Settings) -> None:
+    """Show what a collection holds."""
+    from index.home import collection_folder
+    from index.store import Store
+
+    with Store.open(collection_folder(settings.home, collection_name), writable=False) as store:
+        counts, built, failures = store.counts(), store.settings, store.failures()
+    if settings.as_json:
+        encoder = {"name": built.encoder, "fingerprint": built.fingerprint, "dim": built.dim, "codec": built.codec}
+        listed = {"failures": [asdict(f) for f in failures]} if failed else {}
+        print_json({"collection": collection_name, **asdict(counts), "encoder": encoder, **listed})
+        return
+    if failed:
+        print_table([(f.path, f.code, f.message) for f in failures])
+        return
+    languages = "  ".join(f"{code} {n:,}" for code, n in sorted(counts.languages.items(), key=lambda item: -item[1]))
+    print_line(f"collection  {collection_name}")
+    print_line(f"documents   {counts.documents:,} ({counts.pending:,} pending, {counts.failed:,} files failed)")
+    print_line(f"passages    {counts.passages:,} · {counts.tokens:,} tokens · {megabytes(counts.bytes)}")
+    print_line(f"languages   {languages}")
+    print_line(f"encoder     {built.encoder} · {built.dim} dimensions · {built.codec}")
+    if counts.pending:
+        print_line("next        run `lfm2-colbert index` again: it finishes the pending documents")

@@ -1,0 +1,55 @@
+"""The only place of the services that reads the environment."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lfm2_colbert.errors import InvalidConfigError
+
+PREFIX = "LFM2_COLBERT_"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for a whole command.
+
+    Attributes:
+        home: where collections live; None leaves it to `index.home`, which reads ``LFM2_COLBERT_HOME``.
+        as_json: results as one JSON object on standard output.
+        debug: tracebacks instead of one-line errors.
+        device: ``auto``, ``cpu`` or ``cuda``; ``LFM2_COLBERT_DEVICE``.
+        threads: of the encoder; ``LFM2_COLBERT_THREADS``; None takes the processors this process may use.
+    """
+
+    home: Path | None
+    as_json: bool
+    debug: bool
+    device: str
+    threads: int | None
+
+
+def default_device() -> str:
+    """Read ``LFM2_COLBERT_DEVICE``.
+
+    Raises:
+        InvalidConfigError: it names no device.
+    """
+    device = os.environ.get(f"{PREFIX}DEVICE", "auto")
+    if device not in DEVICES:
+        raise InvalidConfigError(f"{PREFIX}DEVICE is '{device}'", help=f"set it to one of {', '.join(DEVICES)}")
+    return device
+
+
+def default_threads() -> int | None:
+    """Read ``LFM2_COLBERT_THREADS``.
+
+    Raises:
+        InvalidConfigError: it is no positive number.
+    """
+    value = os.environ.get(f"{PREFIX}THREADS", "")
+    if not value:
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise InvalidConfigError(f"{PREFIX}THREADS is '{value}'", help="set it to 1 or more, or unset it")
+    return int(value)
