@@ -15,13 +15,11 @@ from index.reading.scan import scan
 from index.records import Change
 from index.store import Store
 from index.types import Document, Failure, Notice
-from lfm2_colbert.errors import DuplicateIdError, Lfm2ColbertError
+from lfm2_colbert.errors import DataError, DuplicateIdError, Lfm2ColbertError, UsageError
 
 DOCUMENTS_PER_COMMIT = 256
 CHARACTERS_PER_COMMIT = 8_000_000
 UNFINISHED = b""
-RETRIED = frozenset({DuplicateIdError.code})
-"""Failures that can go away while the file stays as it is."""
 
 OnFile = Callable[[int], None]
 """Told how many files have been looked at."""
@@ -51,6 +49,7 @@ class Scan:
         self._seen: set[str] = set()
         self._commit = ExitStack()
         self._documents = self._characters = 0
+        self._contested: list[tuple[SourceFile, bytes]] | None = []
 
     def run(self, on_file: OnFile) -> None:
         """Bring the document table up to date, committing every few hundred documents.
@@ -65,19 +64,22 @@ class Scan:
                 self._look_at(entry)
                 on_file(n_files)
             self._remove_vanished()
+            contested, self._contested = self._contested, None
+            for file, digest in contested or ():  # an id may have moved: its old owner has been looked at by now
+                self._take(file, digest)
 
     def _look_at(self, entry: SourceFile | Failure | Notice) -> None:
         if isinstance(entry, Notice):
             self.intake.notices.append(entry)
             return
         if isinstance(entry, Failure):
-            self._fail(entry.path, UNFINISHED, entry)
+            self._fail(entry)
             return
         self._seen.add(entry.id)
         try:
             digest = bytes.fromhex(entry.content_hash())
         except Lfm2ColbertError as error:
-            self._fail(entry.id, UNFINISHED, Failure(entry.id, error.code, error.message))
+            self._fail(Failure(entry.id, error.code, error.message))
             return
         known = self._known.get(entry.id)
         if known is None or known.content_hash != digest:
@@ -86,6 +88,7 @@ class Scan:
             self.intake.failed.append(known.failure)
 
     def _take(self, file: SourceFile, digest: bytes) -> None:
+        """Read a file and put its documents; one whose ids others own is put off to the end of the run."""
         source = self._store.set_source(self.root, file.id, UNFINISHED, None)
         kept: set[str] = set()
         failures: list[Failure] = []
@@ -93,22 +96,25 @@ class Scan:
             refusal = item if isinstance(item, Failure) else self._put(item, source, kept)
             if refusal:
                 failures.append(refusal)
-        self.intake.failed += failures
         if kept or not failures:  # a file that cannot be read any more keeps what it gave before
             self.intake.removed += self._store.prune_source(source, kept)
-        if any(failure.code in RETRIED for failure in failures):
-            digest = UNFINISHED
+        if any(failure.code == DuplicateIdError.code for failure in failures):
+            digest = UNFINISHED  # the next run tries again: the other owner may be gone by then
+            if self._contested is not None:
+                self._contested.append((file, digest))
+                return
+        self.intake.failed += failures
         self._store.set_source(self.root, file.id, digest, _summary(file.id, failures))
 
     def _put(self, document: Document, source: int, kept: set[str]) -> Failure | None:
         document_id = f"{self._prefix}/{document.id}" if self._prefix else document.id
-        kept.add(document_id)
+        if document_id in kept:
+            return Failure(document_id, DuplicateIdError.code, f"the id '{document_id}' occurs twice in one file")
         try:
             change = self._store.put(replace(document, id=document_id), source)
-        except Lfm2ColbertError as error:
-            if error.exit_status not in (2, 3):  # not about this document: the disk, the lock
-                raise
-            return Failure(document_id, error.code, f"{error.message} ({error.help})" if error.help else error.message)
+        except (UsageError, DataError) as error:  # about this document; the disk and the lock are not
+            return Failure(document_id, error.code, f"{error.message}; {error.help}" if error.help else error.message)
+        kept.add(document_id)
         self.intake.added += change is Change.ADDED
         self.intake.changed += change is Change.CHANGED
         self._wrote(len(document.text))
@@ -122,21 +128,26 @@ class Scan:
             self._commit.enter_context(self._store.transaction())
             self._documents = self._characters = 0
 
-    def _fail(self, path: str, digest: bytes, failure: Failure) -> None:
-        self._seen.add(path)
+    def _fail(self, failure: Failure) -> None:
+        self._seen.add(failure.path)
         self.intake.failed.append(failure)
-        self._store.set_source(self.root, path, digest, failure)
+        self._store.set_source(self.root, failure.path, UNFINISHED, failure)
 
     def _remove_vanished(self) -> None:
         """Remove documents of files that are gone; what lies below a folder that could not be listed is not gone."""
-        hidden = tuple(path for path in self._seen if path.endswith("/") or path == str(self._path))
+        if str(self._path) in self._seen:
+            return
+        unlisted = tuple(path for path in self._seen if path.endswith("/"))
         for path, row in self._known.items():
-            if path not in self._seen and not any(path.startswith(h) or h == str(self._path) for h in hidden):
+            if path not in self._seen and not path.startswith(unlisted):
                 self.intake.removed += self._store.remove_source(row.key)
 
 
 def _summary(path: str, failures: list[Failure]) -> Failure | None:
     """One line for the table of sources, where a file has many broken rows."""
-    if len(failures) <= 1:
-        return failures[0] if failures else None
-    return Failure(path, failures[0].code, f"{len(failures)} rows failed, the first: {failures[0].message}")
+    if not failures:
+        return None
+    first = failures[0]
+    if len(failures) == 1:
+        return Failure(path, first.code, first.message)
+    return Failure(path, first.code, f"{len(failures)} rows failed, the first: {first.message}")

@@ -130,7 +130,7 @@ class Store(StoredState):
         Args:
             document: what to store.
             source: the file it comes from (`set_source`); None: a program added it. A program may replace any document
-                and owns it then; a file may replace only documents that files of its own root gave.
+                and owns it then; a file may replace only documents that it gave itself.
 
         Raises:
             InvalidArgumentError: the document cannot be stored, or there is no such source. Nothing was written.
@@ -138,18 +138,14 @@ class Store(StoredState):
             DuplicateIdError: the id is owned elsewhere. Nothing was written.
         """
         checked = canonical(document)
-        root = self._root_of(source)
-        found = self._database.row(
-            "SELECT d.key, d.content_hash, d.source, s.root FROM documents d LEFT JOIN sources s ON s.key = d.source "
-            "WHERE d.id = ?",
-            (document.id,),
-        )
+        self._require_source(source)
+        found = self._database.row("SELECT key, content_hash, source FROM documents WHERE id = ?", (document.id,))
         if found is None:
             self._insert(checked, source)
             return Change.ADDED
-        key, content_hash, owner, owner_root = found
-        if root is not None and root != owner_root:
-            raise self._duplicate(document.id, owner_root)
+        key, content_hash, owner = found
+        if source is not None and source != owner:
+            raise self._duplicate(document.id, owner, source)
         if content_hash == checked.content_hash:
             if owner != source:
                 self._database.write("UPDATE documents SET source = ? WHERE key = ?", (source, key))
@@ -235,20 +231,24 @@ class Store(StoredState):
         self._next_segment = number + 1
         return number
 
-    def _root_of(self, source: int | None) -> int | None:
-        if source is None:
-            return None
-        root: int | None = self._database.value("SELECT root FROM sources WHERE key = ?", (source,))
-        if root is None:
+    def _require_source(self, source: int | None) -> None:
+        if source is not None and self._root_of(source) is None:
             raise InvalidArgumentError(f"there is no source {source}", help="note the file with set_source first")
+
+    def _root_of(self, source: int | None) -> int | None:
+        root: int | None = self._database.value("SELECT root FROM sources WHERE key = ?", (source,))
         return root
 
-    def _duplicate(self, document_id: str, owner_root: int | None) -> DuplicateIdError:
-        path = self._database.value("SELECT path FROM roots WHERE key = ?", (owner_root,))
-        owner = f"the documents of {path}" if path is not None else "a document that a program added"
-        return DuplicateIdError(
-            f"the id '{document_id}' belongs to {owner}", help="index this folder with --prefix NAME"
-        )
+    def _duplicate(self, document_id: str, owner: int | None, source: int) -> DuplicateIdError:
+        if owner is None:
+            whose, way_out = "a document that a program added", "index this folder with --prefix NAME"
+        elif self._root_of(owner) == self._root_of(source):
+            path = self._database.value("SELECT path FROM sources WHERE key = ?", (owner,))
+            whose, way_out = f"the file {path}", "give the rows different ids"
+        else:
+            path = self._database.value("SELECT path FROM roots WHERE key = ?", (self._root_of(owner),))
+            whose, way_out = f"the documents of {path}", "index this folder with --prefix NAME"
+        return DuplicateIdError(f"the id '{document_id}' belongs to {whose}", help=way_out)
 
     def _insert(self, document: CanonicalDocument, source: int | None) -> None:
         ((key,),) = self._database.write(

@@ -15,6 +15,7 @@
     │   ├── DuplicateIdError        duplicate_id
     │   ├── EmptyDocumentError      empty_document
     │   ├── InvalidEncodingError    invalid_encoding
+    │   ├── InvalidNameError        invalid_name
     │   ├── MalformedDocumentError  malformed_document
     │   ├── NonFiniteVectorError    non_finite_vectors
     │   ├── NotTextError            not_text
@@ -142,6 +143,12 @@ class InvalidEncodingError(DataError):
     """A file's bytes are not UTF-8 (or UTF-16 with a byte order mark)."""
 
     code = "invalid_encoding"
+
+
+class InvalidNameError(DataError):
+    """A file's name cannot be a document's id."""
+
+    code = "invalid_name"
 
 
 class MalformedDocumentError(DataError):

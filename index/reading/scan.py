@@ -1,14 +1,16 @@
 """Which files a folder holds for the index, in an order that is the same on every machine."""
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 from index.reading import READERS
 from index.reading.base import SourceFile
-from index.types import Failure, Notice
+from index.types import MAX_ID_CHARACTERS, Failure, Notice
 from lfm2_colbert.errors import (
     InvalidEncodingError,
+    InvalidNameError,
     NotFoundError,
     PermissionDeniedError,
     ReadFailedError,
@@ -63,8 +65,8 @@ def _is_folder(root: Path) -> bool:
 
 def _entries(folder: Path, id: str) -> list[tuple[Path, str]] | Failure:
     """List what lies in a folder, sorted; ids of folders end with "/"."""
-    if id and not _is_unicode(id):
-        return _badly_named(id)
+    if id and (named := _badly_named(id)):
+        return named
     try:
         with os.scandir(folder) as listing:
             entries = [(Path(e.path), id + e.name + "/" * e.is_dir(follow_symlinks=False)) for e in listing]
@@ -76,8 +78,8 @@ def _entries(folder: Path, id: str) -> list[tuple[Path, str]] | Failure:
 
 
 def _file(path: Path, id: str) -> SourceFile | Failure:
-    if not _is_unicode(id):
-        return _badly_named(id)
+    if named := _badly_named(id):
+        return named
     try:
         refusal = _refusal(path)
     except PermissionError:
@@ -95,11 +97,15 @@ def _refusal(path: Path) -> str:
     return ""
 
 
-def _is_unicode(id: str) -> bool:
-    """Whether the name is text; Python stands lone surrogates for bytes that are not."""
-    return not any("\ud800" <= character <= "\udfff" for character in id)
-
-
-def _badly_named(id: str) -> Failure:
+def _badly_named(id: str) -> Failure | None:
+    """Refuse what cannot be an id; Python stands lone surrogates for bytes that are no UTF-8."""
     shown = os.fsencode(id).decode("utf-8", "backslashreplace")
-    return Failure(shown, InvalidEncodingError.code, f"the name {shown} is not valid UTF-8; rename it")
+    if any("\ud800" <= character <= "\udfff" for character in id):
+        return Failure(shown, InvalidEncodingError.code, f"the name {shown} is not valid UTF-8; rename it")
+    if any(unicodedata.category(character) == "Cc" for character in id):
+        shown = "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in id)
+        return Failure(shown, InvalidNameError.code, f"the name {shown} holds control characters; rename it")
+    if len(id) > MAX_ID_CHARACTERS:
+        shown = f"{id[: MAX_ID_CHARACTERS - 2]}…"
+        return Failure(shown, InvalidNameError.code, f"its path has {len(id)} characters; move it further up")
+    return None

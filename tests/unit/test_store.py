@@ -522,15 +522,14 @@ def test_program_may_replace_what_a_file_gave_and_owns_it_then(store: Store) -> 
     assert store.document("a.md") is not None
 
 
-def test_document_that_moved_to_another_file_keeps_its_vectors(store: Store) -> None:
+def test_row_can_move_to_another_file_once_the_first_lets_it_go(store: Store) -> None:
     first, second = add_source(store, path="a.jsonl"), add_source(store, path="b.jsonl")
     put(store, "row", source=first)
-    publish_all(store)
-    assert put(store, "row", source=second) == Change.UNCHANGED
-    assert len(list(store.passage_rows())) == 1
+    with pytest.raises(DuplicateIdError, match=r"the file a\.jsonl"):
+        put(store, "row", source=second)
     with store.transaction():
-        assert store.remove_source(first) == 0
-        assert store.remove_source(second) == 1
+        store.prune_source(first, ())
+    assert put(store, "row", source=second) == Change.ADDED
 
 
 def test_pruning_removes_only_this_files_other_documents(store: Store) -> None:
