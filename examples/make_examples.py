@@ -33,21 +33,17 @@ class Question:
 
 
 QUESTIONS = (
-    Question("xquad", "56dfa0d84a1a83140091ebb7", "ar"),  # the year in which Tesla died
+    Question("xquad", "5726a299dd62a815002e8ba0", "ar"),  # when the European convention on human rights was made
+    Question("xquad", "5729e2316aef0514001550c5", "de"),  # how large the Amazon basin is
+    Question("xquad", "57265642f1498d1400e8dc68", "zh"),  # how many died of the plague in Paris in 1466
     Question("xquad", "571c8539dd7acb1400e4c0e2", "en"),  # when Scheele discovered oxygen
-    Question("xquad", "5728349dff5b5019007d9f00", "de"),  # the country with most of the Amazon rainforest
-    Question("xquad", "572ff12e04bcaa1900d76f02", "zh"),  # what the Rhine Gorge is known for
+    Question("xquad", "5726472bdd62a815002e8042", "es"),  # what Internet2 is
+    Question("xquad", "5726f1ec708984140094d6ac", "de"),  # how many instruments the Horniman Museum lent
     Question("xquad", "572a03086aef0514001551a2", "de"),  # the strongest drugs against inflammation
-    Question("help", "text/scalc/guide/integer_leading_zero.xhp", "de"),
-    Question("help", "text/shared/guide/doc_autosave.xhp", "ja"),
     Question("help", "text/scalc/guide/print_title_row.xhp", "ko"),
 )
-# Where the answers to the questions about the help are to stand, whatever the rule above says.
-PINNED_PAGES = {
-    "text/scalc/guide/integer_leading_zero.xhp": "ja",
-    "text/shared/guide/doc_autosave.xhp": "en",
-    "text/scalc/guide/print_title_row.xhp": "fr",
-}
+# Where the answer to the question about the help is to stand, whatever the rule above says.
+PINNED_PAGES = {"text/scalc/guide/print_title_row.xhp": "fr"}
 
 
 @dataclass(frozen=True, slots=True)
