@@ -1,7 +1,5 @@
 """`lfm2-colbert index`: bring a collection up to date with folders and files."""
 
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +10,7 @@ from service.cli.output import print_json, print_line
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from index import IndexReport
-    from index.indexing import EncodingProgress
 
 SHOWN_FAILURES = 20
 UNSUPPORTED = "unsupported_file"
@@ -47,26 +42,25 @@ def index(
     Reads .txt .md .html .jsonl; other files are listed. A document's id is its path below the folder.
     """
     from index.collection import Collection
-    from index.home import home_folder
+    from service.cli.progress import progress_bars
 
     for path in paths:
         _require(path)
-    place = home_folder(settings.home)
     with Collection.open(
         collection_name,
         create=True,
         encoder=model,
         codec=codec,
-        home=place,
+        home=settings.home,
         device=settings.device,
         threads=settings.threads,
     ) as collection:
         reports = []
         for path in paths:
-            with _progress(settings) as show:
+            with progress_bars() as bars:
                 reports.append(
                     collection.add_files(
-                        path, prefix=prefix, text_field=text_field, on_file=show.file, on_progress=show.encoded
+                        path, prefix=prefix, text_field=text_field, on_file=bars.file, on_progress=bars.encoded
                     )
                 )
     report = _joined(reports)
@@ -122,51 +116,3 @@ def _print_report(report: dict[str, Any], collection_name: str) -> None:
         return
     option = "" if collection_name == options.DEFAULT_COLLECTION else f" -c {collection_name}"
     print_line(f'next    lfm2-colbert search{option} "your question"')
-
-
-class _Bars:
-    """Two progress bars on standard error: files read, text encoded."""
-
-    def __init__(self, progress: Any) -> None:
-        self._progress = progress
-        self._read = progress.add_task("read", total=None, unit="files", rate="")
-        self._encode: Any = None
-
-    def file(self, n_files: int) -> None:
-        self._progress.update(self._read, completed=n_files)
-
-    def encoded(self, state: "EncodingProgress") -> None:
-        if self._encode is None:
-            done = self._progress.tasks[self._read].completed
-            self._progress.update(self._read, total=done, completed=done)
-            self._encode = self._progress.add_task("encode", total=state.total_characters, unit="characters", rate="")
-        elapsed = self._progress.tasks[self._encode].elapsed or 0
-        rate = f"{state.passages / elapsed:,.0f} passages/s" if elapsed > 0.5 else ""
-        self._progress.update(self._encode, completed=state.characters, rate=rate)
-
-
-@contextmanager
-def _progress(settings: Settings) -> "Iterator[_Bars]":
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description:7}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
-        yield _Bars(progress)

@@ -21,12 +21,12 @@ from lfm2_colbert.errors import (
     CorruptionError,
     DocumentTooLargeError,
     DuplicateIdError,
-    OutdatedLibraryError,
     FormatVersionError,
     IndexLockedError,
     InvalidArgumentError,
     InvalidConfigError,
     NotFoundError,
+    OutdatedLibraryError,
     StorageError,
 )
 

@@ -1,0 +1,43 @@
+# The verbs a person runs; CI runs `check` and `test`. PYTHON=python3.12 chooses another interpreter.
+SOURCES := $(shell find lfm2_colbert index eval service -type f -not -name '*.pyc' 2>/dev/null)
+DEV := .venv/.installed
+DEMO := .venv-demo/.installed
+RUN := .venv/bin/python -m
+
+.PHONY: setup demo fmt check test test-all bench
+
+setup: $(DEV)  ## everything for development: .venv with torch, serve, eval and the tools
+
+$(DEV): pyproject.toml constraints/constraints.txt scripts/make_venv.sh
+	scripts/make_venv.sh .venv --group dev --editable '.[torch,serve,eval]'
+	touch $@
+
+demo: $(DEMO)  ## the base install alone; index the examples, ask across languages
+	.venv-demo/bin/python examples/demo.py
+
+$(DEMO): pyproject.toml constraints/constraints.txt scripts/make_venv.sh $(SOURCES)
+	scripts/make_venv.sh .venv-demo --force-reinstall --no-deps .
+	scripts/make_venv.sh .venv-demo .
+	touch $@
+
+fmt: $(DEV)  ## format, and fix what can be fixed
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+check: $(DEV)  ## style, types, layers
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	.venv/bin/lint-imports --no-logo
+	! grep -rnE --include="*.py" '^\s*import (index|eval|service)\b' .  --exclude-dir='.venv*'
+
+test: $(DEV)  ## what must hold before a change lands: minutes
+	$(RUN) pytest -n 2 --dist worksteal -m 'not slow'
+
+test-all: $(DEV)  ## the long programmes too
+	$(RUN) pytest -n 2 --dist worksteal
+
+bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made of them
+	$(RUN) benchmarks.quality ../shared/data/eval
+	$(RUN) benchmarks.encoder ../shared/bootstrap/checkpoint
+	$(RUN) benchmarks.tables

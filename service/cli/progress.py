@@ -1,0 +1,59 @@
+"""Progress of an indexing run on standard error: files read, text encoded, rate and time left."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from index.indexing import EncodingProgress
+
+
+class Bars:
+    """Two bars: files read, then text encoded."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Begin with files, whose number is not known beforehand."""
+        self._progress = progress
+        self._read = progress.add_task("read", total=None, unit="files", rate="")
+        self._encode: TaskID | None = None
+
+    def file(self, n_files: int) -> None:
+        """Show how many files have been looked at."""
+        self._progress.update(self._read, completed=n_files)
+
+    def encoded(self, state: EncodingProgress) -> None:
+        """Show how much text has been encoded; the first call ends the bar of files."""
+        if self._encode is None:
+            done = self._progress.tasks[self._read].completed
+            self._progress.update(self._read, total=done, completed=done)
+            self._encode = self._progress.add_task("encode", total=state.total_characters, unit="characters", rate="")
+        elapsed = self._progress.tasks[self._encode].elapsed or 0
+        rate = f"{state.passages / elapsed:,.0f} passages/s" if elapsed > 0.5 else ""
+        self._progress.update(self._encode, completed=state.characters, rate=rate)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Bars]:
+    """Show bars while the block runs, where somebody looks at standard error."""
+    columns = (
+        TextColumn("{task.description:7}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        yield Bars(progress)
