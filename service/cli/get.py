@@ -34,5 +34,6 @@ def get(document_ids: tuple[str, ...], collection_name: str, settings: Settings)
         print_json({"collection": collection_name, "documents": documents})
         return
     for document in documents:
-        print_line(f"# {document['document_id']}  {dict(document['metadata'])}" if len(documents) > 1 else "", err=True)
+        if len(documents) > 1:
+            print_line(f"# {document['document_id']}", err=True)
         print_line(document["text"])

@@ -1,0 +1,250 @@
+"""The command line as a person meets it: results on stdout, the rest on stderr, every error with a way out."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from index.lock import WriterLock
+from service.cli import COMMANDS
+from service.cli.main import main
+
+TEXTS = {
+    "de/hund.txt": "Der Hund schläft unter dem großen Baum.",
+    "ja/tokyo.md": "# 東京\n\n日本の首都は東京です。",
+    "ar/paris.txt": "عاصمة فرنسا هي باريس.",
+    "en/cat.html": "<html><body><p>The cat drinks milk in the kitchen.</p></body></html>",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, object]:
+        return json.loads(self.out)  # type: ignore[no-any-return]
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("LFM2_COLBERT_HOME", str(tmp_path / "home"))
+
+    def call(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["lfm2-colbert", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(stopped.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    for name, text in TEXTS.items():
+        path = tmp_path / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path / "docs"
+
+
+@pytest.fixture
+def indexed(run: Run, docs: Path) -> Path:
+    assert run("index", str(docs), "-c", "pets", "--model", "hashing").status == 0
+    return docs
+
+
+def test_index_report_has_the_agreed_shape(run: Run, docs: Path) -> None:
+    (docs / "photo.jpg").write_bytes(b"\xff\xd8")
+    report = run("index", str(docs), "-c", "pets", "--model", "hashing", "--json").json
+    counted = ("documents", "passages", "added", "changed", "unchanged", "removed", "truncated")
+    assert {key: report[key] for key in counted} == {
+        "documents": 4, "passages": 4, "added": 4, "changed": 0, "unchanged": 0, "removed": 0, "truncated": 0,
+    }  # fmt: skip
+    (failure,) = report["failed"]  # type: ignore[misc]
+    assert (failure["path"], failure["code"]) == ("photo.jpg", "unsupported_file")
+
+
+def test_index_says_what_to_do_next(run: Run, docs: Path) -> None:
+    outcome = run("index", str(docs), "-c", "pets", "--model", "hashing")
+    assert "4 documents" in outcome.out
+    assert 'lfm2-colbert search -c pets "your question"' in outcome.out
+
+
+def test_strict_run_fails_when_a_file_failed(run: Run, docs: Path) -> None:
+    (docs / "empty.txt").write_text("", encoding="utf-8")
+    assert run("index", str(docs), "-c", "pets", "--model", "hashing").status == 0
+    outcome = run("index", str(docs), "-c", "pets", "--strict")
+    assert outcome.status == 3
+    assert "empty_document" in outcome.out
+
+
+def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
+    result = run("search", "großen Hund", "-c", "pets", "-k", "2", "--json").json
+    assert set(result) == {"query", "collection", "hits", "warnings", "timings_ms"}
+    hit = result["hits"][0]  # type: ignore[index]
+    assert set(hit) == {
+        "rank", "document_id", "passage", "score", "raw_score", "text", "span", "language", "metadata", "highlights",
+    }  # fmt: skip
+    assert hit["document_id"] == "de/hund.txt"
+    shown = [
+        hit["text"][h["start"] - hit["span"]["start"] : h["end"] - hit["span"]["start"]] for h in hit["highlights"]
+    ]
+    assert shown == ["Hund", "großen"]
+    assert "score_uncalibrated" in [w["code"] for w in result["warnings"]]  # type: ignore[index,attr-defined]
+
+
+def test_search_marks_the_words_that_matched(run: Run, indexed: Path) -> None:
+    outcome = run("search", "東京", "-c", "pets", "-k", "1")
+    assert "ja/tokyo.md" in outcome.out
+    assert "[東京]" in outcome.out
+    assert "of 4 passages" in outcome.err
+
+
+def test_explanation_names_each_query_word_and_where_it_was_found(run: Run, indexed: Path) -> None:
+    assert "Hund → Hund 1.00" in run("search", "Hund", "-c", "pets", "-k", "1", "--explain").out
+
+
+def test_document_cannot_steer_the_terminal(run: Run, docs: Path) -> None:
+    (docs / "evil.txt").write_text("evil words \x1b[2J\x1b]0;x\x07 \u202egnp.exe" + " more" * 50, encoding="utf-8")
+    run("index", str(docs), "-c", "pets", "--model", "hashing")
+    for arguments in (("search", "evil words", "-c", "pets"), ("get", "evil.txt", "-c", "pets")):
+        shown = run(*arguments).out
+        assert "evil" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+def test_get_prints_the_text_and_json_the_metadata(run: Run, indexed: Path) -> None:
+    assert run("get", "de/hund.txt", "-c", "pets").out == TEXTS["de/hund.txt"] + "\n"
+    documents = run("get", "ja/tokyo.md", "-c", "pets", "--json").json["documents"]
+    assert documents == [{"document_id": "ja/tokyo.md", "metadata": {"title": "東京"}, "text": TEXTS["ja/tokyo.md"]}]
+
+
+def test_delete_says_what_was_not_there(run: Run, indexed: Path) -> None:
+    outcome = run("delete", "de/hund.txt", "no/such.txt", "-c", "pets", "--json")
+    assert outcome.status == 1
+    assert (outcome.json["deleted"], outcome.json["missing"]) == (["de/hund.txt"], ["no/such.txt"])
+    assert "de/hund.txt" not in run("search", "Hund", "-c", "pets").out
+
+
+def test_status_counts_and_lists_failures(run: Run, docs: Path) -> None:
+    (docs / "latin.txt").write_bytes("Köln".encode("latin-1"))
+    run("index", str(docs), "-c", "pets", "--model", "hashing")
+    status = run("status", "-c", "pets", "--json").json
+    assert (status["documents"], status["pending"], status["failed"]) == (4, 0, 1)
+    assert status["encoder"]["name"] == "hashing"  # type: ignore[index]
+    assert "latin.txt" in run("status", "-c", "pets", "--failed").out
+
+
+def test_collections_are_listed_renamed_and_deleted(run: Run, indexed: Path) -> None:
+    assert "pets" in run("collections").out
+    assert run("collections", "rename", "pets", "animals").status == 0
+    assert run("search", "Hund", "-c", "animals").status == 0
+    assert run("collections", "delete", "animals", "--yes").status == 0
+    assert run("collections", "--json").json == {"collections": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code", "help"),
+    [
+        (("search", "x", "-c", "pest"), 2, "not_found", "did you mean 'pets'?"),
+        (("get", "nope", "-c", "pets"), 2, "not_found", "ids are paths"),
+        (("index", "nowhere", "-c", "pets"), 2, "not_found", "check the path"),
+        (("index", ".", "-c", "pets", "--model", "nano"), 2, "model_mismatch", "another collection"),
+        (("index", ".", "-c", "new", "--model", "nanoo"), 2, "unknown_encoder", "did you mean 'nano'?"),
+        (("index", ".", "-c", "new", "--codec", "float61"), 2, "unknown_name", "did you mean 'float16'?"),
+        (("index", ".", "-c", "a/b"), 2, "invalid_argument", "letters, digits"),
+        (("search", "  ", "-c", "pets"), 2, "invalid_argument", "ask a question"),
+        (("serach", "x"), 2, "usage", "did you mean 'search'?"),
+        (("search",), 2, "usage", "--help"),
+        (("search", "x", "-k", "0"), 2, "usage", "--help"),
+        (("collections", "rename", "pets", "pets"), 2, "already_exists", "another name"),
+    ],
+)
+def test_mistakes_get_a_code_and_a_way_out(
+    run: Run, indexed: Path, arguments: tuple[str, ...], status: int, code: str, help: str
+) -> None:
+    outcome = run(*arguments)
+    assert (outcome.status, outcome.out) == (status, "")
+    assert f"error[{code}]" in outcome.err
+    assert help in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_locked_collection_names_its_holder(run: Run, indexed: Path, tmp_path: Path) -> None:
+    lock = WriterLock(tmp_path / "home" / "pets")
+    try:
+        outcome = run("index", str(indexed), "-c", "pets")
+        assert outcome.status == 5
+        assert "error[index_locked]" in outcome.err
+        assert run("search", "Hund", "-c", "pets").status == 0
+    finally:
+        lock.release()
+
+
+def test_debug_shows_where_an_error_came_from(run: Run) -> None:
+    outcome = run("search", "x", "-c", "nope", "--debug")
+    assert "Traceback" in outcome.err
+    assert outcome.status == 2
+
+
+@pytest.mark.parametrize("variable", ["DEVICE", "THREADS"])
+def test_senseless_environment_is_named(
+    run: Run, indexed: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(f"LFM2_COLBERT_{variable}", "many")
+    outcome = run("search", "x", "-c", "pets")
+    assert outcome.status == 2
+    assert f"LFM2_COLBERT_{variable}" in outcome.err
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_help(run: Run, command: str) -> None:
+    outcome = run(command, "--help")
+    assert outcome.status == 0
+    assert "Usage:" in outcome.out
+
+
+LIGHT = [
+    ["--help"],
+    ["index", "--help"],
+    ["collections"],
+    ["status", "-c", "pets"],
+    ["get", "de/hund.txt", "-c", "pets"],
+]
+
+
+@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
+def test_light_commands_load_no_heavy_library(indexed: Path, tmp_path: Path, arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom service.cli.main import main\n"
+        "try: main()\nexcept SystemExit as stop: assert not stop.code, stop.code\n"
+        "print(sorted({'numpy', 'faiss', 'onnxruntime', 'torch', 'trafilatura'} & set(sys.modules)), file=sys.stderr)"
+    )
+    environment = {"LFM2_COLBERT_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_output_that_nobody_reads_is_no_error(indexed: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m service get de/hund.txt -c pets --home {tmp_path / 'home'} | true"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_doctor_reports_the_encoders_rate(run: Run) -> None:
+    checks = run("doctor", "--model", "hashing", "--json").json
+    assert checks["encoder"]["name"] == "hashing"  # type: ignore[index]
+    assert "passages/s" in checks["encoder"]["rate"]  # type: ignore[index]
