@@ -242,3 +242,24 @@ def test_large_jsonl_is_committed_in_parts_and_complete(collection: Collection, 
     assert did(collection.add_files(tmp_path / "rows.jsonl")) == (1000, 0, 0, 0)
     write(tmp_path / "rows.jsonl", rows.replace("row 17", "changed 17"))
     assert did(collection.add_files(tmp_path / "rows.jsonl")) == (0, 11, 989, 0)
+
+
+def test_file_above_the_limit_is_refused_before_it_is_read(collection: Collection, folder: Path) -> None:
+    with (folder / "huge.txt").open("wb") as sparse:
+        sparse.truncate(64 * 1024 * 1024 + 1)
+    report = collection.add_files(folder)
+    assert codes(report) == {"huge.txt": "document_too_large"}
+    assert report.documents == 3
+
+
+@pytest.mark.slow
+def test_text_of_fifty_megabytes_is_indexed_whole(collection: Collection, folder: Path) -> None:
+    sentences = [f"Satz {i} über Größe und 東京 {i * i}." for i in range(1_300_000)]
+    text = "\n".join(sentences)
+    assert 50e6 < len(text.encode()) < 64e6
+    write(folder / "fifty.txt", text)
+    report = collection.add_files(folder)
+    assert (report.failed, report.truncated) == ((), 0)
+    hit = collection.search(sentences[-1], k=1).hits[0]
+    assert (hit.document_id, text[hit.span.start : hit.span.end]) == ("fifty.txt", hit.text)
+    assert sentences[-1] in hit.text
