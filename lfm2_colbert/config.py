@@ -11,6 +11,9 @@ from lfm2_colbert.errors import InvalidConfigError, suggestion
 
 Config = TypeVar("Config")
 
+SHORTEST_LENGTH = 3
+"""Ids of the shortest text that says something: begin token, marker, one token."""
+
 
 def from_mapping(cls: type[Config], values: Mapping[str, Any]) -> Config:
     """Build the dataclass `cls` from JSON values.
@@ -18,6 +21,8 @@ def from_mapping(cls: type[Config], values: Mapping[str, Any]) -> Config:
     Raises:
         InvalidConfigError: a key is unknown or missing, or a value has another type.
     """
+    if not isinstance(values, Mapping):
+        raise InvalidConfigError(f"{cls.__name__} must be an object, not {values!r:.60}")
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
@@ -47,11 +52,13 @@ def _convert(cls: type, key: str, value: Any, hint: Any) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_mapping(hint, value)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(value)
+        element = get_args(hint)[0]
+        return tuple(_convert(cls, key, item, element) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(hint, type) and type(value) is not hint:
-        raise InvalidConfigError(f"{cls.__name__}.{key} must be {hint.__name__}, not {value!r}")
+    expected = origin or hint
+    if isinstance(expected, type) and type(value) is not expected:
+        raise InvalidConfigError(f"{cls.__name__}.{key} must be {expected.__name__}, not {value!r:.60}")
     return value
 
 
@@ -113,6 +120,15 @@ class TokenContract:
     expansion_id: int | None = None
     attend_to_expansion: bool = False
     skip_ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Leave room for text.
+
+        Raises:
+            InvalidConfigError: a length holds no token beside the begin token and the marker.
+        """
+        if min(self.query_length, self.document_length) < SHORTEST_LENGTH:
+            raise InvalidConfigError(f"query_length and document_length must be at least {SHORTEST_LENGTH}")
 
 
 @dataclass(frozen=True, slots=True)

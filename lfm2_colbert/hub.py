@@ -18,6 +18,8 @@ ALLOWED_FILES = (
     "tokenizer_config.json",
     "1_Dense/config.json",
 )
+NEEDED_FILES = ("model.safetensors", "1_Dense/model.safetensors", "config.json", "modules.json", "tokenizer.json")
+"""What a whole model has: after a download that was cut off, the cache holds a folder with only some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,13 @@ def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = 
         cache_dir=cache,
     )
     try:
-        return Path(str(fetch(local_files_only=True)))
+        folder = Path(str(fetch(local_files_only=True)))
     except LocalEntryNotFoundError:
-        if offline:
-            raise _unavailable(model) from None
+        folder = Path()
+    if all((folder / name).exists() for name in NEEDED_FILES):
+        return folder
+    if offline:
+        raise _unavailable(model)
     try:
         return Path(str(fetch()))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

@@ -39,6 +39,8 @@ class MultiVectors:
             raise InvalidArgumentError(
                 f"vectors must be a float32 or float16 matrix, not {self.vectors.dtype} of shape {self.vectors.shape}"
             )
+        if self.offsets.dtype.kind not in "iu":
+            raise InvalidArgumentError(f"offsets must be whole numbers, not {self.offsets.dtype}")
         offsets = np.asarray(self.offsets, dtype=np.int64)
         if offsets.ndim != 1 or offsets.size == 0 or offsets[0] != 0 or offsets[-1] != len(self.vectors):
             raise InvalidArgumentError(f"offsets must run from 0 to the {len(self.vectors)} rows of vectors")
@@ -49,10 +51,16 @@ class MultiVectors:
 
     @classmethod
     def of(cls, items: Sequence[NDArray[np.floating[Any]]], *, dim: int | None = None) -> "MultiVectors":
-        """Join one ``(n_i, dim)`` matrix per item; `dim` is needed only when there are no items."""
+        """Join one ``(n_i, dim)`` matrix per item; `dim` is needed only when there are no items.
+
+        Raises:
+            InvalidArgumentError: the items are no matrices of one width, or there are none and no `dim`.
+        """
         offsets = np.zeros(len(items) + 1, dtype=np.int64)
         np.cumsum([len(item) for item in items], out=offsets[1:])
         if items:
+            if {item.ndim for item in items} != {2} or len({item.shape[1] for item in items}) != 1:
+                raise InvalidArgumentError("the items must be matrices of one width")
             return cls(np.concatenate(items), offsets)
         if dim is None:
             raise InvalidArgumentError("no items and no dim: the width of the matrix is unknown")

@@ -57,11 +57,11 @@ def _read_header(path: Path) -> tuple[dict[str, dict[str, Any]], int]:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
                 raise UnsafeModelError(f"{path.name}: the header length {length} is impossible")
-            header = json.loads(file.read(length))
+            header = json.loads(file.read(length), object_pairs_hook=_without_duplicates)
     except FileNotFoundError:
         raise UnsafeModelError(f"{path.parent.name} has no {path.name}") from None
     except (ValueError, RecursionError) as error:
-        raise UnsafeModelError(f"{path.name}: the header is not JSON") from error
+        raise UnsafeModelError(f"{path.name}: the header is not JSON, or names something twice") from error
     if not isinstance(header, dict):
         raise UnsafeModelError(f"{path.name}: the header is not a JSON object")
     header.pop("__metadata__", None)
@@ -72,9 +72,9 @@ def _read_header(path: Path) -> tuple[dict[str, dict[str, Any]], int]:
 def _check_entries(name: str, entries: dict[str, Any], n_bytes: int) -> None:
     position = 0
     try:
-        ordered = sorted(entries.items(), key=lambda item: item[1]["data_offsets"][0])
+        ordered = sorted(entries.items(), key=lambda item: item[1]["data_offsets"])
         for tensor, entry in ordered:
-            begin, end = entry["data_offsets"]
+            begin, end = (_natural(n) for n in entry["data_offsets"])
             count = int(np.prod([_natural(n) for n in entry["shape"]], dtype=object))
             if begin != position or end - begin != count * DTYPES[entry["dtype"]].itemsize:
                 raise UnsafeModelError(f"{name}: the bytes of {tensor} do not fit its shape and dtype")
@@ -85,6 +85,13 @@ def _check_entries(name: str, entries: dict[str, Any], n_bytes: int) -> None:
         ) from error
     if position != n_bytes:
         raise UnsafeModelError(f"{name}: {n_bytes - position} bytes belong to no tensor")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) != len(pairs):
+        raise ValueError("a name stands twice")
+    return named
 
 
 def _natural(value: Any) -> int:

@@ -7,7 +7,7 @@ itself is never edited, so offsets are true.
 
 import json
 import lzma
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from tokenizers import Tokenizer
 
 from lfm2_colbert.config import TokenContract
 from lfm2_colbert.encoders.base import Spans
-from lfm2_colbert.errors import UnsafeModelError
+from lfm2_colbert.errors import InvalidArgumentError, UnsafeModelError
 
 NO_TEXT = (-1, -1)
+MAX_TOKENIZER_BYTES = 50 * 1024 * 1024
+MAX_DECOMPRESSION_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,12 @@ class TextTokenizer:
         return [spans for _, spans in self._pieces(texts)]
 
     def _pieces(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], Spans]]:
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        try:
+            encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        except TypeError as error:  # the only thing it says of a str that has no UTF-8 form
+            raise InvalidArgumentError(
+                "a text holds half a surrogate pair, which is no character", help="decode it as UTF-8 first"
+            ) from error
         return [(np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2)) for e in encodings]
 
     def _tokenized(
@@ -110,7 +117,7 @@ def read_tokenizer(path: Path, *, markers: Sequence[str] = ()) -> Tokenizer:
         _hide_control_pieces(specification)
     try:
         return Tokenizer.from_str(json.dumps(specification, ensure_ascii=False))
-    except Exception as error:
+    except Exception as error:  # the library raises nothing narrower
         raise UnsafeModelError(f"{path.name} is not a tokenizer this program can load") from error
 
 
@@ -118,27 +125,53 @@ def tokenizer_specification(path: Path) -> dict[str, Any]:
     """Parse a tokenizer file as JSON.
 
     Raises:
-        UnsafeModelError: the file is no JSON object with a model in it.
+        UnsafeModelError: the file is missing or too large, or no JSON object with a vocabulary in it.
     """
     try:
-        raw = path.read_bytes()
-        text = lzma.decompress(raw) if path.suffix == ".xz" else raw
-        specification = json.loads(text)
-    except (ValueError, lzma.LZMAError) as error:
+        specification = json.loads(_read_limited(path))
+    except (OSError, ValueError, RecursionError, lzma.LZMAError) as error:
         raise UnsafeModelError(f"{path.name} cannot be read as JSON") from error
     if not isinstance(specification, dict) or not isinstance(specification.get("model"), dict):
         raise UnsafeModelError(f"{path.name} is not a tokenizer file")
-    specification.setdefault("added_tokens", [])
+    specification["added_tokens"] = specification.get("added_tokens") or []
+    try:
+        piece_ids(specification)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnsafeModelError(f"{path.name} holds no vocabulary of pieces and ids") from error
     return specification
+
+
+def piece_ids(specification: Mapping[str, Any]) -> dict[str, int]:
+    """Give the id of every piece and added token of a parsed tokenizer file."""
+    vocabulary = specification["model"]["vocab"]
+    pieces = vocabulary if isinstance(vocabulary, dict) else {piece: i for i, (piece, _) in enumerate(vocabulary)}
+    ids = pieces | {token["content"]: token["id"] for token in specification["added_tokens"]}
+    if not ids or not all(type(piece) is str and type(i) is int and i >= 0 for piece, i in ids.items()):
+        raise ValueError("a piece is no text, or an id no natural number")
+    return ids
+
+
+def _read_limited(path: Path) -> bytes:
+    if path.stat().st_size > MAX_TOKENIZER_BYTES:
+        raise UnsafeModelError(f"{path.name} is larger than {MAX_TOKENIZER_BYTES} bytes")
+    raw = path.read_bytes()
+    if path.suffix != ".xz":
+        return raw
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_DECOMPRESSION_BYTES)
+    text = decompressor.decompress(raw, MAX_TOKENIZER_BYTES + 1)
+    if len(text) > MAX_TOKENIZER_BYTES or not decompressor.eof:
+        raise UnsafeModelError(f"{path.name} is cut short, or unpacks to more than {MAX_TOKENIZER_BYTES} bytes")
+    return text
 
 
 def _hide_control_pieces(specification: dict[str, Any]) -> None:
     # A unigram model lists "<s>" among its pieces with the best possible score, so plain text would reach it even
-    # with special-token parsing off. U+0001 never survives the normaliser: a piece that starts with it matches nothing.
+    # with special-token parsing off. No text holds U+0001 and a space: XLM-R's normaliser drops the one, and the
+    # Metaspace of every sentencepiece vocabulary replaces the other. A piece that starts with both matches nothing.
     control = {token["id"] for token in specification["added_tokens"] if token.get("special")}
     vocabulary = specification["model"]["vocab"]
     for piece_id in control:
         if piece_id < len(vocabulary):
-            vocabulary[piece_id][0] = f"\u0001{vocabulary[piece_id][0]}"
+            vocabulary[piece_id][0] = f"\u0001 {vocabulary[piece_id][0]}"
     specification["added_tokens"] = [t for t in specification["added_tokens"] if t["id"] not in control]
     specification["post_processor"] = None

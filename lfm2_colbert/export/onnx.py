@@ -217,8 +217,11 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def _convolution_weights(tensors: Weights) -> dict[str, NDArray[np.float32]]:
     names = {name.rpartition(".tap_")[0] for name in tensors if ".tap_" in name}
-    taps = {name: [t for t in sorted(tensors) if t.startswith(f"{name}.tap_")] for name in names}
-    return {f"{name}.conv.weight": np.stack([tensors[t] for t in taps[name]], axis=-1)[:, None] for name in names}
+    n_taps = {name: sum(tensor.startswith(f"{name}.tap_") for tensor in tensors) for name in names}
+    return {
+        f"{name}.conv.weight": np.stack([tensors[f"{name}.tap_{j}"] for j in range(n_taps[name])], axis=-1)[:, None]
+        for name in names
+    }
 
 
 def _encoder(g: _Graph, config: BackboneConfig) -> str:
