@@ -230,8 +230,6 @@ def _contents(path: Path, content: memoryview) -> Contents:
         raise _damage(path, offset, "its table of contents has another checksum")
     try:
         contents = from_mapping(Contents, json.loads(toc.tobytes()))
-        rows: tuple[Any, ...] = contents.sections
-        contents = replace(contents, sections=tuple(from_mapping(Section, row) for row in rows))
     except (ValueError, TypeError, AttributeError, InvalidConfigError) as error:
         raise _damage(path, offset, "its table of contents cannot be read") from error
     _check_bounds(path, contents.sections, offset)

@@ -1,0 +1,107 @@
+"""What is installed is whole, and the base install needs nothing of the extras."""
+
+import json
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        ".",
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_wheel_holds_every_file_of_the_four_packages_and_no_other(wheel: zipfile.ZipFile) -> None:
+    packages = ("lfm2_colbert", "index", "eval", "service")
+    ours = {
+        str(path.relative_to(ROOT))
+        for package in packages
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert packed == ours
+    assert {f"{package}/py.typed" for package in packages} <= packed
+    assert "lfm2_colbert/bundled/nano/model.onnx" in packed
+
+
+def test_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    (entry,) = [name for name in names if name.endswith("entry_points.txt")]
+    assert "lfm2-colbert=service.cli.main:main" in wheel.read(entry).decode().replace(" ", "")
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def extras_only() -> set[str]:
+    """Import names of libraries that come with extras and not with the base install."""
+    return {
+        *("torch", "onnx", "huggingface_hub", "sentence_transformers", "transformers", "safetensors"),
+        *("bm25s", "ir_measures", "datasets", "scipy", "matplotlib", "fastapi", "uvicorn", "pandas", "sklearn"),
+    }
+
+
+def test_index_and_search_work_with_the_base_install_alone(tmp_path: Path) -> None:
+    program = f"""
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {extras_only()!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Refuse())
+from service.cli.main import main
+main()
+"""
+    home = ["--home", str(tmp_path / "home"), "--json"]
+    for arguments in (["index", "examples/documents/es", *home], ["search", "Horniman Museum", "-k", "1", *home]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert "Horniman" in json.loads(done.stdout)["hits"][0]["text"]
+
+
+def test_every_requirement_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lines = (ROOT / "constraints" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+    apart = {"beir", "mteb", "interop"}  # each is installed on its own, if at all
+    optional = project["project"]["optional-dependencies"]
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    wanted += [requirement for extra in optional if extra not in apart for requirement in optional[extra]]
+    names = {requirement.partition("[")[0].partition(">")[0].partition("=")[0].lower() for requirement in wanted}
+    assert names - {"lfm2-colbert"} <= pinned
+
+
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: nothing lists the files of the project")
+    texts = [
+        ROOT / name
+        for name in listed.stdout.split("\0")
+        if name.endswith((".py", ".md", ".txt", ".toml", ".sh", ".json"))
+    ]
+    hosts = ("files.python" + "hosted", "pypi" + ".org", "index" + "-url")
+    found = [str(path) for path in texts if any(host in path.read_text(encoding="utf-8") for host in hosts)]
+    assert not found
