@@ -57,10 +57,10 @@ def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = 
     )
     try:
         folder = Path(str(fetch(local_files_only=True)))
+        if all((folder / name).exists() for name in NEEDED_FILES):
+            return folder
     except LocalEntryNotFoundError:
-        folder = Path()
-    if all((folder / name).exists() for name in NEEDED_FILES):
-        return folder
+        pass
     if offline:
         raise _unavailable(model)
     try:

@@ -1,14 +1,14 @@
 """The default way to run an encoder: one ONNX file on the CPU, no torch."""
 
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_state
 
-from lfm2_colbert.checkpoint import check_files, files_fingerprint
+from lfm2_colbert.checkpoint import check_files, files_fingerprint, read_json
 from lfm2_colbert.config import EncoderConfig, from_mapping
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.encoders.batching import Batch
@@ -19,6 +19,16 @@ from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
 CONFIG_FILE = "encoder.json"
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json.xz"
+INPUTS = {"ids": "tensor(int64)", "present": "tensor(float)", "attended": "tensor(float)"}
+RUNTIME_ERRORS = (
+    runtime_state.Fail,
+    runtime_state.InvalidArgument,
+    runtime_state.InvalidGraph,
+    runtime_state.InvalidProtobuf,
+    runtime_state.NoSuchFile,
+    runtime_state.NotImplemented,
+    runtime_state.RuntimeException,
+)
 
 
 def load_onnx(location: str, options: LoadOptions) -> Encoder:
@@ -31,6 +41,7 @@ def load_onnx(location: str, options: LoadOptions) -> Encoder:
     check_files(folder)
     config = read_encoder_config(folder)
     session = _session(folder / MODEL_FILE, options.threads or len(os.sched_getaffinity(0)))
+    _check_signature(session, config)
 
     def forward(batch: Batch) -> NDArray[np.float32]:
         feeds = {"ids": batch.ids, "present": batch.present, "attended": batch.attended}
@@ -46,11 +57,7 @@ def read_encoder_config(folder: Path) -> EncoderConfig:
         UnsafeModelError: the file is missing or not JSON.
         InvalidConfigError: its keys or values are not those of this program.
     """
-    try:
-        values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnsafeModelError(f"{folder.name} has no readable {CONFIG_FILE}") from error
-    return from_mapping(EncoderConfig, values)
+    return from_mapping(EncoderConfig, read_json(folder / CONFIG_FILE))
 
 
 def folder_tokenizer(folder: Path, config: EncoderConfig) -> TextTokenizer:
@@ -66,5 +73,12 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except (OSError, onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf) as error:
+    except (OSError, RuntimeError, *RUNTIME_ERRORS) as error:
         raise UnsafeModelError(f"{path.name} is not a model ONNX Runtime can load") from error
+
+
+def _check_signature(session: onnxruntime.InferenceSession, config: EncoderConfig) -> None:
+    inputs = {node.name: node.type for node in session.get_inputs()}
+    outputs = {node.name: node.shape[-1:] for node in session.get_outputs()}
+    if inputs != INPUTS or outputs != {"vectors": [config.dim]}:
+        raise UnsafeModelError(f"{MODEL_FILE} takes {inputs} and gives {outputs}, which is no encoder of {config.dim}")

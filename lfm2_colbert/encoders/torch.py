@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from lfm2_colbert.backbone import Masks
@@ -18,7 +19,7 @@ from lfm2_colbert.encoders.onnx import (
     read_encoder_config,
 )
 from lfm2_colbert.encoders.token_encoder import TokenEncoder
-from lfm2_colbert.errors import InvalidArgumentError
+from lfm2_colbert.errors import InvalidArgumentError, UnsafeModelError
 from lfm2_colbert.export.onnx import read_weights
 from lfm2_colbert.model import ColBERTModel
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
@@ -55,8 +56,11 @@ def _checkpoint(folder: Path, name: str, device: str) -> Encoder:
 def _exported(folder: Path, device: str) -> Encoder:
     check_files(folder)
     config = read_encoder_config(folder)
-    tensors = {key: torch.tensor(value) for key, value in read_weights(folder / MODEL_FILE).items()}
-    model = ColBERTModel.from_tensors(config.backbone, config.dim, tensors).to(device)
+    try:
+        tensors = {key: torch.tensor(value) for key, value in read_weights(folder / MODEL_FILE).items()}
+        model = ColBERTModel.from_tensors(config.backbone, config.dim, tensors).to(device)
+    except (OSError, RuntimeError, DecodeError) as error:
+        raise UnsafeModelError(f"{folder.name}: {MODEL_FILE} holds other weights than {CONFIG_FILE} says") from error
     return TokenEncoder(config, folder_tokenizer(folder, config), _forward(model), files_fingerprint(folder))
 
 
