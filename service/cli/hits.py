@@ -11,7 +11,7 @@ from service.cli.output import safe
 
 SNIPPET_CODE_POINTS = 320
 MATCHED = "bold green"
-SPACE = regex.compile(r"\s")
+NEAR_CODE_POINTS = 16
 
 
 def print_hits(console: Console, result: SearchResult, *, whole: bool = False) -> None:
@@ -64,16 +64,21 @@ def _weight(words: Sequence[Highlight], start: int, end: int) -> float:
 
 
 def _at_space(hit: Hit, position: int) -> int:
-    """Move a little forward to white space, where there is some, else to the end of a grapheme."""
+    """Move a little forward to behind white space, where there is some near, else to the end of a grapheme."""
     if position <= hit.span.start or position >= hit.span.end:
         return position
     offset = position - hit.span.start
-    space = SPACE.search(hit.text, offset, offset + 16)
-    if space:
-        return hit.span.start + int(space.end())
-    line_start = max(0, hit.text.rfind("\n", 0, offset))
-    ends = (int(cluster.end()) for cluster in regex.finditer(r"\X", hit.text, pos=line_start))
-    return hit.span.start + next((end for end in ends if end >= offset), offset)
+    line_start = hit.text.rfind("\n", 0, offset) + 1  # a boundary, so that clusters can be counted from it
+    nearest = len(hit.text)
+    for cluster in regex.finditer(r"\X", hit.text, pos=line_start):
+        if cluster.end() < offset:
+            continue
+        nearest = min(nearest, cluster.end())
+        if cluster.group().isspace():
+            return hit.span.start + int(cluster.end())
+        if cluster.end() > offset + NEAR_CODE_POINTS:
+            break
+    return hit.span.start + nearest
 
 
 def _piece(hit: Hit, start: int, end: int) -> str:

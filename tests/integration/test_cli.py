@@ -1,5 +1,6 @@
 """The command line as a person meets it: results on stdout, the rest on stderr, every error with a way out."""
 
+import io
 import json
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from index import Collection, Document
 from index.lock import WriterLock
+from index.store import Store
 from service.cli import COMMANDS
 from service.cli.main import main
 
@@ -144,6 +147,59 @@ def test_status_counts_and_lists_failures(run: Run, docs: Path) -> None:
     assert (status["documents"], status["pending"], status["failed"]) == (4, 0, 1)
     assert status["encoder"]["name"] == "hashing"  # type: ignore[index]
     assert "latin.txt" in run("status", "-c", "pets", "--failed").out
+
+
+def test_status_tells_people_what_is_there_and_what_is_next(run: Run, indexed: Path, tmp_path: Path) -> None:
+    shown = run("status", "-c", "pets").out
+    assert "4 (0 pending, 0 files failed)" in shown
+    assert "hashing · 32 dimensions · float16" in shown
+    with Store.open(tmp_path / "home" / "pets", writable=True) as store, store.transaction():
+        store.put(Document("late", "not encoded yet"), None)
+    assert "1 pending" in run("status", "-c", "pets").out
+    assert "warning[pending_documents]" in run("search", "Hund", "-c", "pets").err
+    assert run("index", str(indexed), "-c", "pets").status == 0
+    assert "late" in run("search", "encoded", "-c", "pets").out
+
+
+def test_several_documents_are_told_apart(run: Run, indexed: Path) -> None:
+    outcome = run("get", "de/hund.txt", "ar/paris.txt", "-c", "pets")
+    assert outcome.out == f"{TEXTS['de/hund.txt']}\n{TEXTS['ar/paris.txt']}\n"
+    assert outcome.err.splitlines() == ["# de/hund.txt", "# ar/paris.txt"]
+
+
+def test_folder_without_documents_says_what_is_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    outcome = run("index", str(tmp_path / "nothing"), "-c", "none", "--model", "hashing")
+    assert "files must end in .txt, .md, .html or .jsonl" in outcome.out
+
+
+def test_long_list_of_failures_is_cut_and_says_where_the_rest_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    for i in range(25):
+        (tmp_path / "bad" / f"{i:02}.txt").write_text("", encoding="utf-8")
+    outcome = run("index", str(tmp_path / "bad"), "-c", "bad", "--model", "hashing")
+    assert "… and 5 more: lfm2-colbert status --failed -c bad" in outcome.out
+
+
+def test_interrupted_run_says_that_nothing_is_lost(run: Run, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Collection, "add_files", interrupt)
+    outcome = run("index", str(indexed), "-c", "pets")
+    assert outcome.status == 130
+    assert "what was stored is safe" in outcome.err
+
+
+def test_deletion_asks_first(run: Run, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run("collections", "delete", "pets").status == 130
+    assert run("status", "-c", "pets").status == 0
+
+
+def test_delete_tells_people_how_many(run: Run, indexed: Path) -> None:
+    outcome = run("delete", "de/hund.txt", "nope", "-c", "pets")
+    assert outcome.out.splitlines() == ["deleted 1 of 2", "not there: nope"]
 
 
 def test_collections_are_listed_renamed_and_deleted(run: Run, indexed: Path) -> None:
