@@ -32,7 +32,7 @@ check: $(DEV)  ## style, types, layers
 	! grep -rnE --include="*.py" '^\s*import (index|eval|service)\b' .  --exclude-dir='.venv*'
 
 test: $(DEV)  ## what must hold before a change lands: minutes
-	$(RUN) pytest -n 2 --dist worksteal -m 'not slow'
+	$(RUN) pytest -n 2 --dist worksteal -m 'not slow' --cov
 
 test-all: $(DEV)  ## the long programmes too
 	$(RUN) pytest -n 2 --dist worksteal

@@ -282,8 +282,9 @@ class Collection:
             raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
         if not 1 <= k <= MAX_HITS:
             raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
+        encoder = self.encoder  # loaded before the clock starts
         clock = _Clock()
-        question = Question(query, self.encoder.encode_queries([query])[0].astype(np.float32, copy=False))
+        question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
         clock.lap("encode")
         with self._store.snapshot():  # scores, texts and ids of one committed state
             snapshot = self._present()
@@ -294,7 +295,7 @@ class Collection:
             hits = [self._hit(rank, hit, question, snapshot, highlight) for rank, hit in enumerate(found, start=1)]
             pending = self._store.pending_characters()
         clock.lap("explain")
-        notices = [UNCALIBRATED, *query_notices(query, self.encoder), *([PENDING] if pending else [])]
+        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else [])]
         return SearchResult(query, tuple(hits), tuple(notices), clock.laps)
 
     def _hit(self, rank: int, scored: Scored, question: Question, snapshot: Snapshot, highlight: bool) -> Hit:
