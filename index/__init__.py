@@ -3,8 +3,9 @@
 Names are loaded on first use, so that importing this package costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lfm2_colbert.registry import attributes_on_use
 
 if TYPE_CHECKING:
     from index.collection import Collection as Collection
@@ -15,16 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Collection", "Document", "Hit", "IndexReport", "SearchResult"]
 
-_HOMES = {
-    "Collection": "index.collection",
-    "IndexReport": "index.collection",
-    "Document": "index.types",
-    "Hit": "index.types",
-    "SearchResult": "index.types",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'index' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = attributes_on_use(
+    __name__,
+    {
+        "Collection": "index.collection",
+        "IndexReport": "index.collection",
+        "Document": "index.types",
+        "Hit": "index.types",
+        "SearchResult": "index.types",
+    },
+)

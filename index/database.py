@@ -32,6 +32,9 @@ from lfm2_colbert.errors import (
 SQLITE_FLOOR = (3, 53, 2)
 """Older ones corrupt a write-ahead log that is reset at the wrong moment, or overflow in full-text search."""
 
+REBUILD = "index the documents into a new collection, or put back a copy of this folder"
+"""The way out of damage."""
+
 BUSY_MS = 5000
 MARK_FILE = "HWM"
 MARK = struct.Struct("<QQ")
@@ -65,8 +68,8 @@ MEANINGS = (
     Meaning(apsw.IOError, StorageError, "reading or writing failed", "check the disk, then run again"),
     Meaning(apsw.CantOpenError, StorageError, "it cannot be opened", "check the folder and its rights"),
     Meaning(apsw.ReadOnlyError, PermissionDeniedError, "it may not be written", "check who owns the folder"),
-    Meaning(apsw.CorruptError, CorruptionError, "the database is damaged", "restore a backup, or run `repair`"),
-    Meaning(apsw.NotADBError, CorruptionError, "it is no database any more", "restore a backup, or run `repair`"),
+    Meaning(apsw.CorruptError, CorruptionError, "the database is damaged", REBUILD),
+    Meaning(apsw.NotADBError, CorruptionError, "it is no database any more", REBUILD),
     Meaning(apsw.TooBigError, DocumentTooLargeError, "a value is too large to store", "split the document"),
     Meaning(apsw.ConstraintError, InvalidArgumentError, "the write contradicts what is stored", "read the state again"),
     Meaning(apsw.ConnectionClosedError, StorageError, "the store is closed", "open it again"),
@@ -243,7 +246,7 @@ class Database:
         if acknowledged > found:
             raise CorruptionError(
                 f"{self.path}: the acknowledged transactions {found + 1}..{acknowledged} are missing",
-                help="restore a backup, or run `lfm2-colbert repair --accept-loss`",
+                help=REBUILD,
             )
 
 

@@ -273,5 +273,6 @@ def _fits(info: SegmentInfo, offsets: NDArray[Any], arrays: Mapping[str, NDArray
 
 def _damage(path: Path, offset: int, what: str) -> CorruptionError:
     return CorruptionError(
-        f"{path}, byte {offset}: {what}", help="run `lfm2-colbert repair`: it encodes these passages again"
+        f"{path}, byte {offset}: {what}",
+        help="index the documents into a new collection, or put back a copy of this file",
     )

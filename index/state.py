@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from index.database import Database
+from index.database import REBUILD, Database
 from index.records import (
     CollectionSettings,
     PendingDocument,
@@ -169,7 +169,7 @@ class StoredState:
         if found != expected:
             raise CorruptionError(
                 f"{self._database.path}: {expected} documents were stored, {found} are there",
-                help="restore a backup, or run `lfm2-colbert repair`",
+                help=REBUILD,
             )
         return found, self._database.value("SELECT count(*) FROM documents WHERE pending")
 

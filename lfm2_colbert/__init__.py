@@ -3,8 +3,9 @@
 Names are loaded on first use, so that importing this package costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lfm2_colbert.registry import attributes_on_use
 
 if TYPE_CHECKING:
     from lfm2_colbert.encoders.base import Encoder as Encoder
@@ -13,14 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoder", "MultiVectors", "load_encoder"]
 
-_HOMES = {
-    "Encoder": "lfm2_colbert.encoders.base",
-    "MultiVectors": "lfm2_colbert.multivectors",
-    "load_encoder": "lfm2_colbert.encoders.loading",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'lfm2_colbert' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = attributes_on_use(
+    __name__,
+    {
+        "Encoder": "lfm2_colbert.encoders.base",
+        "MultiVectors": "lfm2_colbert.multivectors",
+        "load_encoder": "lfm2_colbert.encoders.loading",
+    },
+)

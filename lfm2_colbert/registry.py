@@ -3,7 +3,7 @@
 A new encoder, codec, candidate generator or reader is one file and one line in its table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -38,3 +38,14 @@ def missing_extra(what: str, library: str, extra: str) -> MissingExtraError:
     """Say which library is missing and which extra brings it."""
     way_out = f"pip install 'lfm2-colbert[{extra}]'" if extra else f"pip install {library}"
     return MissingExtraError(f"{what} needs the library '{library}', which is not installed", help=way_out)
+
+
+def attributes_on_use(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Make a package's ``__getattr__`` that imports each public name from its home when it is first asked for."""
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        return getattr(import_module(homes[name]), name)
+
+    return load

@@ -191,7 +191,7 @@ def test_damage_in_an_array_is_named_with_its_place(tmp_path: Path, written: Seg
     rewrite(tmp_path / written.file, bytes(raw))
     with pytest.raises(CorruptionError, match=r"0000000042\.seg, byte 64: the array 'vectors'") as caught:
         Segment.open(tmp_path, written).check()
-    assert "repair" in caught.value.help
+    assert "new collection" in caught.value.help
 
 
 def test_a_missing_file_is_damage(tmp_path: Path, written: SegmentInfo) -> None:
