@@ -112,9 +112,9 @@ def read_tokenizer(path: Path, *, markers: Sequence[str] = ()) -> Tokenizer:
         UnsafeModelError: the file is not a tokenizer.
     """
     specification = tokenizer_specification(path)
-    specification["added_tokens"] = [t for t in specification["added_tokens"] if t["content"] not in markers]
     if specification["model"].get("type") == "Unigram":
-        _hide_control_pieces(specification)
+        _hide_control_pieces(specification, markers)
+    specification["added_tokens"] = [t for t in specification["added_tokens"] if t["content"] not in markers]
     try:
         return Tokenizer.from_str(json.dumps(specification, ensure_ascii=False))
     except Exception as error:  # the library raises nothing narrower
@@ -164,14 +164,13 @@ def _read_limited(path: Path) -> bytes:
     return text
 
 
-def _hide_control_pieces(specification: dict[str, Any]) -> None:
+def _hide_control_pieces(specification: dict[str, Any], markers: Sequence[str]) -> None:
     # A unigram model lists "<s>" among its pieces with the best possible score, so plain text would reach it even
     # with special-token parsing off. No text holds U+0001 and a space: XLM-R's normaliser drops the one, and the
     # Metaspace of every sentencepiece vocabulary replaces the other. A piece that starts with both matches nothing.
-    control = {token["id"] for token in specification["added_tokens"] if token.get("special")}
-    vocabulary = specification["model"]["vocab"]
-    for piece_id in control:
-        if piece_id < len(vocabulary):
-            vocabulary[piece_id][0] = f"\u0001 {vocabulary[piece_id][0]}"
-    specification["added_tokens"] = [t for t in specification["added_tokens"] if t["id"] not in control]
+    control = {token["content"] for token in specification["added_tokens"] if token.get("special")} | set(markers)
+    for piece in specification["model"]["vocab"]:
+        if piece[0] in control:
+            piece[0] = f"\u0001 {piece[0]}"
+    specification["added_tokens"] = [t for t in specification["added_tokens"] if t["content"] not in control]
     specification["post_processor"] = None

