@@ -1,0 +1,109 @@
+"""The evaluation sets that quality is measured on: unpacked once, loaded as tasks, cut to a number of queries."""
+
+import shutil
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from eval.datasets.base import Task
+from eval.datasets.folder import load
+from index.types import Document
+from lfm2_colbert.errors import MalformedDocumentError, NotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A set, the language of its documents, and that of the queries asked of them."""
+
+    dataset: str
+    language: str
+    query_language: str
+
+
+WANTED = (
+    *(Wanted("xquad", language, language) for language in ("ar", "de", "en", "es", "zh")),
+    Wanted("xquad", "en", "ar"),
+    Wanted("xquad", "zh", "de"),
+    Wanted("xquad", "ar", "en"),
+    Wanted("jsquad", "ja", "ja"),
+    Wanted("germanquad", "de", "de"),
+    Wanted("faquad", "pt", "pt"),
+    Wanted("arcd", "ar", "ar"),
+)
+
+
+def unpack(archives: Path, name: str, destination: Path) -> Path:
+    """Unpack a set unless it is there, and give its folder.
+
+    Args:
+        archives: holds ``NAME.tar.xz``.
+        name: the set.
+        destination: a folder that git ignores.
+
+    Raises:
+        NotFoundError: there is no such archive.
+        MalformedDocumentError: the archive is broken, or does not hold the set.
+    """
+    folder, archive = destination / name, archives / f"{name}.tar.xz"
+    if folder.is_dir():
+        return folder
+    if not archive.is_file():
+        raise NotFoundError(
+            f"the evaluation set '{name}' is not here: no {archive}",
+            help="name the folder that holds the archives of the sets, NAME.tar.xz",
+        )
+    # Under another name until it is whole: a kill leaves no half set behind.
+    partial = destination / f".{name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with tarfile.open(archive) as content:
+            content.extractall(partial, filter="data")
+        (partial / name).rename(folder)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise MalformedDocumentError(f"{archive} does not hold the set '{name}'", help="fetch it again") from error
+    shutil.rmtree(partial)
+    return folder
+
+
+def tasks(archives: Path, destination: Path, n_queries: int, seed: int) -> Iterator[Task]:
+    """Load each task, with at most `n_queries` of its queries and with texts alone: a title can give the answer away.
+
+    Raises:
+        NotFoundError: a set is missing.
+    """
+    for wanted in WANTED:
+        folder = unpack(archives, wanted.dataset, destination)
+        task = load(folder, wanted.language)
+        if wanted.query_language != wanted.language:
+            task = crossed(task, load(folder, wanted.query_language))
+        yield sample(without_titles(task), n_queries, seed)
+
+
+def crossed(task: Task, asked: Task) -> Task:
+    """Ask the queries of a parallel task, which has the same ids in another language.
+
+    Raises:
+        MalformedDocumentError: the two do not judge alike.
+    """
+    if task.qrels != asked.qrels:
+        raise MalformedDocumentError(
+            f"{task.name}: {asked.language} and {task.language} are not parallel", help="choose languages that are"
+        )
+    return replace(task, queries=asked.queries, query_language=asked.query_language)
+
+
+def without_titles(task: Task) -> Task:
+    """Keep ids and texts of the documents alone."""
+    return replace(task, documents={key: Document(key, document.text) for key, document in task.documents.items()})
+
+
+def sample(task: Task, n_queries: int, seed: int) -> Task:
+    """Keep `n_queries` of the queries, drawn without replacement; all where there are no more."""
+    names = sorted(task.queries)
+    if len(names) <= n_queries:
+        return task
+    kept = sorted(np.random.default_rng(seed).choice(names, n_queries, replace=False).tolist())
+    return replace(task, queries={i: task.queries[i] for i in kept}, qrels={i: task.qrels[i] for i in kept})

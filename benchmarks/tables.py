@@ -1,0 +1,144 @@
+"""Tables of measured figures in the documents, made from `results/` alone.
+
+They stand between ``<!-- table: NAME -->`` and ``<!-- /table -->``; `python -m benchmarks.tables` writes them again and
+``--check`` says whether that would change anything.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.command import run
+from benchmarks.results_file import DIRTY, ROOT, Results, read
+from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
+
+DOCUMENTS = ("README.md", "docs/**/*.md", "lfm2_colbert/bundled/*/README.md")
+MARKED = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
+DEFAULT_SETTING = "int8"
+COMPARED = ("lfm2-colbert", "oracle", "truncated", "bm25")
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; end with 1 if a table is not the one its results give.")
+def main(check: bool) -> int:
+    """Write the tables of all documents."""
+    stale = 0
+    for path in documents(ROOT):
+        text = path.read_text(encoding="utf-8")
+        made = filled(text, ROOT)
+        if made != text:
+            stale += 1
+            click.echo(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}")
+            if not check:
+                path.write_text(made, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+def documents(root: Path) -> list[Path]:
+    """List the documents that may hold tables."""
+    return sorted(path for pattern in DOCUMENTS for path in root.glob(pattern))
+
+
+def filled(text: str, root: Path) -> str:
+    """Give the text of a document with its tables made again.
+
+    Raises:
+        UnknownNameError: there is no table of this name.
+        NotFoundError: its figures were not measured.
+        InvalidArgumentError: its figures are of a trial.
+    """
+    return MARKED.sub(lambda found: f"{found[1]}\n{table(found['name'], root)}\n\n{found[3]}", text)
+
+
+def table(name: str, root: Path) -> str:
+    """Make one table in Markdown, without a line end.
+
+    Raises:
+        UnknownNameError: there is no table of this name.
+        NotFoundError: its figures were not measured.
+        InvalidArgumentError: its figures are of a trial.
+    """
+    if name not in TABLES:
+        raise UnknownNameError.of("table", name, TABLES)
+    results = read(name, root)
+    if results.commit.endswith(DIRTY):
+        raise InvalidArgumentError(f"the results '{name}' are a trial", help="measure a committed tree: make bench")
+    return f"{TABLES[name](results)}\n\n{origin(results)}"
+
+
+def quality(results: Results) -> str:
+    """One line per set and pair of languages, the default encoder beside what it is compared with."""
+    lines: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
+    for row in results.rows:
+        if row["system"] == "bm25" or row["setting"] == DEFAULT_SETTING:
+            key = (row["task"] == "cross-lingual", row["dataset"], row["query_language"], row["document_language"])
+            lines.setdefault(tuple(map(str, key)), {})[row["system"]] = row
+    return markdown(
+        ["set", "query → document", *COMPARED, "recall@100", "queries", "passages", "bytes per token"],
+        [quality_line(systems) for _, systems in sorted(lines.items())],
+    )
+
+
+def quality_line(systems: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Show one task."""
+    own = systems["lfm2-colbert"]
+    return [
+        own["dataset"],
+        f"{own['query_language']} → {own['document_language']}",
+        f"**{decimals(own['ndcg_at_10'])}** ({decimals(own['ndcg_low'])}–{decimals(own['ndcg_high'])})",
+        *(decimals(systems[system]["ndcg_at_10"]) for system in COMPARED[1:]),
+        decimals(own["recall_at_100"]),
+        f"{own['queries']:,}",
+        f"{own['passages']:,}",
+        f"{own['disk_bytes_per_token']:.0f}",
+    ]
+
+
+def encoder(results: Results) -> str:
+    """One line per way to run the encoder and kind of text."""
+    rows = sorted(results.rows, key=lambda row: (row["kind"] == "document", row["threads"], row["cpu_ms_p50"]))
+    return markdown(
+        ["kind", "tokens", "threads", "backend", "CPU ms a text", "texts per CPU s", "largest error", "peak MB"],
+        [
+            [
+                row["kind"],
+                f"{row['tokens']}",
+                f"{row['threads']}",
+                f"{row['backend']} {row['precision']}",
+                f"{row['cpu_ms_p50']:.1f}",
+                f"{row['texts_per_cpu_s']:.0f}",
+                f"{row['max_abs_error']:.0e}" if row["max_abs_error"] else "reference",
+                f"{row['peak_rss_mb']:,}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+TABLES: Mapping[str, Callable[[Results], str]] = {"quality": quality, "encoder": encoder}
+
+
+def origin(results: Results) -> str:
+    """Say in a line where figures come from."""
+    return (
+        f"Measured by `{results.command}` on {results.created[:10]}, commit {results.commit[:12]}; "
+        f"{results.machine.cpu}, {results.machine.cores} cores."
+    )
+
+
+def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Lay out a table, figures to the right of the first two columns."""
+    rule = ["---" if i < 2 else "--:" for i in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
+
+
+def decimals(value: float) -> str:
+    """Show a share of 1 with three decimals."""
+    return f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    run(main)
