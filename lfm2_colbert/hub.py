@@ -45,7 +45,7 @@ def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = 
     """
     try:
         import huggingface_hub
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ModuleNotFoundError as error:
         raise missing_extra(f"the hub model {model.repository}", error.name or "", "torch") from error
     fetch = partial(
@@ -55,18 +55,17 @@ def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = 
         allow_patterns=list(ALLOWED_FILES),
         cache_dir=cache,
     )
-    try:
-        folder = Path(str(fetch(local_files_only=True)))
+    reason: Exception | None = None
+    for local_files_only in (True,) if offline else (True, False):
+        try:
+            folder = Path(str(fetch(local_files_only=local_files_only)))
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+            reason = error
+            continue
+        # Where it cannot finish a download, the library gives what it has, and only logs it.
         if all((folder / name).exists() for name in NEEDED_FILES):
             return folder
-    except LocalEntryNotFoundError:
-        pass
-    if offline:
-        raise _unavailable(model)
-    try:
-        return Path(str(fetch()))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise _unavailable(model) from error
+    raise _unavailable(model) from reason
 
 
 def _unavailable(model: HubModel) -> ModelUnavailableError:

@@ -60,6 +60,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: refuse(None, *arguments))
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # a library that tries again need not wait
 
 
 @pytest.fixture(scope="session")
