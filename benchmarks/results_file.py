@@ -66,7 +66,7 @@ class Results:
     created: str
     command: str
     machine: Machine
-    versions: Mapping[str, str]
+    versions: dict[str, str]
     seed: int
     rows: tuple[dict[str, Any], ...]
 
@@ -119,15 +119,14 @@ def read(name: str, root: Path = ROOT) -> Results:
     return from_mapping(Results, values)
 
 
-def measured_commit(root: Path = ROOT, *, allow_dirty: bool = False) -> str:
+def commit_of(root: Path, *, allow_dirty: bool = False) -> str:
     """Give the commit whose code is about to be measured; a tree that differs from it is marked by ``-dirty``.
 
     Files of results do not count: a script may run after another one has written its own.
 
     Raises:
-        InvalidArgumentError: the tree differs and that was not allowed, or the loaded code is not that of `root`.
+        InvalidArgumentError: the tree differs and that was not allowed, or there is no commit.
     """
-    _require_own_code(root)
     commit = _git(root, "rev-parse", "HEAD").strip()
     changed = _git(root, "status", "--porcelain", "--", ".", f":(exclude){RESULTS.as_posix()}").splitlines()
     if changed and not allow_dirty:
@@ -136,6 +135,31 @@ def measured_commit(root: Path = ROOT, *, allow_dirty: bool = False) -> str:
             help="commit first, or measure in a clean clone; --allow-dirty marks the results as a trial",
         )
     return commit + DIRTY if changed else commit
+
+
+def measured_commit(*, allow_dirty: bool = False) -> str:
+    """Give the commit of this repository, as `commit_of` does, provided that its own code is what runs.
+
+    Raises:
+        InvalidArgumentError: the tree differs and that was not allowed, or a package comes from another folder.
+    """
+    require_code_of(ROOT)
+    return commit_of(ROOT, allow_dirty=allow_dirty)
+
+
+def require_code_of(root: Path) -> None:
+    """Refuse packages that were loaded from elsewhere: an editable install may win over the folder one stands in.
+
+    Raises:
+        InvalidArgumentError: a package comes from another folder.
+    """
+    for package in PACKAGES:
+        file = getattr(sys.modules.get(package), "__file__", None)
+        if file and not Path(file).resolve().is_relative_to(root.resolve()):
+            raise InvalidArgumentError(
+                f"the package '{package}' was loaded from another folder than the repository that is measured",
+                help="use an environment in which this repository is installed",
+            )
 
 
 def this_machine() -> Machine:
@@ -148,17 +172,6 @@ def this_machine() -> Machine:
     return Machine(
         model[1].strip() if model else "unknown", len(os.sched_getaffinity(0)), round(n_bytes / 2**30), tuple(telling)
     )
-
-
-def _require_own_code(root: Path) -> None:
-    # An editable install may win over the folder one stands in, and would then be measured under this commit.
-    for package in PACKAGES:
-        file = getattr(sys.modules.get(package), "__file__", None)
-        if file and not Path(file).resolve().is_relative_to(root.resolve()):
-            raise InvalidArgumentError(
-                f"the package '{package}' was loaded from another folder than the repository that is measured",
-                help="use an environment in which this repository is installed",
-            )
 
 
 def _git(root: Path, *arguments: str) -> str:

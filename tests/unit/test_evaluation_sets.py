@@ -1,0 +1,85 @@
+"""Evaluation sets for benchmarks: unpacked whole or not at all, crossed only where parallel, drawn by a seed."""
+
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.evaluation_sets import crossed, sample, unpack, without_titles
+from eval.datasets.base import Task
+from index.types import Document
+from lfm2_colbert.errors import MalformedDocumentError, NotFoundError
+
+
+def task(language: str = "ja", n_queries: int = 40) -> Task:
+    queries = {f"q{i}": f"{language} {i}" for i in range(n_queries)}
+    document = Document("d1", "有給休暇", {"title": "休暇"})
+    qrels = {query_id: {"d1": 1} for query_id in queries}
+    return Task("handbook", language, language, "test", {"d1": document}, queries, qrels, 0)
+
+
+def archive(folder: Path, name: str) -> None:
+    source = folder / "source" / name / "ja"
+    source.mkdir(parents=True)
+    (source / "corpus.jsonl").write_text("{}")
+    with tarfile.open(folder / f"{name}.tar.xz", "w:xz") as content:
+        content.add(folder / "source" / name, name)
+
+
+def test_a_set_is_unpacked_once(tmp_path: Path) -> None:
+    archive(tmp_path, "handbook")
+    folder = unpack(tmp_path, "handbook", tmp_path / "eval")
+    assert (folder / "ja" / "corpus.jsonl").read_text() == "{}"
+    (tmp_path / "handbook.tar.xz").unlink()
+    assert unpack(tmp_path, "handbook", tmp_path / "eval") == folder
+    assert [path.name for path in (tmp_path / "eval").iterdir()] == ["handbook"]
+
+
+def test_a_set_that_is_not_here_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="handbook") as caught:
+        unpack(tmp_path, "handbook", tmp_path / "eval")
+    assert ".tar.xz" in caught.value.help
+
+
+def test_a_broken_archive_leaves_no_half_set(tmp_path: Path) -> None:
+    (tmp_path / "handbook.tar.xz").write_bytes(b"no archive")
+    with pytest.raises(MalformedDocumentError, match="handbook"):
+        unpack(tmp_path, "handbook", tmp_path / "eval")
+    assert not (tmp_path / "eval" / "handbook").exists()
+
+
+def test_an_archive_of_another_set_is_refused(tmp_path: Path) -> None:
+    archive(tmp_path, "other")
+    (tmp_path / "other.tar.xz").rename(tmp_path / "handbook.tar.xz")
+    with pytest.raises(MalformedDocumentError, match="handbook"):
+        unpack(tmp_path, "handbook", tmp_path / "eval")
+
+
+def test_a_sample_is_drawn_by_its_seed_and_keeps_judgements_with_queries() -> None:
+    drawn = sample(task(), 10, seed=0)
+    assert drawn == sample(task(), 10, seed=0)
+    assert drawn.queries != sample(task(), 10, seed=1).queries
+    assert len(drawn.queries) == 10
+    assert list(drawn.queries) == list(drawn.qrels)
+    assert drawn.queries.items() <= task().queries.items()
+    assert drawn.documents == task().documents
+
+
+def test_a_small_set_is_taken_whole() -> None:
+    assert sample(task(), 40, seed=0) == task()
+
+
+def test_crossing_takes_the_queries_of_the_other_language() -> None:
+    both = crossed(task("ja"), task("de"))
+    assert (both.language, both.query_language, both.queries["q3"]) == ("ja", "de", "de 3")
+
+
+def test_sets_that_judge_differently_are_not_crossed() -> None:
+    other = replace(task("de"), qrels={"q0": {"d1": 1}})
+    with pytest.raises(MalformedDocumentError, match="parallel"):
+        crossed(task("ja"), other)
+
+
+def test_titles_are_left_out() -> None:
+    assert without_titles(task()).documents == {"d1": Document("d1", "有給休暇")}

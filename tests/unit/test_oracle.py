@@ -1,0 +1,41 @@
+"""The oracle's blockwise scores against the definition of MaxSim."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.oracle import all_scores, best_documents, largest_deviation
+from index.maxsim import maxsim_scores
+from lfm2_colbert.multivectors import MultiVectors
+
+LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=80)
+
+
+def vectors(lengths: list[int], seed: int) -> MultiVectors:
+    generator = np.random.default_rng(seed)
+    return MultiVectors.of([generator.standard_normal((n, 8)).astype(np.float32) for n in lengths])
+
+
+@given(query_lengths=LENGTHS, passage_lengths=LENGTHS)
+def test_blockwise_scores_equal_the_definition(query_lengths: list[int], passage_lengths: list[int]) -> None:
+    queries, passages = vectors(query_lengths, 0), vectors(passage_lengths, 1)
+    expected = np.array([maxsim_scores(query, passages) for query in queries])
+    np.testing.assert_allclose(all_scores(queries, passages), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_deviation_finds_a_planted_difference() -> None:
+    queries, passages = vectors([3, 4], 0), vectors([5, 6, 7], 1)
+    scores = all_scores(queries, passages)
+    assert largest_deviation(scores, queries, passages, 0) < 1e-5
+    scores[1, 2] += 0.5
+    assert largest_deviation(scores, queries, passages, 0) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_document_counts_by_its_best_passage_and_ties_go_by_id() -> None:
+    scores = np.array([[1.0, 5.0, 3.0, 5.0], [4.0, 0.0, 2.0, 1.0]], np.float32)
+    run = best_documents(scores, ["q1", "q2"], ["ja", "ja", "de", "ar"], k=2)
+    assert [list(found.items()) for found in run.values()] == [
+        [("ar", 5.0), ("ja", 5.0)],
+        [("ja", 4.0), ("de", 2.0)],
+    ]
