@@ -74,12 +74,8 @@ class TextTokenizer:
         return [spans for _, spans in self._pieces(texts)]
 
     def _pieces(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], Spans]]:
-        try:
-            encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        except TypeError as error:  # the only thing it says of a str that has no UTF-8 form
-            raise InvalidArgumentError(
-                "a text holds half a surrogate pair, which is no character", help="decode it as UTF-8 first"
-            ) from error
+        check_texts(texts)
+        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [(np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2)) for e in encodings]
 
     def _tokenized(
@@ -99,6 +95,21 @@ class TextTokenizer:
         if not is_query:
             kept[2:] = ~np.isin(all_ids[2:], contract.skip_ids)
         return TokenizedText(all_ids, attended, kept, all_spans)
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse what is no Unicode text before a library does so without a word.
+
+    Raises:
+        InvalidArgumentError: a text holds half of a surrogate pair.
+    """
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError(
+                f"a text holds half a surrogate pair at character {error.start}", help="decode it as UTF-8 first"
+            ) from error
 
 
 def read_tokenizer(path: Path, *, markers: Sequence[str] = ()) -> Tokenizer:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ from hypothesis import settings
 
 settings.register_profile("project", deadline=None)  # machines are shared: no test fails by the clock
 settings.load_profile("project")
+
+# Workers share the cores: threads that wait for each other there take many times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -94,6 +98,20 @@ def write_checkpoint(vocabularies: Mapping[str, str]) -> CheckpointWriter:
         _write_json(folder / "1_Dense" / "config.json", dense | {"activation_function": IDENTITY})
         (folder / "tokenizer.json").write_text(specification, encoding="utf-8")
         _write_weights(folder, full_config, prefix, dtype, np.random.default_rng(seed))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_foreign_checkpoint(write_checkpoint: CheckpointWriter) -> CheckpointWriter:
+    """Give the writer of a causal checkpoint that sentence-transformers loads too (it has no bidirectional LFM2)."""
+
+    def write(folder: Path) -> Path:
+        config = {"architectures": ["Lfm2Model"], "full_attn_idxs": [1, 3]}
+        write_checkpoint(folder, config=config, settings={"do_query_expansion": False})
+        special = {"bos_token": "<|startoftext|>", "eos_token": "<|im_end|>", "pad_token": "<|pad|>"}
+        _write_json(folder / "tokenizer_config.json", special | {"tokenizer_class": "PreTrainedTokenizerFast"})
         return folder
 
     return write

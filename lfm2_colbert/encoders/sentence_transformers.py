@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sentence_transformers import MultiVectorEncoder
 
@@ -15,6 +16,7 @@ from lfm2_colbert.checkpoint import check_files, files_fingerprint, read_json, r
 from lfm2_colbert.encoders.base import Encoder, LoadOptions, Spans
 from lfm2_colbert.errors import NonFiniteVectorError, UnsafeModelError
 from lfm2_colbert.multivectors import MultiVectors
+from lfm2_colbert.tokenization import check_texts
 
 Task = Literal["query", "document"]
 
@@ -56,6 +58,7 @@ class SentenceTransformersEncoder:
         return self._vector_spans(text, "document", self._model.encode_document)
 
     def _encode(self, encode: Callable[..., Any], texts: Sequence[str]) -> MultiVectors:
+        check_texts(texts)
         items = encode(list(texts), convert_to_numpy=True, normalize_embeddings=True) if texts else []
         for text, item in zip(texts, items, strict=True):
             if not np.isfinite(item).all():
@@ -104,6 +107,8 @@ def load_sentence_transformers(location: str, options: LoadOptions) -> Encoder:
     folder = Path(location)
     check_files(folder)
     _check_classes(folder)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     device = None if options.device == "auto" else options.device
     try:
         model = MultiVectorEncoder(str(folder), device=device, trust_remote_code=False, local_files_only=True)
