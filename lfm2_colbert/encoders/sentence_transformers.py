@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from sentence_transformers import MultiVectorEncoder
 
 from lfm2_colbert.checkpoint import check_files, files_fingerprint, read_json, read_modules
@@ -20,6 +21,8 @@ from lfm2_colbert.tokenization import check_texts
 
 Task = Literal["query", "document"]
 
+LOADING_ERRORS = (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError)
+"""What the library raises of folders that are no model, in place of an error of its own."""
 KNOWN_CLASSES = ("sentence_transformers.", "pylate.models.", "torch.nn.")
 
 
@@ -112,6 +115,6 @@ def load_sentence_transformers(location: str, options: LoadOptions) -> Encoder:
     device = None if options.device == "auto" else options.device
     try:
         model = MultiVectorEncoder(str(folder), device=device, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except LOADING_ERRORS as error:
         raise UnsafeModelError(f"sentence-transformers cannot load {folder.name} as a multi-vector model") from error
     return SentenceTransformersEncoder(model, options.name, files_fingerprint(folder))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lfm2_colbert import MultiVectors, load_encoder
 from lfm2_colbert.encoders import ENCODERS
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
+from lfm2_colbert.encoders.batching import POSITIONS_PER_BATCH
 from lfm2_colbert.encoders.onnx import load_onnx
 from lfm2_colbert.errors import (
     InvalidArgumentError,
@@ -115,6 +116,16 @@ def test_one_by_one_gives_what_a_batch_gives_in_the_same_order(encoder: Encoder,
         together = encode(TEXTS)
         for text, vectors in zip(TEXTS, together, strict=True):
             np.testing.assert_allclose(vectors, encode([text])[0], atol=2e-3 if way in INT8 else 1e-5)
+
+
+def test_more_texts_than_one_batch_holds_come_back_in_order(encoder: Encoder, way: str) -> None:
+    texts = [("ja " * (n % 37) + str(n)).strip() for n in range(280)]
+    together = encoder.encode_documents(texts)
+    assert together.lengths.sum() > POSITIONS_PER_BATCH
+    for i in range(0, len(texts), 9):
+        np.testing.assert_allclose(
+            together[i], encoder.encode_documents([texts[i]])[0], atol=2e-3 if way in INT8 else 1e-5
+        )
 
 
 def test_the_order_of_texts_is_the_order_of_items(encoder: Encoder, way: str) -> None:
@@ -264,6 +275,15 @@ def test_an_unknown_name_is_answered_with_the_nearest_known_one(name: str, sugge
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="device"):
         load_encoder("hashing", device="abacus")
+
+
+def test_a_device_that_is_not_there_is_refused(checkpoint: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    with pytest.raises(InvalidArgumentError, match="no CUDA") as caught:
+        load_encoder(str(checkpoint), device="cuda")
+    assert "cpu" in caught.value.help
 
 
 def test_nano_goes_by_its_full_name() -> None:

@@ -1,14 +1,16 @@
 """A checkpoint means the same here as in sentence-transformers, whose `MultiVectorEncoder` reads PyLate's layout."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from lfm2_colbert import load_encoder
-from lfm2_colbert.errors import UnsafeModelError
+from lfm2_colbert.errors import NonFiniteVectorError, UnsafeModelError
 
 pytestmark = pytest.mark.torch
 
@@ -96,3 +98,33 @@ def test_code_and_pickles_are_refused_before_the_library_sees_the_folder(
     (folder / "modeling_x.py").write_text("raise SystemExit('this ran')")
     with pytest.raises(UnsafeModelError, match=r"modeling_x\.py"):
         load_encoder(f"sentence-transformers:{folder}", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors", b"no weights"),
+        ("1_Dense/model.safetensors", b""),
+        ("config.json", b"{}"),
+        ("config.json", b"[]"),
+        ("tokenizer.json", b"{}"),
+        ("config_sentence_transformers.json", b"[]"),
+    ],
+)
+def test_a_folder_that_the_library_cannot_load_is_refused(
+    tmp_path: Path, write_foreign_checkpoint: Callable[..., Path], file: str, content: bytes
+) -> None:
+    folder = write_foreign_checkpoint(tmp_path / "model")
+    (folder / file).write_bytes(content)
+    with pytest.raises(UnsafeModelError):
+        load_encoder(f"sentence-transformers:{folder}", device="cpu")
+
+
+def test_what_is_no_number_names_the_document(tmp_path: Path, write_foreign_checkpoint: Callable[..., Path]) -> None:
+    folder = write_foreign_checkpoint(tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["embed_tokens.weight"][json.loads((folder / "tokenizer.json").read_bytes())["model"]["vocab"]["~"]] = np.nan
+    save_file(tensors, folder / "model.safetensors")
+    encoder = load_encoder(f"sentence-transformers:{folder}", device="cpu")
+    with pytest.raises(NonFiniteVectorError, match="a tilde ~"):
+        encoder.encode_documents(["fine", "a tilde ~", "fine too"])
