@@ -1,0 +1,143 @@
+"""Real token vectors to measure engines on: passages of many evaluation sets in eight and more languages, real queries.
+
+Encoded once by the bundled encoder into the ignored folder ``data/engine``; every engine is then given the same arrays.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.evaluation_sets import sample, unpack, without_titles
+from eval.datasets.base import Task
+from eval.datasets.folder import load
+from index.chunking import chunk
+from lfm2_colbert import MultiVectors, load_encoder
+from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.encoders.loading import BUNDLED
+from lfm2_colbert.encoders.onnx import folder_tokenizer, read_encoder_config
+
+SETS = (
+    ("mlqa", "es"), ("mlqa", "en"), ("mlqa", "ar"), ("squad-it", "it"), ("jaquad", "ja"), ("germanquad", "de"),
+    ("faquad", "pt"), ("arcd", "ar"), ("flores-continuation", "fr"), ("flores-continuation", "ko"), ("cmrc2018", "zh"),
+)  # fmt: skip
+"""Set and language. Some 22,000 passages, three million tokens: k-means of the PLAID family grows with tokens^1.5, and
+this is what it clusters on one core in about half an hour."""
+QUERIES_PER_SET = 40
+PASSAGES_PER_ENCODING = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EngineSet:
+    """What an engine is measured on.
+
+    Attributes:
+        passages: one item a passage, float16.
+        documents: ``(n_passages,)`` int64, number of the document each passage belongs to, ascending.
+        languages: of the documents.
+        queries: one item a query, float32.
+        qrels: for each query, document number → grade.
+        token_ids: ``(n_tokens,)`` uint32, what each vector of the passages stands for in the encoder's vocabulary.
+    """
+
+    passages: MultiVectors
+    documents: NDArray[np.int64]
+    languages: list[str]
+    queries: MultiVectors
+    qrels: list[dict[int, int]]
+    token_ids: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The queries of all sets, and the numbers of the documents that answer each."""
+
+    texts: list[str]
+    qrels: list[dict[int, int]]
+
+
+def engine_set(archives: Path, destination: Path, seed: int = 0) -> EngineSet:
+    """Load the set; where it is not there, or another encoder made it, make it (some minutes of encoding).
+
+    Args:
+        archives: holds the packed evaluation sets.
+        destination: an ignored folder.
+        seed: chooses the queries.
+    """
+    folder, encoder = destination / "engine", load_encoder("nano")
+    recipe = [encoder.fingerprint, [list(pair) for pair in SETS], QUERIES_PER_SET, seed]
+    if _facts(folder).get("recipe") != recipe:
+        _make(folder, encoder, list(_tasks(archives, destination, seed)), recipe)
+    facts = _facts(folder)
+    return EngineSet(
+        MultiVectors(np.load(folder / "passages.npy", mmap_mode="r"), np.load(folder / "offsets.npy")),
+        np.load(folder / "documents.npy"),
+        facts["languages"],
+        MultiVectors(np.load(folder / "queries.npy"), np.load(folder / "query_offsets.npy")),
+        [{int(number): grade for number, grade in own.items()} for own in facts["qrels"]],
+        np.load(folder / "token_ids.npy"),
+    )
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    path = folder / "facts.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _tasks(archives: Path, destination: Path, seed: int) -> Iterator[Task]:
+    for name, language in SETS:
+        task = without_titles(load(unpack(archives, name, destination / "eval"), language))
+        yield sample(task, QUERIES_PER_SET, seed)
+
+
+def _make(folder: Path, encoder: Encoder, tasks: list[Task], recipe: list[Any]) -> None:
+    texts = [document.text for task in tasks for document in task.documents.values()]
+    languages = [task.language for task in tasks for _ in task.documents]
+    numbers, cut = _cut(texts, encoder)
+    asked = _asked(tasks)
+    queries = encoder.encode_queries(asked.texts)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "facts.json").unlink(missing_ok=True)
+    passages = MultiVectors.of(list(_encoded(cut, encoder)))
+    np.save(folder / "passages.npy", passages.vectors)
+    np.save(folder / "offsets.npy", passages.offsets)
+    np.save(folder / "token_ids.npy", _token_ids(cut))
+    np.save(folder / "documents.npy", np.array(numbers, np.int64))
+    np.save(folder / "queries.npy", queries.vectors)
+    np.save(folder / "query_offsets.npy", queries.offsets)
+    facts = {"recipe": recipe, "languages": languages, "qrels": asked.qrels}
+    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")  # last: it says that the set is whole
+
+
+def _asked(tasks: list[Task]) -> Asked:
+    """Number the documents of all tasks in one row, and say by number which answer each query."""
+    texts: list[str] = []
+    qrels: list[dict[int, int]] = []
+    first = 0
+    for task in tasks:
+        numbers = {document_id: first + i for i, document_id in enumerate(task.documents)}
+        texts += task.queries.values()
+        qrels += [{numbers[key]: grade for key, grade in task.qrels[query].items()} for query in task.queries]
+        first += len(numbers)
+    return Asked(texts, qrels)
+
+
+def _cut(texts: list[str], encoder: Encoder) -> tuple[list[int], list[str]]:
+    """Cut documents into passages as a collection does: the number of each passage's document, and its text."""
+    cut = [(i, text[each.start : each.end]) for i, text in enumerate(texts) for each in chunk(text, encoder)]
+    return [number for number, _ in cut], [text for _, text in cut]
+
+
+def _encoded(texts: list[str], encoder: Encoder) -> Iterator[NDArray[np.float16]]:
+    for start in range(0, len(texts), PASSAGES_PER_ENCODING):
+        for vectors in encoder.encode_documents(texts[start : start + PASSAGES_PER_ENCODING]):
+            yield vectors.astype(np.float16)
+
+
+def _token_ids(texts: list[str]) -> NDArray[np.uint32]:
+    tokenizer = folder_tokenizer(BUNDLED, read_encoder_config(BUNDLED))
+    return np.concatenate([each.ids[each.kept] for each in tokenizer.documents(texts)]).astype(np.uint32)
