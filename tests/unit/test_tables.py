@@ -1,0 +1,89 @@
+"""Tables in the documents are those that the committed results give."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.results_file import ROOT, measured, write
+from benchmarks.tables import documents, filled, table
+from lfm2_colbert.errors import InvalidArgumentError, NotFoundError, UnknownNameError
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+TASK = {"dataset": "jsquad", "task": "monolingual", "query_language": "ja", "document_language": "ja"}
+ENCODER = {"encoder": "nano-0", "kind": "query", "tokens": 32, "threads": 1, "texts_per_cpu_s": 459.6}
+
+
+def quality_row(system: str, setting: str, ndcg: float, **task: str) -> dict[str, Any]:
+    figures = {"queries": 1000, "passages": 1364, "ndcg_at_10": ndcg, "ndcg_low": ndcg - 0.01, "ndcg_high": ndcg + 0.01}
+    costs = {"disk_bytes_per_token": 261.1} if system == "lfm2-colbert" else {}
+    return TASK | task | {"system": system, "setting": setting} | figures | {"recall_at_100": 0.999} | costs
+
+
+def quality_rows(**task: str) -> list[dict[str, Any]]:
+    own = [quality_row("lfm2-colbert", "int8", 0.9, **task), quality_row("lfm2-colbert", "fp32", 0.5, **task)]
+    return [
+        *own,
+        quality_row("oracle", "int8", 0.9012, **task),
+        quality_row("truncated", "int8", 0.8, **task),
+        quality_row("bm25", "k1=0.9 b=0.4", 0.95, **task),
+    ]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    crossed = {"dataset": "xquad", "task": "cross-lingual", "query_language": "ar", "document_language": "en"}
+    save(tmp_path, "quality", quality_rows(**crossed) + quality_rows())
+    return tmp_path
+
+
+def save(root: Path, name: str, rows: list[dict[str, Any]], commit: str = COMMIT) -> None:
+    write(measured(name, rows, commit=commit, command=f"python -m benchmarks.{name}", seed=0), root)
+
+
+@pytest.mark.parametrize("path", documents(ROOT), ids=lambda path: str(path.relative_to(ROOT)))
+def test_tables_of_this_repository_are_up_to_date(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert filled(text, ROOT) == text, "python -m benchmarks.tables writes them again"
+
+
+def test_a_task_is_a_line_that_shows_the_default_encoder_and_monolingual_ones_come_first(root: Path) -> None:
+    lines = table("quality", root).splitlines()
+    figures = "**0.900** (0.890–0.910) | 0.901 | 0.800 | 0.950 | 0.999 | 1,000 | 1,364 | 261 |"
+    assert lines[2:4] == [f"| jsquad | ja → ja | {figures}", f"| xquad | ar → en | {figures}"]
+    assert COMMIT[:12] in lines[-1]
+    assert "python -m benchmarks.quality" in lines[-1]
+
+
+def test_an_encoder_s_line_names_the_reference(root: Path) -> None:
+    exact = {"backend": "torch", "precision": "fp32", "cpu_ms_p50": 7.67, "max_abs_error": 0.0, "peak_rss_mb": 1484}
+    small = {"backend": "onnx", "precision": "int8", "cpu_ms_p50": 2.17, "max_abs_error": 0.011, "peak_rss_mb": 222}
+    save(root, "encoder", [ENCODER | exact, ENCODER | small])
+    assert table("encoder", root).splitlines()[2:4] == [
+        "| query | 32 | 1 | onnx int8 | 2.2 | 460 | 1e-02 | 222 |",
+        "| query | 32 | 1 | torch fp32 | 7.7 | 460 | reference | 1,484 |",
+    ]
+
+
+def test_only_what_stands_between_the_markers_changes(root: Path) -> None:
+    before = "# Zahlen\n\n<!-- table: quality -->\nold\n<!-- /table -->\n\n有給休暇 | x\n"
+    after = filled(before, root)
+    assert after == before.replace("old\n", f"\n{table('quality', root)}\n\n")
+    assert filled(after, root) == after
+
+
+def test_an_unknown_table_is_refused_with_those_there_are(root: Path) -> None:
+    with pytest.raises(UnknownNameError, match="qualty") as caught:
+        filled("<!-- table: qualty -->\n<!-- /table -->", root)
+    assert "quality" in caught.value.help
+
+
+def test_a_table_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="encoder"):
+        table("encoder", tmp_path)
+
+
+def test_a_trial_never_becomes_a_table(tmp_path: Path) -> None:
+    save(tmp_path, "quality", quality_rows(), commit=f"{COMMIT}-dirty")
+    with pytest.raises(InvalidArgumentError, match="trial"):
+        table("quality", tmp_path)
