@@ -38,6 +38,6 @@ test-all: $(DEV)  ## the long programmes too
 	$(RUN) pytest -n 2 --dist worksteal
 
 bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made of them
-	$(RUN) benchmarks.quality ../shared/data/eval
+	$(RUN) benchmarks.quality ../shared/data/eval --checkpoint ../shared/bootstrap/checkpoint
 	$(RUN) benchmarks.encoder ../shared/bootstrap/checkpoint
 	$(RUN) benchmarks.tables
