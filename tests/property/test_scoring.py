@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import index.scoring as scoring
+from index import scoring
 from index.codecs.float16 import Float16
 from index.maxsim import maxsim_scores
 from index.segment import Segment, write_segment
