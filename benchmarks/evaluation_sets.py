@@ -4,7 +4,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -60,12 +60,22 @@ def unpack(archives: Path, name: str, destination: Path) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         with tarfile.open(archive) as content:
-            content.extractall(partial, filter="data")
+            content.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and newer
+            content.extractall(partial, members=_plain(content))
         (partial / name).rename(folder)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise MalformedDocumentError(f"{archive} does not hold the set '{name}'", help="fetch it again") from error
     shutil.rmtree(partial)
     return folder
+
+
+def _plain(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Give the files and folders that stay below where they are unpacked; anything else is refused."""
+    for member in archive:
+        path = PurePosixPath(member.name)
+        if not (member.isfile() or member.isdir()) or path.is_absolute() or ".." in path.parts:
+            raise tarfile.TarError(f"{member.name} is no plain file")
+        yield member
 
 
 def tasks(archives: Path, destination: Path, n_queries: int, seed: int) -> Iterator[Task]:
