@@ -9,31 +9,35 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from index.candidates import CANDIDATES
-from index.candidates.base import CandidateGenerator
+from index.codebook import Codebook
 from index.codecs import CODECS
 from index.codecs.base import Codec
+from index.codecs.frame import Frame
+from index.effort import Effort
 from index.hits import UNCALIBRATED, Question, explain_hit, make_hit, query_notices
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
 from index.intake import Intake, OnFile, Scan
+from index.maintenance import OptimizeReport, needs_optimize, optimize
 from index.reading.base import ReadOptions
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
-from index.search import Scored, search_snapshot
-from index.snapshot import Snapshot, load_snapshot
+from index.search import Scored, Trace, search_snapshot
+from index.snapshot import EMPTY, Snapshot, load_snapshot
 from index.store import Store
 from index.types import Document, Failure, Hit, Match, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
-from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ModelMismatchError
+from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ModelMismatchError, UnknownNameError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
 DEFAULT_ENCODER = "nano"
-DEFAULT_CODEC = "float16"
+DEFAULT_CODEC = "scalar4"
 DOCUMENTS_PER_COMMIT = 256
 MAX_HITS = 1000
+FRAME = "frame"
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
 
 
@@ -94,9 +98,8 @@ class Collection:
         self._writable = False
         self._encoder_source = encoder
         self._encoder: Encoder | None = None
-        self._codec: Codec = lookup(CODECS, store.settings.codec, "codec")()
-        self._candidates: CandidateGenerator = lookup(CANDIDATES, "exhaustive", "candidate generator")()
-        self._snapshot: Snapshot | None = None
+        self._made_codec: Codec | None = None
+        self._snapshot = EMPTY
 
     @classmethod
     def open(
@@ -221,7 +224,7 @@ class Collection:
             intake.changed += changes.count(Change.CHANGED)
             unchanged += changes.count(Change.UNCHANGED)
         if vectors is not None:
-            publish_vectors(store, self._codec, [document.id for document in given], vectors)
+            publish_vectors(store, self._codec_for, self._codebook(), [document.id for document in given], vectors)
         return self._report(intake, unchanged, self.index_pending(on_progress), started)
 
     def add_files(
@@ -259,7 +262,7 @@ class Collection:
         store = self._writer()
         if not store.pending_characters():
             return IndexingReport()
-        return index_pending(store, self.encoder, self._codec, on_progress)
+        return index_pending(store, self.encoder, self._codec_for, self._codebook(), on_progress)
 
     def delete(self, document_id: str) -> bool:
         """Remove a document; say whether there was one. Its file brings it back only when it changes."""
@@ -267,54 +270,105 @@ class Collection:
         with store.transaction():
             return store.delete(document_id)
 
-    def search(self, query: str, *, k: int = 10, highlight: bool = True) -> SearchResult:
+    def optimize(self, seed: int = 0) -> OptimizeReport:
+        """Merge small segments, train centroids and measure recall; `add` and `add_files` do it when it pays.
+
+        Args:
+            seed: of sampling and training.
+        """
+        store = self._writer()
+        if self._stored_codec() is None:
+            return OptimizeReport(0, 0, 0, None)
+        return optimize(store, self._codec_or_fail(), seed)
+
+    def search(self, query: str, *, k: int = 10, effort: str = Effort.BALANCED, highlight: bool = True) -> SearchResult:
         """Find the documents whose best passage answers the query best.
 
         Args:
             query: in any language.
             k: documents wanted, 1 to 1000.
+            effort: ``fast``, ``balanced``, or ``exact``: every passage with every stored bit.
             highlight: whether hits say which of their words matched.
 
         Raises:
             InvalidArgumentError: the query is empty, or `k` is out of range.
+            UnknownNameError: there is no such effort.
         """
         if not query.strip():
             raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
         if not 1 <= k <= MAX_HITS:
             raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
+        if effort not in set(Effort):
+            raise UnknownNameError.of("effort", effort, Effort)
         encoder = self.encoder  # loaded before the clock starts
-        clock = _Clock()
+        started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
-        clock.lap("encode")
+        encoded = time.perf_counter()
         with self._store.snapshot():  # scores, texts and ids of one committed state
-            snapshot = self._present()
-            found = search_snapshot(
-                question.vectors, snapshot, self._candidates, self._codec, k, self._store.document_ids
-            )
-            clock.lap("search")
-            hits = [self._hit(rank, hit, question, snapshot, highlight) for rank, hit in enumerate(found, start=1)]
+            found, trace = self._search(question.vectors, Effort(effort), k)
+            searched = time.perf_counter()
+            hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
             pending = self._store.pending_characters()
-        clock.lap("explain")
+        laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
+        timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
         notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else [])]
-        return SearchResult(query, tuple(hits), tuple(notices), clock.laps)
+        return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
 
-    def _hit(self, rank: int, scored: Scored, question: Question, snapshot: Snapshot, highlight: bool) -> Hit:
+    def search_vectors(
+        self, query: NDArray[np.float32], *, k: int = 10, effort: str = Effort.BALANCED
+    ) -> list[tuple[str, float]]:
+        """Find documents by query vectors ``(n_q, dim)`` that were made elsewhere: ids and MaxSim, best first."""
+        with self._store.snapshot():
+            found, _ = self._search(np.asarray(query, np.float32), Effort(effort), k)
+        return [(hit.document_id, hit.score) for hit in found]
+
+    def _search(self, query: NDArray[np.float32], effort: Effort, k: int) -> tuple[list[Scored], Trace]:
+        snapshot = self._present()
+        if not snapshot.parts:
+            return [], Trace()
+        return search_snapshot(query, snapshot, self._codec_or_fail(), effort, k, self._store.document_ids)
+
+    def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
         stored = self._store.passage(scored.document, scored.ordinal)
         if stored is None:
             raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
         matches: tuple[Match, ...] = ()
         if highlight:
-            segment = snapshot.parts[scored.part].segment
+            segment = self._snapshot.parts[scored.part].segment
             own = slice(*segment.offsets[scored.row : scored.row + 2])
-            vectors = self._codec.decode({name: array[own] for name, array in segment.arrays.items()})
+            vectors = self._codec_or_fail().decode({name: array[own] for name, array in segment.arrays.items()})
             matches = explain_hit(question, self.encoder, stored.text, vectors)
         return make_hit(rank, scored, question, stored, matches)
 
     def _present(self) -> Snapshot:
-        if self._snapshot is None or self._snapshot.txid != self._store.changes():
-            opened = {part.segment.info.number: part.segment for part in self._snapshot.parts} if self._snapshot else {}
-            self._snapshot = load_snapshot(self._store, self._store.segments_folder, opened)
+        if self._snapshot.txid != self._store.changes():
+            self._snapshot = load_snapshot(self._store, self._store.segments_folder, self._snapshot)
         return self._snapshot
+
+    def _codebook(self) -> Codebook | None:
+        with self._store.snapshot():
+            return self._present().codebook
+
+    def _codec_for(self, vectors: MultiVectors) -> Codec:
+        """Give the codec; the collection's first vectors decide its frame, which is kept for good."""
+        if self._stored_codec() is None:
+            store = self._writer()
+            with store.transaction():
+                store.set_note(FRAME, Frame.measured(vectors.vectors).as_json())
+        return self._codec_or_fail()
+
+    def _stored_codec(self) -> Codec | None:
+        if self._made_codec is None:
+            frame = self._store.note(FRAME)
+            if frame is not None:
+                self._made_codec = lookup(CODECS, self._store.settings.codec, "codec")(Frame.of_json(frame))
+        return self._made_codec
+
+    def _codec_or_fail(self) -> Codec:
+        codec = self._stored_codec()
+        if codec is None:
+            raise CorruptionError(f"'{self.name}' has segments and no frame to read them in", help="index it again")
+        return codec
 
     def _writer(self) -> Store:
         if not self._writable:
@@ -324,6 +378,10 @@ class Collection:
         return self._store
 
     def _report(self, intake: Intake, unchanged: int, encoded: IndexingReport, started: float) -> IndexReport:
+        with self._store.snapshot():
+            wants_centroids = needs_optimize(self._present())
+        if wants_centroids:
+            self.optimize()
         counts = self._store.counts()
         return IndexReport(
             documents=counts.documents,
@@ -338,18 +396,6 @@ class Collection:
             notices=tuple(intake.notices),
             seconds=time.perf_counter() - started,
         )
-
-
-class _Clock:
-    """Wall time of the steps of a search, in milliseconds."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name], self._last = (now - self._last) * 1000, now
 
 
 def _settings(encoder: Encoder, codec: str) -> CollectionSettings:

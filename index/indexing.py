@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from index.chunking import chunk
+from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.language import language_of
-from index.records import PendingDocument, PlacedPassage, Placement, SegmentInfo
+from index.lists import write_lists
+from index.records import ListsInfo, PendingDocument, PlacedPassage, Placement, SegmentInfo
 from index.segment import write_segment
 from index.store import Store
 from index.types import Passage
@@ -47,8 +52,14 @@ class IndexingReport:
     truncated: int = 0
 
 
-def index_pending(store: Store, encoder: Encoder, codec: Codec, on_progress: OnProgress) -> IndexingReport:
-    """Encode and publish all pending documents.
+CodecFor = Callable[[MultiVectors], Codec]
+"""Gives the collection's codec; the first vectors a collection sees decide its frame."""
+
+
+def index_pending(
+    store: Store, encoder: Encoder, codec_for: CodecFor, codebook: Codebook | None, on_progress: OnProgress
+) -> IndexingReport:
+    """Encode and publish all pending documents, clustered where there is a codebook.
 
     Each batch is one commit: documents of it are searchable together, or, after a kill, still pending.
 
@@ -56,23 +67,35 @@ def index_pending(store: Store, encoder: Encoder, codec: Codec, on_progress: OnP
         NonFiniteVectorError: the encoder failed on a passage; batches before it stay published.
         StorageError: the disk refused; batches before it stay published.
     """
-    run = _Run(store, encoder, codec, on_progress)
+    run = _Run(store, encoder, codec_for, codebook, on_progress)
     while batch := store.pending(CHARACTERS_PER_BATCH):
         run.publish(batch)
     return run.report
 
 
-def publish_vectors(store: Store, codec: Codec, ids: Sequence[str], vectors: MultiVectors) -> None:
+def cluster(folder: Path, segment: int, vectors: MultiVectors, codebook: Codebook | None) -> list[ListsInfo]:
+    """Write a segment's posting lists, if there is a codebook."""
+    if codebook is None:
+        return []
+    codes = codebook.nearest(vectors.vectors.astype(np.float32, copy=False))
+    return [write_lists(folder, segment, codebook.number, len(codebook.levels), codes, vectors.offsets)]
+
+
+def publish_vectors(
+    store: Store, codec_for: CodecFor, codebook: Codebook | None, ids: Sequence[str], vectors: MultiVectors
+) -> None:
     """Make pending documents searchable by vectors that somebody else computed: one passage each, the whole text.
 
     Args:
         store: open for writing.
-        codec: of the collection.
+        codec_for: gives the collection's codec.
+        codebook: of the collection, if it has one.
         ids: the documents; those that are not pending are passed over.
         vectors: one item for each id.
     """
     number = store.next_segment_number()
-    info = write_segment(store.segments_folder, number, codec, vectors)
+    info = write_segment(store.segments_folder, number, codec_for(vectors), vectors)
+    lists = cluster(store.segments_folder, number, vectors, codebook)
     placements = []
     for row, document_id in enumerate(ids):
         document = store.document(document_id)
@@ -83,18 +106,27 @@ def publish_vectors(store: Store, codec: Codec, ids: Sequence[str], vectors: Mul
             placements.append(Placement(document.key, document.version, (placed,)))
     with store.transaction():
         store.publish([info], placements)
+        store.add_lists(lists)
 
 
 class _Run:
-    def __init__(self, store: Store, encoder: Encoder, codec: Codec, on_progress: OnProgress) -> None:
-        self._store, self._encoder, self._codec, self._on_progress = store, encoder, codec, on_progress
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        codec_for: CodecFor,
+        codebook: Codebook | None,
+        on_progress: OnProgress,
+    ) -> None:
+        self._store, self._encoder, self._codec_for = store, encoder, codec_for
+        self._codebook, self._on_progress = codebook, on_progress
         self._total = store.pending_characters()
         self._done = 0.0
         self.report = IndexingReport()
 
     def publish(self, batch: Sequence[PendingDocument]) -> None:
         cut = [(document, chunk(document.text, self._encoder)) for document in batch]
-        segments, places = self._write([(d, passage) for d, passages in cut for passage in passages])
+        segments, lists, places = self._write([(d, passage) for d, passages in cut for passage in passages])
         placements, first = [], 0
         for document, passages in cut:
             own = [PlacedPassage(p, *places[first + i]) for i, p in enumerate(passages)]
@@ -103,19 +135,24 @@ class _Run:
             self.report.truncated += sum(p.tokens > self._encoder.max_document_tokens for p in passages)
         with self._store.transaction():
             self.report.documents += self._store.publish(segments, placements)
+            self._store.add_lists(lists)
 
     def _write(
         self, passages: Sequence[tuple[PendingDocument, Passage]]
-    ) -> tuple[list[SegmentInfo], list[tuple[int, int]]]:
+    ) -> tuple[list[SegmentInfo], list[ListsInfo], list[tuple[int, int]]]:
         """Encode passages into as many segments as they need; give each passage's segment and row."""
         segments: list[SegmentInfo] = []
+        lists: list[ListsInfo] = []
         places: list[tuple[int, int]] = []
         for start in range(0, len(passages), PASSAGES_PER_SEGMENT):
             part = passages[start : start + PASSAGES_PER_SEGMENT]
+            vectors = self._encode(part)
             number = self._store.next_segment_number()
-            segments.append(write_segment(self._store.segments_folder, number, self._codec, self._encode(part)))
+            codec = self._codec_for(vectors)
+            segments.append(write_segment(self._store.segments_folder, number, codec, vectors))
+            lists += cluster(self._store.segments_folder, number, vectors, self._codebook)
             places += [(number, row) for row in range(len(part))]
-        return segments, places
+        return segments, lists, places
 
     def _encode(self, passages: Sequence[tuple[PendingDocument, Passage]]) -> MultiVectors:
         items = []

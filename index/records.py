@@ -28,6 +28,32 @@ class CollectionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A file of arrays as it was when it was published; `checksum` is xxh3_128, hexadecimal."""
+
+    file: str
+    n_bytes: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListsInfo:
+    """The centroids of one segment's tokens, and the posting lists made of them."""
+
+    segment: int
+    codebook: int
+    file: FileInfo
+
+
+@dataclass(frozen=True, slots=True)
+class CodebookInfo:
+    """A codebook; the one with the largest number is in use."""
+
+    number: int
+    file: FileInfo
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentInfo:
     """A segment file as the store vouches for it.
 

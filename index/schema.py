@@ -63,6 +63,24 @@ CREATE TABLE segments (
     codec TEXT NOT NULL
 );
 
+-- Centroids; the largest number is in use.
+CREATE TABLE codebooks (
+    number INTEGER PRIMARY KEY,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+);
+
+-- What a segment's tokens are under a codebook. Segments without a row are searched whole.
+CREATE TABLE lists (
+    segment INTEGER NOT NULL REFERENCES segments ON DELETE CASCADE,
+    codebook INTEGER NOT NULL REFERENCES codebooks ON DELETE CASCADE,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL,
+    PRIMARY KEY (segment, codebook)
+) WITHOUT ROWID;
+
 -- A row of a segment that no passage points to is dead; nothing else marks it.
 CREATE TABLE passages (
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
@@ -86,4 +104,4 @@ CREATE TRIGGER document_removed AFTER DELETE ON documents BEGIN
 END;
 """
 
-FIRST_META = {"txid": 0, "ndocs": 0, "next_segment": 1, "format": FORMAT}
+FIRST_META = {"txid": 0, "ndocs": 0, "next_segment": 1, "next_codebook": 1, "format": FORMAT}

@@ -1,36 +1,38 @@
-"""Exact MaxSim over stored vectors, a block of passages at a time: one matrix product, one segmented maximum."""
+"""MaxSim over decoded vectors, a block of passages at a time: one matrix product, one segmented maximum."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.codecs.base import Codec
-from index.segment import Segment
+from index.native.base import Rows
 
 BLOCK_TOKENS = 8192
 """As fast as blocks four times as large, and a quarter of their memory."""
 
+Decode = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
 
-def score_segment(
-    query: NDArray[np.float32], segment: Segment, codec: Codec, rows: NDArray[np.int64]
+
+def score_rows(
+    query: NDArray[np.float32], decode: Decode, arrays: Mapping[str, NDArray[Any]], rows: Rows
 ) -> NDArray[np.float32]:
-    """Score the passages in `rows` of a segment; equals `index.maxsim` on the decoded vectors within 1e-4.
+    """Score passages; equals `index.maxsim` on the decoded vectors within 1e-4.
 
     Args:
         query: ``(n_q, dim)``.
-        segment: where the passages are.
-        codec: the one that encoded the segment.
-        rows: ``(n_rows,)``, ascending; consecutive ones are read without a copy.
+        decode: gives the vectors of a stretch of the arrays.
+        arrays: of one segment.
+        rows: passages of it; consecutive ones are read without a copy.
 
     Returns:
         ``(n_rows,)``; −inf for passages without vectors.
     """
-    lengths = np.diff(segment.offsets)[rows]
-    scores = np.empty(len(rows), dtype=np.float32)
+    lengths = np.diff(rows.offsets)[rows.rows]
+    scores = np.empty(len(rows.rows), dtype=np.float32)
     for block in _blocks(lengths):
-        tokens = _tokens(segment.offsets, rows[block])
-        vectors = codec.decode({name: array[tokens] for name, array in segment.arrays.items()})
+        tokens = _tokens(rows.offsets, rows.rows[block])
+        vectors = decode({name: array[tokens] for name, array in arrays.items()})
         scores[block] = _score(query, vectors, lengths[block])
     return scores
 

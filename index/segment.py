@@ -1,73 +1,24 @@
-"""Immutable segment files: the encoded vectors of many passages, written once, mapped for reading.
+"""Segments: the encoded vectors of many passages, in one immutable file."""
 
-`docs/file-format.md` describes the bytes; the store vouches for each file by size and checksum.
-"""
-
-import contextlib
-import json
-import math
-import os
-import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
+from index.arrays import HEADER, ArrayFile, damage, write_arrays
 from index.codecs.base import Codec
-from index.durable import disk_errors, new_file, sync_folder, write_all
-from index.records import SegmentInfo
-from lfm2_colbert.config import from_mapping
-from lfm2_colbert.errors import (
-    AlreadyExistsError,
-    CorruptionError,
-    FormatVersionError,
-    InvalidConfigError,
-    StorageError,
-)
+from index.records import FileInfo, SegmentInfo
 from lfm2_colbert.multivectors import MultiVectors
 
-MAGIC = b"LFM2SEG\n"
-FORMAT = (1, 0)
-HEADER = struct.Struct("<8sHH52x")
-"""Magic, major, minor; padded to one alignment unit."""
-TRAILER = struct.Struct("<QQQ8s")
-"""TOC offset, TOC length, TOC xxh3_64, magic."""
-ALIGNMENT = 64
-DTYPES = frozenset({"<f2", "<f4", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8"})
-"""All a file may name; anything else, objects above all, is damage."""
-MAX_EXTENT = 2**40
-"""Longest side of an array; larger ones would overflow NumPy's shapes."""
+KIND = "segment"
 OFFSETS = "offsets"
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One array of a segment; offset and length in bytes."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    offset: int
-    length: int
-    xxh3_64: str
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """The table of contents (TOC), written as JSON."""
-
-    number: int
-    codec: str
-    dim: int
-    sections: tuple[Section, ...]
-
-
 def write_segment(folder: Path, number: int, codec: Codec, vectors: MultiVectors) -> SegmentInfo:
-    """Encode the vectors and make them durable as ``folder/<number>.seg``; the store publishes them after this.
+    """Encode vectors and make them durable as ``folder/<number>.seg``; the store publishes them after this.
 
     Raises:
         AlreadyExistsError: the number is taken; a segment is never rewritten.
@@ -75,23 +26,29 @@ def write_segment(folder: Path, number: int, codec: Codec, vectors: MultiVectors
         StorageError: the file did not reach the disk; nothing of it is left.
     """
     arrays = codec.encode(vectors.vectors.astype(np.float32, copy=False))
-    arrays[OFFSETS] = vectors.offsets
-    contents = Contents(number, codec.name, vectors.dim, ())
-    chunks = list(_chunks(contents, {name: _little_endian(array) for name, array in arrays.items()}))
+    return write_encoded(folder, number, codec.name, vectors.dim, arrays, vectors.offsets)
+
+
+def write_encoded(
+    folder: Path,
+    number: int,
+    codec: str,
+    dim: int,
+    arrays: Mapping[str, NDArray[Any]],
+    offsets: NDArray[np.int64],
+) -> SegmentInfo:
+    """Write arrays that are encoded already, as a merge has them."""
     name = f"{number:010d}.seg"
-    _publish(folder / name, chunks)
-    checksum = xxhash.xxh3_128()
-    for chunk in chunks:
-        checksum.update(chunk)
+    written = write_arrays(folder / name, KIND, number, _note(codec, dim), {**arrays, OFFSETS: offsets})
     return SegmentInfo(
         number=number,
         file=name,
-        n_bytes=sum(len(chunk) for chunk in chunks),
-        checksum=checksum.hexdigest(),
-        n_passages=len(vectors),
-        n_tokens=len(vectors.vectors),
-        dim=vectors.dim,
-        codec=codec.name,
+        n_bytes=written.n_bytes,
+        checksum=written.checksum,
+        n_passages=len(offsets) - 1,
+        n_tokens=int(offsets[-1]),
+        dim=dim,
+        codec=codec,
     )
 
 
@@ -103,34 +60,30 @@ class Segment:
 
     Attributes:
         info: what the store knows of it.
-        path: the file, for messages.
         arrays: the codec's arrays, ``(n_tokens, …)`` each, read-only views of the mapping.
         offsets: ``(n_passages + 1,)``, int64.
     """
 
     info: SegmentInfo
-    path: Path
     arrays: Mapping[str, NDArray[Any]]
     offsets: NDArray[np.int64]
-    _bytes: memoryview
-    _sections: tuple[Section, ...]
+    _file: ArrayFile
 
     @classmethod
     def open(cls, folder: Path, info: SegmentInfo) -> "Segment":
-        """Map the file after checking its size, header, trailer and table of contents, not yet its arrays.
+        """Map the file after checking everything but its arrays' bytes.
 
         Raises:
             CorruptionError: the file is missing or differs from what was published.
             FormatVersionError: a newer program wrote it.
         """
-        path = folder / info.file
-        content = _map(path, info.n_bytes)
-        contents = _contents(path, content)
-        arrays = {section.name: _array(content, section) for section in contents.sections}
+        published = FileInfo(info.file, info.n_bytes, info.checksum)
+        file = ArrayFile.open(folder, published, KIND, info.number, _note(info.codec, info.dim))
+        arrays = dict(file.arrays)
         offsets = arrays.pop(OFFSETS, None)
-        if offsets is None or not (_belongs(info, contents) and _fits(info, offsets, arrays)):
-            raise _damage(path, HEADER.size, "it is not the segment that was published under this number")
-        return cls(info, path, arrays, offsets, content, contents.sections)
+        if offsets is None or not _fits(info, offsets, arrays):
+            raise damage(file.path, HEADER.size, "it is not the segment that was published under this number")
+        return cls(info, arrays, offsets, file)
 
     def check(self) -> None:
         """Read every byte and compare with the checksums.
@@ -138,126 +91,11 @@ class Segment:
         Raises:
             CorruptionError: an array, or the space between arrays, changed.
         """
-        for section in self._sections:
-            content = self._bytes[section.offset : section.offset + section.length]
-            if xxhash.xxh3_64_hexdigest(content) != section.xxh3_64:
-                raise _damage(self.path, section.offset, f"the array '{section.name}' has another checksum")
-        if xxhash.xxh3_128_hexdigest(self._bytes) != self.info.checksum:
-            raise _damage(self.path, 0, "the file has another checksum")
+        self._file.check()
 
 
-def _chunks(contents: Contents, arrays: Mapping[str, NDArray[Any]]) -> Iterator[memoryview]:
-    """Lay the file out: header, each array behind its padding, TOC, trailer."""
-    yield memoryview(HEADER.pack(MAGIC, *FORMAT))
-    sections: list[Section] = []
-    position = HEADER.size
-    for name, array in arrays.items():
-        padding = -position % ALIGNMENT
-        content = array.reshape(-1).view(np.uint8).data
-        position += padding
-        digest = xxhash.xxh3_64_hexdigest(content)
-        sections.append(Section(name, array.dtype.str, array.shape, position, len(content), digest))
-        position += len(content)
-        yield memoryview(bytes(padding))
-        yield content
-    toc = json.dumps(asdict(replace(contents, sections=tuple(sections))), separators=(",", ":")).encode()
-    yield memoryview(toc)
-    yield memoryview(TRAILER.pack(position, len(toc), xxhash.xxh3_64_intdigest(toc), MAGIC))
-
-
-def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-
-
-def _publish(path: Path, chunks: Sequence[memoryview]) -> None:
-    if path.exists():
-        raise AlreadyExistsError(f"the segment {path} exists already", help="take the store's next segment number")
-    temporary = path.with_name(path.name + ".tmp")
-    with disk_errors(path):
-        descriptor = new_file(temporary)
-        try:
-            _fill(descriptor, chunks)
-            temporary.rename(path)
-            sync_folder(path.parent)
-        except BaseException:
-            # Also after the rename: a segment nobody published would stand in the way of the next attempt.
-            for left in (temporary, path):
-                with contextlib.suppress(OSError):
-                    left.unlink(missing_ok=True)
-            raise
-
-
-def _fill(descriptor: int, chunks: Sequence[memoryview]) -> None:
-    try:
-        write_all(descriptor, chunks)
-        os.fsync(descriptor)  # once: after an error the kernel may have dropped the pages, a second try would lie
-        os.fchmod(descriptor, 0o444)
-    finally:
-        os.close(descriptor)
-
-
-def _map(path: Path, n_bytes: int) -> memoryview:
-    """Map the file as bytes, its size compared first: reading past the end of a mapping kills the process."""
-    try:
-        with disk_errors(path), os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
-            found = os.fstat(file.fileno()).st_size
-            if found != n_bytes:
-                raise _damage(path, min(found, n_bytes), f"{n_bytes} bytes were published, {found} are there")
-            return np.memmap(file, dtype=np.uint8, mode="r").data
-    except StorageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            raise _damage(path, 0, "the file is missing") from error
-        raise
-
-
-def _contents(path: Path, content: memoryview) -> Contents:
-    """Read the table of contents, trusting nothing before its checksum holds."""
-    if len(content) < HEADER.size + TRAILER.size:
-        raise _damage(path, 0, "it is too short for a segment")
-    magic, major, minor = HEADER.unpack(content[: HEADER.size])
-    if magic != MAGIC:
-        raise _damage(path, 0, "it does not begin as a segment")
-    if major != FORMAT[0]:
-        raise FormatVersionError(
-            f"{path} has segment format {major}.{minor}, this program reads {FORMAT[0]}", help="upgrade lfm2-colbert"
-        )
-    end = len(content) - TRAILER.size
-    offset, length, digest, magic = TRAILER.unpack(content[end:])
-    if magic != MAGIC or offset < HEADER.size or offset + length != end:
-        raise _damage(path, end, "its trailer is damaged")
-    toc = content[offset:end]
-    if xxhash.xxh3_64_intdigest(toc) != digest:
-        raise _damage(path, offset, "its table of contents has another checksum")
-    try:
-        contents = from_mapping(Contents, json.loads(toc.tobytes()))
-    except (ValueError, TypeError, AttributeError, InvalidConfigError) as error:
-        raise _damage(path, offset, "its table of contents cannot be read") from error
-    _check_bounds(path, contents.sections, offset)
-    return contents
-
-
-def _check_bounds(path: Path, sections: Sequence[Section], end: int) -> None:
-    position = HEADER.size
-    for section in sections:
-        if section.dtype not in DTYPES or not _is_shape(section.shape):
-            raise _damage(path, end, f"the array '{section.name}' has an impossible type or shape")
-        if section.offset % ALIGNMENT or section.offset < position or section.offset + section.length > end:
-            raise _damage(path, end, f"the array '{section.name}' lies outside its place")
-        if section.length != math.prod(section.shape) * np.dtype(section.dtype).itemsize:
-            raise _damage(path, end, f"the array '{section.name}' has another length than its shape")
-        position = section.offset + section.length
-
-
-def _is_shape(shape: tuple[Any, ...]) -> bool:
-    return 1 <= len(shape) <= 8 and all(type(extent) is int and 0 <= extent < MAX_EXTENT for extent in shape)
-
-
-def _array(content: memoryview, section: Section) -> NDArray[Any]:
-    return np.ndarray(section.shape, section.dtype, buffer=content, offset=section.offset)
-
-
-def _belongs(info: SegmentInfo, contents: Contents) -> bool:
-    return (info.number, info.codec, info.dim) == (contents.number, contents.codec, contents.dim)
+def _note(codec: str, dim: int) -> str:
+    return f"{codec}/{dim}"
 
 
 def _fits(info: SegmentInfo, offsets: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> bool:
@@ -268,11 +106,4 @@ def _fits(info: SegmentInfo, offsets: NDArray[Any], arrays: Mapping[str, NDArray
         and offsets[-1] == info.n_tokens
         and bool((np.diff(offsets) >= 0).all())
         and all(len(array) == info.n_tokens for array in arrays.values())
-    )
-
-
-def _damage(path: Path, offset: int, what: str) -> CorruptionError:
-    return CorruptionError(
-        f"{path}, byte {offset}: {what}",
-        help="index the documents into a new collection, or put back a copy of this file",
     )

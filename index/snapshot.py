@@ -1,12 +1,13 @@
-"""What one search sees: the segments of one committed state, and which passage each of their rows is."""
+"""What one search sees: the segments of one committed state, which passage each of their rows is, and the centroids."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codebook import Codebook
+from index.lists import SegmentLists
 from index.segment import Segment
 from index.store import Store
 
@@ -21,16 +22,20 @@ class Part:
         segment: the mapped file.
         documents: ``(n_rows,)`` int64, the key of the document each row belongs to; `DEAD` where it belongs to none.
         ordinals: ``(n_rows,)`` int64, the place of the passage in its document.
+        live: ``(n_rows,)`` bool, rows that belong to a document.
+        lists: its centroids under the snapshot's codebook; None where it was never clustered.
     """
 
     segment: Segment
     documents: NDArray[np.int64]
     ordinals: NDArray[np.int64]
+    live: NDArray[np.bool_]
+    lists: SegmentLists | None
 
     @property
-    def live(self) -> NDArray[np.bool_]:
-        """Rows that are passages of a document, ``(n_rows,)``."""
-        return np.not_equal(self.documents, DEAD)
+    def n_live_tokens(self) -> int:
+        """Tokens of live rows."""
+        return int(np.diff(self.segment.offsets)[self.live].sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,25 +44,45 @@ class Snapshot:
 
     txid: int
     parts: tuple[Part, ...]
+    codebook: Codebook | None
 
 
-def load_snapshot(store: Store, folder: Path, opened: Mapping[int, Segment]) -> Snapshot:
-    """Read the present state, within a `store.snapshot()`; segments in `opened` (by number) are not mapped again.
+EMPTY = Snapshot(-1, (), None)
+
+
+def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snapshot:
+    """Read the present state, within a `store.snapshot()`; what `before` has mapped already is taken from it.
 
     Raises:
-        CorruptionError: a segment is missing or damaged.
+        CorruptionError: a file is missing or damaged.
     """
     rows = np.fromiter(
         store.passage_rows(), np.dtype([(name, np.int64) for name in ("document", "ordinal", "segment", "row")])
     )
+    codebook = _codebook(store, folder, before)
+    known = {part.segment.info.number: part for part in before.parts}
+    lists = {info.segment: info for info in store.lists()} if codebook else {}
     parts = []
     for info in store.segments():
-        segment = opened.get(info.number) or Segment.open(folder, info)
+        old = known.get(info.number)
+        segment = old.segment if old else Segment.open(folder, info)
         documents = np.full(info.n_passages, DEAD, np.int64)
         ordinals = np.zeros(info.n_passages, np.int64)
         first, last = np.searchsorted(rows["segment"], (info.number, info.number + 1))
         own = rows[first:last]
         documents[own["row"]] = own["document"]
         ordinals[own["row"]] = own["ordinal"]
-        parts.append(Part(segment, documents, ordinals))
-    return Snapshot(store.changes(), tuple(parts))
+        opened = old.lists if old and old.lists and old.lists.info == lists.get(info.number) else None
+        if opened is None and info.number in lists:
+            opened = SegmentLists.open(folder, lists[info.number])
+        parts.append(Part(segment, documents, ordinals, np.not_equal(documents, DEAD), opened))
+    return Snapshot(store.changes(), tuple(parts), codebook)
+
+
+def _codebook(store: Store, folder: Path, before: Snapshot) -> Codebook | None:
+    info = store.codebook()
+    if info is None:
+        return None
+    if before.codebook and before.codebook.number == info.number:
+        return before.codebook
+    return Codebook.open(folder, info)

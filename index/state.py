@@ -8,7 +8,10 @@ from typing import Any
 
 from index.database import REBUILD, Database
 from index.records import (
+    CodebookInfo,
     CollectionSettings,
+    FileInfo,
+    ListsInfo,
     PendingDocument,
     SegmentInfo,
     SourceRow,
@@ -73,12 +76,12 @@ class StoredState:
 
     def document_ids(self, keys: Iterable[int]) -> dict[int, str]:
         """Give the ids of documents by their keys; keys of none are left out."""
-        found: dict[int, str] = {}
-        for key in keys:
-            row = self._database.row("SELECT id FROM documents WHERE key = ?", (key,))
-            if row:
-                found[key] = row[0]
-        return found
+        wanted = json.dumps(list(keys))
+        return dict(
+            self._database.rows(
+                "SELECT key, id FROM documents WHERE key IN (SELECT value FROM json_each(?))", (wanted,)
+            )
+        )
 
     def count_under(self, root: int) -> int:
         """Count the documents that files of a root gave."""
@@ -134,6 +137,24 @@ class StoredState:
         )
         return [SegmentInfo(*row) for row in found]
 
+    def codebook(self) -> CodebookInfo | None:
+        """Give the codebook in use."""
+        row = self._database.row("SELECT number, file, n_bytes, checksum FROM codebooks ORDER BY number DESC LIMIT 1")
+        return None if row is None else CodebookInfo(row[0], FileInfo(*row[1:]))
+
+    def lists(self) -> list[ListsInfo]:
+        """List the posting lists under the codebook in use, by segment."""
+        found = self._database.rows(
+            "SELECT segment, codebook, file, n_bytes, checksum FROM lists "
+            "WHERE codebook = (SELECT max(number) FROM codebooks) ORDER BY segment"
+        )
+        return [ListsInfo(segment, codebook, FileInfo(*file)) for segment, codebook, *file in found]
+
+    def note(self, name: str) -> Any:
+        """Give a JSON value that was kept under a name; None where there is none."""
+        stored = self._database.value("SELECT v FROM meta WHERE k = ?", (f"note:{name}",))
+        return None if stored is None else json.loads(stored)
+
     def passage_rows(self) -> Iterator[tuple[int, int, int, int]]:
         """Walk all searchable passages by segment and row: document key, ordinal, segment, row."""
         rows: Iterator[Any] = self._database.each(
@@ -175,4 +196,7 @@ class StoredState:
 
     def _count_bytes(self) -> int:
         pages: int = self._database.value("PRAGMA page_count") * self._database.value("PRAGMA page_size")
-        return pages + int(self._database.value("SELECT coalesce(sum(n_bytes), 0) FROM segments"))
+        files = (
+            "SELECT n_bytes FROM segments UNION ALL SELECT n_bytes FROM codebooks UNION ALL SELECT n_bytes FROM lists"
+        )
+        return pages + int(self._database.value(f"SELECT coalesce(sum(n_bytes), 0) FROM ({files})"))

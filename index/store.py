@@ -4,26 +4,27 @@ A document is put in one durable transaction and is pending until its passages a
 their vectors. So the documents are the log of the index: after a crash the pending ones are encoded again.
 """
 
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from index.canonical import CanonicalDocument, canonical, encoded_name
 from index.database import Database, create_database
 from index.durable import disk_errors, sync_folder
 from index.home import STORE_FILE
 from index.lock import WriterLock
-from index.records import Change, CollectionSettings, Placement, SegmentInfo
+from index.records import Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo
 from index.state import StoredState
 from index.types import Document, Failure
 from lfm2_colbert.config import to_json
 from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
 
 SEGMENTS_FOLDER = "segs"
-LEFT_OVER = re.compile(r"\d{10}\.seg|.*\.tmp")
+LEFT_OVER = re.compile(r"\d{10}\.(seg|book|\d{6}\.lists)|.*\.tmp")
 """Files in the segments' folder that are ours to remove when no row names them; anything else is left alone."""
 
 
@@ -224,6 +225,48 @@ class Store(StoredState):
             self._add_segment(info)
         return sum(self._place(placement) for placement in placements)
 
+    def add_lists(self, lists: Sequence[ListsInfo]) -> None:
+        """Publish posting lists of segments, in place of those they had under the same codebook."""
+        self._database.write_many(
+            "INSERT OR REPLACE INTO lists VALUES (?, ?, ?, ?, ?)",
+            [(i.segment, i.codebook, i.file.file, i.file.n_bytes, i.file.checksum) for i in lists],
+        )
+
+    def add_codebook(self, info: CodebookInfo) -> None:
+        """Publish a codebook and put it in use; earlier ones and their lists are forgotten."""
+        self._database.write("DELETE FROM codebooks")
+        self._database.write(
+            "INSERT INTO codebooks VALUES (?, ?, ?, ?)",
+            (info.number, info.file.file, info.file.n_bytes, info.file.checksum),
+        )
+        self._database.write("UPDATE meta SET v = ? WHERE k = 'next_codebook'", (info.number + 1,))
+
+    def next_codebook_number(self) -> int:
+        """Give a number for a new codebook, larger than any that was published."""
+        return int(self._database.value("SELECT v FROM meta WHERE k = 'next_codebook'"))
+
+    def replace_segments(
+        self, old: Sequence[int], new: Sequence[SegmentInfo], moves: Iterable[tuple[int, int, int, int]]
+    ) -> None:
+        """Put merged segments in the place of others.
+
+        Args:
+            old: numbers of the segments that go.
+            new: segments that come.
+            moves: for each live row: new segment, new row, old segment, old row.
+
+        Raises:
+            InvalidArgumentError: a live row of an old segment was not moved.
+        """
+        for info in sorted(new, key=lambda info: info.number):
+            self._add_segment(info)
+        self._database.write_many("UPDATE passages SET segment = ?, row = ? WHERE segment = ? AND row = ?", moves)
+        self._database.write_many("DELETE FROM segments WHERE number = ?", [(number,) for number in old])
+
+    def set_note(self, name: str, value: Any) -> None:
+        """Keep a JSON value under a name."""
+        self._database.write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"note:{name}", json.dumps(value)))
+
     def next_segment_number(self) -> int:
         """Give a number for a new segment, larger than any that was published or given to this process."""
         stored: int = self._database.value("SELECT v FROM meta WHERE k = 'next_segment'")
@@ -308,7 +351,9 @@ class Store(StoredState):
 
     def _clean_segments_folder(self) -> None:
         """Remove what an interrupted run left: temporary files, and segments that were never published."""
-        published = {info.file for info in self.segments()}
+        published = {info.file for info in self.segments()} | {info.file.file for info in self.lists()}
+        codebook = self.codebook()
+        published |= {codebook.file.file} if codebook else set()
         with disk_errors(self.segments_folder):
             if not self.segments_folder.is_dir():
                 self.segments_folder.mkdir(mode=0o700)

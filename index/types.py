@@ -118,15 +118,21 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The hits of one query, best first, what was noticed on the way, and where the time went.
+    """The hits of one query, best first; walking it walks the hits.
 
-    Walking it walks the hits.
+    Attributes:
+        query: as it was asked.
+        hits: best first.
+        warnings: what was noticed on the way.
+        timings_ms: wall time of each step and stage.
+        counts: passages that each stage scored.
     """
 
     query: str
     hits: tuple[Hit, ...]
     warnings: tuple[Notice, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

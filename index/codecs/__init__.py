@@ -1,8 +1,6 @@
-"""How token vectors are kept on disk; one file and one line here for each way.
-
-Each entry is a class made without arguments: what a codec must remember travels in its arrays.
-"""
+"""How vectors are stored: one file and one line here for each codec. Each entry is a class made from a `Frame`."""
 
 CODECS = {
     "float16": "index.codecs.float16:Float16",
+    "scalar4": "index.codecs.scalar:Scalar4",
 }

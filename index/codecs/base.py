@@ -1,10 +1,20 @@
-"""What a segment asks of a codec. The suite in `tests/conformance/test_codecs.py` says it in code."""
+"""What a segment and a search ask of a codec. The suite in `tests/conformance/test_codecs.py` says it in code."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from index.native.base import Rows
+
+
+class Precision(StrEnum):
+    """How many of the stored bits a score uses."""
+
+    COARSE = "coarse"
+    FULL = "full"
 
 
 @runtime_checkable
@@ -27,3 +37,18 @@ class Codec(Protocol):
 
     def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Give back an approximation of the vectors, ``(n, dim)``."""
+
+    def question(self, query: NDArray[np.float32]) -> Any:
+        """Prepare a query ``(n_q, dim)`` for `scores`; what comes back belongs to this codec."""
+
+    def scores(
+        self, question: Any, arrays: Mapping[str, NDArray[Any]], rows: Rows, precision: Precision
+    ) -> NDArray[np.float32]:
+        """MaxSim of passages, ``(n_rows,)``; −inf for a passage without vectors.
+
+        Args:
+            question: what `question` gave.
+            arrays: of one segment.
+            rows: passages of that segment.
+            precision: whether the coarse bits are enough.
+        """

@@ -6,6 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codecs.base import Precision
+from index.codecs.frame import Frame
+from index.native.base import Rows
+from index.scoring import score_rows
 from lfm2_colbert.errors import NonFiniteVectorError
 
 
@@ -13,6 +17,9 @@ class Float16:
     """Each vector as IEEE binary16, relative error of a value ≤ 2⁻¹¹ (above 2⁻¹⁴, where numbers turn subnormal)."""
 
     name = "float16"
+
+    def __init__(self, frame: Frame | None = None) -> None:
+        """Take the frame as every codec does; halves need none."""
 
     def encode(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Round to half precision.
@@ -32,3 +39,13 @@ class Float16:
     def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Widen to float32, exactly."""
         return arrays["vectors"].astype(np.float32)
+
+    def question(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the query as it is."""
+        return query
+
+    def scores(
+        self, question: NDArray[np.float32], arrays: Mapping[str, NDArray[Any]], rows: Rows, precision: Precision
+    ) -> NDArray[np.float32]:
+        """MaxSim of passages over all bits, whatever the precision."""
+        return score_rows(question, self.decode, arrays, rows)

@@ -14,9 +14,10 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.arrays import HEADER, TRAILER
 from index.codecs.float16 import Float16
 from index.records import SegmentInfo
-from index.segment import HEADER, TRAILER, Segment, write_segment
+from index.segment import Segment, write_segment
 from lfm2_colbert.errors import (
     AlreadyExistsError,
     CorruptionError,

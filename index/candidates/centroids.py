@@ -1,0 +1,72 @@
+"""PLAID's way, in small integers: centroids near the query's tokens → their passages → all centroids of these.
+
+(Santhanam et al., CIKM 2022.) The first step credits a passage that no probed list names with the floor of each query
+token; the second looks at the centroids of all of a passage's tokens. Parts that were never clustered are given whole.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.codebook import Codebook
+from index.effort import Budget
+from index.native import kernels
+from index.native.base import VALUE_LIMIT, Rows
+from index.snapshot import Part, Snapshot
+
+TABLE_FLOOR = -0.1
+"""Cosine that a table entry of 0 stands for; lower ones never decide a maximum."""
+
+
+class Centroids:
+    """Candidates from inverted lists, ranked by centroid interaction."""
+
+    name = "centroids"
+
+    def candidates(self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget) -> list[NDArray[np.int64]]:
+        """Give the best rows of clustered parts, and all live rows of the others."""
+        if snapshot.codebook is None:
+            return [np.flatnonzero(part.live) for part in snapshot.parts]
+        products, table, probed = _look_up(query, snapshot.codebook, budget.n_probe)
+        n_clustered = sum(int(part.live.sum()) for part in snapshot.parts if part.lists)
+        rows, scores = [], []
+        for part in snapshot.parts:
+            if part.lists is None:
+                rows.append(np.flatnonzero(part.live))
+                scores.append(np.empty(0, np.int32))
+                continue
+            limit = _share(budget.n_candidates, int(part.live.sum()), n_clustered)
+            found = kernels().collect(probed, products, part.lists.postings, part.live, limit)
+            rows.append(found)
+            scores.append(kernels().interact(table, part.lists.codes, Rows(part.segment.offsets, found)))
+        return _best(snapshot.parts, rows, scores, budget.n_coarse)
+
+
+def _look_up(
+    query: NDArray[np.float32], codebook: Codebook, n_probe: int
+) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint32]]:
+    """Compare the query with all centroids: products, the same in 8 bits, and the nearest of each token."""
+    step = float(np.abs(query).max()) / VALUE_LIMIT or 1.0
+    products = kernels().centroid_products(np.rint(query / np.float32(step)).astype(np.int8), codebook.levels)
+    floor = round(TABLE_FLOOR / (step * codebook.step))
+    table = kernels().quantise_table(products, floor, max(int(products.max()), floor + 1))
+    table[:, len(query) :] = 0
+    return products, table, kernels().top_centroids(products, len(query), n_probe)
+
+
+def _share(n_candidates: int, n_live: int, n_clustered: int) -> int:
+    """A part's share of the candidates, with room, since good passages do not lie evenly."""
+    return min(n_candidates, 64 + 2 * n_candidates * n_live // max(n_clustered, 1))
+
+
+def _best(
+    parts: tuple[Part, ...], rows: list[NDArray[np.int64]], scores: list[NDArray[np.int32]], n_best: int
+) -> list[NDArray[np.int64]]:
+    """Keep the best rows over all clustered parts; the rows of the others stay."""
+    every = np.concatenate(scores)
+    if len(every) <= n_best:
+        return rows
+    least = np.partition(every, len(every) - n_best)[len(every) - n_best]
+    return [
+        found if part.lists is None else found[own >= least]
+        for part, found, own in zip(parts, rows, scores, strict=True)
+    ]

@@ -1,0 +1,61 @@
+"""The frame in which vectors are coded: a mean that is taken off, a rotation that spreads what is left.
+
+After the rotation every dimension of a centred token vector looks like a sample of one normal distribution, so one set
+of levels serves all of them. Mean and rotation belong to the encoder, not to a corpus: codes made in one frame can be
+copied between segments and stay valid when centroids are trained anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_TOKENS = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Mean and rotation.
+
+    Attributes:
+        mean: ``(dim,)`` float32.
+        seed: of the rotation.
+    """
+
+    mean: NDArray[np.float32]
+    seed: int = 0
+
+    @classmethod
+    def measured(cls, vectors: NDArray[np.floating[Any]], seed: int = 0) -> "Frame":
+        """Take the mean of the first `SAMPLE_TOKENS` vectors, ``(n_tokens, dim)``."""
+        return cls(vectors[:SAMPLE_TOKENS].mean(axis=0, dtype=np.float64).astype(np.float32), seed)
+
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any]) -> "Frame":
+        """Undo `as_json`."""
+        return cls(np.array(value["mean"], np.float32), int(value["seed"]))
+
+    def as_json(self) -> dict[str, Any]:
+        """Give JSON values that bring back the same frame, to the bit."""
+        return {"mean": [float(x) for x in self.mean], "seed": self.seed}
+
+    def rotation(self) -> NDArray[np.float32]:
+        """Give the orthogonal matrix ``(dim, dim)``: signs and Hadamard for a power of two, else a random one."""
+        dim, rng = len(self.mean), np.random.default_rng(self.seed)
+        if dim & (dim - 1) == 0:
+            signs = rng.integers(0, 2, dim) * 2 - 1
+            turned: NDArray[np.float64] = _hadamard(dim) * signs / np.sqrt(dim)
+            return turned.astype(np.float32)
+        orthogonal, upper = np.linalg.qr(rng.standard_normal((dim, dim)))
+        signed: NDArray[np.float64] = orthogonal * np.sign(np.diag(upper))
+        return signed.astype(np.float32)
+
+
+def _hadamard(dim: int) -> NDArray[np.float64]:
+    """Sylvester's construction."""
+    matrix = np.ones((1, 1))
+    while len(matrix) < dim:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    return matrix

@@ -1,0 +1,36 @@
+"""How hard a search looks: the three presets, and what they mean."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Effort(StrEnum):
+    """`exact` scores every passage with every stored bit; the others let centroids choose."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    EXACT = "exact"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a preset spends on a query.
+
+    Attributes:
+        n_probe: centroids looked up for each token of the query.
+        n_candidates: passages that get a score from the centroids of all their tokens.
+        n_coarse: passages of these that get MaxSim over 4-bit codes, at least.
+        n_fine: passages of these that get MaxSim over all bits, at least.
+    """
+
+    n_probe: int
+    n_candidates: int
+    n_coarse: int
+    n_fine: int
+
+
+BUDGETS = {
+    Effort.FAST: Budget(n_probe=8, n_candidates=1024, n_coarse=192, n_fine=32),
+    Effort.BALANCED: Budget(n_probe=24, n_candidates=3072, n_coarse=512, n_fine=48),
+}
+"""Chosen on real vectors (benchmarks/results/engine.json); the numbers grow where more hits are asked for."""

@@ -1,0 +1,178 @@
+"""Making a collection faster without changing what it holds: small segments merged, centroids trained, recall measured.
+
+Codes are copied, never decoded and coded again. The old state serves until the new one is committed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.codebook import SAMPLES_PER_CENTROID, Codebook, n_centroids_for, train
+from index.codecs.base import Codec
+from index.effort import Effort
+from index.lists import write_lists
+from index.records import ListsInfo, SegmentInfo
+from index.search import search_snapshot
+from index.segment import Segment, write_encoded
+from index.snapshot import Part, Snapshot, load_snapshot
+from index.store import Store
+
+CLUSTERED_TOKENS = 250_000
+"""Smaller collections are searched whole, faster than any centroid could be looked up."""
+MERGED_TOKENS = 4_000_000
+"""Segments are merged up to about this size."""
+DECODED_TOKENS = 65_536
+RECALL = "recall"
+N_RECALL_QUERIES = 25
+RECALL_QUERY_TOKENS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizeReport:
+    """What an optimisation did; `recall_at_10` is that of the balanced effort against exact search, if measured."""
+
+    segments_before: int
+    segments_after: int
+    centroids: int
+    recall_at_10: float | None
+
+
+def needs_optimize(snapshot: Snapshot) -> bool:
+    """Whether a third of the tokens or more have no centroids, in a collection large enough to profit from them."""
+    total = sum(part.n_live_tokens for part in snapshot.parts)
+    clustered = sum(part.n_live_tokens for part in snapshot.parts if part.lists)
+    return total > CLUSTERED_TOKENS and clustered < total * 2 // 3
+
+
+def optimize(store: Store, codec: Codec, seed: int = 0) -> OptimizeReport:
+    """Merge small segments and dead rows away, train centroids on what is there, and measure recall.
+
+    Args:
+        store: open for writing.
+        codec: of the collection.
+        seed: of sampling and training; recorded with the result.
+    """
+    with store.snapshot():
+        before = load_snapshot(store, store.segments_folder)
+    rng = np.random.default_rng(seed)
+    _merge(store, before)
+    with store.snapshot():
+        merged = load_snapshot(store, store.segments_folder)
+    n_tokens = sum(part.n_live_tokens for part in merged.parts)
+    codebook = _train(store, merged, codec, n_tokens, rng) if n_tokens > CLUSTERED_TOKENS else None
+    recall = _measure_recall(store, codec, rng) if codebook else None
+    n_centroids = len(codebook.levels) if codebook else 0
+    return OptimizeReport(len(before.parts), len(merged.parts), n_centroids, recall)
+
+
+def _merge(store: Store, snapshot: Snapshot) -> None:
+    groups = [group for group in _groups(snapshot.parts) if len(group) > 1 or _is_wasteful(group[0])]
+    written: list[SegmentInfo] = []
+    moves: list[tuple[int, int, int, int]] = []
+    for group in groups:
+        info, moved = _merged(store, group)
+        written += [info] if info else []
+        moves += moved
+    old = [part.segment.info.number for group in groups for part in group]
+    with store.transaction():
+        store.replace_segments(old, written, moves)
+
+
+def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Neighbours that together stay within the size of a merged segment."""
+    group: list[Part] = []
+    size = 0
+    for part in parts:
+        if group and size + part.n_live_tokens > MERGED_TOKENS:
+            yield group
+            group, size = [], 0
+        group.append(part)
+        size += part.n_live_tokens
+    if group:
+        yield group
+
+
+def _is_wasteful(part: Part) -> bool:
+    return int(part.live.sum()) < 0.8 * len(part.live)
+
+
+def _merged(store: Store, group: Sequence[Part]) -> tuple[SegmentInfo | None, list[tuple[int, int, int, int]]]:
+    rows = [(part, np.flatnonzero(part.live)) for part in group]
+    if not any(len(own) for _, own in rows):
+        return None, []
+    number = store.next_segment_number()
+    first = group[0].segment
+    tokens = [(part.segment, _tokens(part.segment, own)) for part, own in rows]
+    arrays = {name: np.concatenate([s.arrays[name][chosen] for s, chosen in tokens]) for name in first.arrays}
+    lengths = np.concatenate([np.diff(part.segment.offsets)[own] for part, own in rows])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    info = write_encoded(store.segments_folder, number, first.info.codec, first.info.dim, arrays, offsets)
+    pairs = [(part.segment.info.number, int(row)) for part, own in rows for row in own]
+    return info, [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
+
+
+def _tokens(segment: Segment, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Name the tokens of rows, in order."""
+    first, lengths = segment.offsets[rows], np.diff(segment.offsets)[rows]
+    starts = np.cumsum(lengths) - lengths
+    return np.repeat(first - starts, lengths) + np.arange(lengths.sum())
+
+
+def _train(store: Store, snapshot: Snapshot, codec: Codec, n_tokens: int, rng: np.random.Generator) -> Codebook:
+    n_centroids = n_centroids_for(n_tokens)
+    sample = np.concatenate(
+        [_sampled(part, codec, n_centroids * SAMPLES_PER_CENTROID / n_tokens, rng) for part in snapshot.parts]
+    )
+    centroids = train(rng.permutation(sample), n_centroids, seed=int(rng.integers(2**31)))
+    codebook = Codebook.of(store.next_codebook_number(), centroids)
+    info = codebook.write(store.segments_folder)
+    lists = [_clustered(store, part.segment, codec, codebook) for part in snapshot.parts]
+    with store.transaction():
+        store.add_codebook(info)
+        store.add_lists(lists)
+    return codebook
+
+
+def _sampled(part: Part, codec: Codec, share: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    n_tokens = part.segment.info.n_tokens
+    chosen = np.sort(rng.choice(n_tokens, min(n_tokens, int(n_tokens * share) + 1), replace=False))
+    return codec.decode({name: array[chosen] for name, array in part.segment.arrays.items()})
+
+
+def _clustered(store: Store, segment: Segment, codec: Codec, codebook: Codebook) -> ListsInfo:
+    codes = np.empty(segment.info.n_tokens, np.uint32)
+    for start in range(0, len(codes), DECODED_TOKENS):
+        block = slice(start, start + DECODED_TOKENS)
+        codes[block] = codebook.nearest(codec.decode({name: array[block] for name, array in segment.arrays.items()}))
+    number, n_centroids = segment.info.number, len(codebook.levels)
+    return write_lists(store.segments_folder, number, codebook.number, n_centroids, codes, segment.offsets)
+
+
+def _measure_recall(store: Store, codec: Codec, rng: np.random.Generator) -> float:
+    """Compare balanced with exact search on queries made of stored tokens, and keep the figure with the collection."""
+    with store.snapshot():
+        snapshot = load_snapshot(store, store.segments_folder)
+        shares = []
+        for query in _queries(snapshot, codec, rng):
+            found = [
+                {hit.document_id for hit in search_snapshot(query, snapshot, codec, effort, 10, store.document_ids)[0]}
+                for effort in (Effort.BALANCED, Effort.EXACT)
+            ]
+            shares.append(len(found[0] & found[1]) / max(len(found[1]), 1))
+    recall = float(np.mean(shares))
+    with store.transaction():
+        store.set_note(RECALL, {"recall_at_10": recall, "effort": Effort.BALANCED, "queries": len(shares)})
+    return recall
+
+
+def _queries(snapshot: Snapshot, codec: Codec, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
+    """Stretches of tokens out of random passages, as a person quotes half-remembered words."""
+    places = [(part, int(row)) for part in snapshot.parts for row in np.flatnonzero(part.live)]
+    for choice in rng.choice(len(places), min(N_RECALL_QUERIES, len(places)), replace=False):
+        part, row = places[int(choice)]
+        first, last = (int(x) for x in part.segment.offsets[row : row + 2])
+        start = int(rng.integers(first, max(last - RECALL_QUERY_TOKENS, first) + 1))
+        block = slice(start, min(start + RECALL_QUERY_TOKENS, last))
+        yield codec.decode({name: array[block] for name, array in part.segment.arrays.items()})

@@ -1,0 +1,195 @@
+"""What a kernel is, in NumPy terms. `index/native/fallback.py` says it in code; the C++ of `kernels/` says it fast.
+
+Integers decide: every variant computes the same integer products, so variants differ by the rounding of a few float
+operations, and rankings do not depend on the machine.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+VALUE_LIMIT = 63
+"""Largest magnitude of a coarse query value; with levels up to 127, sums of four products stay within 16 bits."""
+LEVEL_OFFSET = 64
+"""Added to signed levels and centroids to make them unsigned, 1 to 127."""
+LANES = 16
+"""Columns of tables and products come in multiples of this; those beyond the query's tokens mean nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Passages to score: row ``r`` owns the tokens ``offsets[r]:offsets[r + 1]``.
+
+    Attributes:
+        offsets: ``(n_passages + 1,)`` int64, rising.
+        rows: ``(n_rows,)`` int64.
+    """
+
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenCodes:
+    """Rotated 4-bit codes: byte ``i`` holds dimension ``i`` (low nibble) and ``dim / 2 + i`` (high nibble).
+
+    A token's score against a query token is ``scale · unit · Σ level · value + mean``.
+
+    Attributes:
+        codes: ``(n_tokens, dim / 2)`` uint8.
+        scales: ``(n_tokens,)`` float16.
+        means: ``(n_tokens,)`` float16, added to every product.
+        refinement: ``(n_tokens, dim / 2)`` uint8, the next 4 bits in the same layout.
+        fine_scales: ``(n_tokens,)`` float16, the scale of refined codes.
+    """
+
+    codes: NDArray[np.uint8]
+    scales: NDArray[np.float16]
+    means: NDArray[np.float16]
+    refinement: NDArray[np.uint8]
+    fine_scales: NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoarseQuery:
+    """A query against 4-bit codes.
+
+    Attributes:
+        values: ``(n_q, dim)`` int8, from −63 to 63; dim divisible by 16.
+        levels: ``(16,)`` int8, from −63 to 63: what each code stands for.
+        unit: what one unit of value times level is worth.
+    """
+
+    values: NDArray[np.int8]
+    levels: NDArray[np.int8]
+    unit: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FineQuery:
+    """A query against 8-bit codes: code ``c`` with refinement ``r`` stands for ``bases[c] + r · steps[c]``.
+
+    Attributes:
+        values: ``(n_q, dim)`` int16; the sums of products must stay within 31 bits.
+        bases: ``(16,)`` int16.
+        steps: ``(16,)`` int16.
+        unit: what one unit of value times level is worth.
+    """
+
+    values: NDArray[np.int16]
+    bases: NDArray[np.int16]
+    steps: NDArray[np.int16]
+    unit: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodingTables:
+    """The cells of a scalar code.
+
+    Attributes:
+        bounds: ``(15,)`` float32, rising, between 16 cells.
+        levels: ``(16,)`` int8, what a coarse code stands for, in units of `level_unit`.
+        bases: ``(16,)`` int16, where the refinement of a cell begins, in units of `fine_unit`.
+        steps: ``(16,)`` int16, what each of its 16 steps adds.
+        level_unit: float.
+        fine_unit: float.
+    """
+
+    bounds: NDArray[np.float32]
+    levels: NDArray[np.int8]
+    bases: NDArray[np.int16]
+    steps: NDArray[np.int16]
+    level_unit: float
+    fine_unit: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """Codes of n vectors.
+
+    Attributes:
+        codes: ``(n, dim / 2)`` uint8, packed as in `TokenCodes`.
+        refinement: ``(n, dim / 2)`` uint8.
+        coarse_products: ``(n,)`` float32, each vector times what its coarse code stands for.
+        fine_products: ``(n,)`` float32, each vector times what all its bits stand for.
+    """
+
+    codes: NDArray[np.uint8]
+    refinement: NDArray[np.uint8]
+    coarse_products: NDArray[np.float32]
+    fine_products: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PostingLists:
+    """Centroid ``c`` occurs in the passages ``rows[offsets[c]:offsets[c + 1]]``.
+
+    Attributes:
+        offsets: ``(n_centroids + 1,)`` int64, rising.
+        rows: uint32, each passage once a list.
+    """
+
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.uint32]
+
+
+class Kernels(Protocol):
+    """The loops that a search and a build spend their time in."""
+
+    @property
+    def variant(self) -> str:
+        """``avx512``, ``avx2``, ``neon``, ``scalar`` or ``numpy``."""
+
+    def maxsim_coarse(self, query: CoarseQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
+        """MaxSim over 4-bit codes, ``(n_rows,)``; −inf for a passage without tokens."""
+
+    def maxsim_fine(self, query: FineQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
+        """MaxSim over 8-bit codes, ``(n_rows,)``; −inf for a passage without tokens."""
+
+    def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
+        """Sum over the table's columns of the largest entry among a passage's centroids, ``(n_rows,)``.
+
+        Args:
+            table: ``(n_centroids, width)``, width a multiple of `LANES`.
+            codes: ``(n_tokens,)``, the centroid of each token.
+            rows: passages to score.
+
+        Raises:
+            CorruptionError: a code names no centroid.
+        """
+
+    def centroid_products(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Products of centroids (with `LEVEL_OFFSET` taken off) and query tokens, ``(n_centroids, width)``.
+
+        The width is the number of query tokens, filled up to a multiple of `LANES` with zeros.
+        """
+
+    def quantise_table(self, products: NDArray[np.int32], low: int, high: int) -> NDArray[np.uint8]:
+        """Bring products between `low` and `high` into 0 to 255; others are clamped."""
+
+    def top_centroids(self, products: NDArray[np.int32], n_tokens: int, n_probe: int) -> NDArray[np.uint32]:
+        """For each query token its best centroids, best first, ties by number: ``(n_tokens, n_probe)``."""
+
+    def collect(
+        self,
+        probed: NDArray[np.uint32],
+        products: NDArray[np.int32],
+        lists: PostingLists,
+        live: NDArray[np.bool_],
+        limit: int,
+    ) -> NDArray[np.int64]:
+        """The `limit` live passages whose probed centroids add up to most, ascending; ties by number.
+
+        A passage gets, for each query token, what its best probed centroid has above the token's least probed one.
+
+        Raises:
+            CorruptionError: a list names no passage.
+        """
+
+    def nearest_centroids(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> NDArray[np.uint32]:
+        """For each row of `values`, the centroid with the largest product; the first of equals."""
+
+    def code_tokens(self, values: NDArray[np.float32], tables: CodingTables) -> Coded:
+        """Code ``(n, dim)`` values, dim divisible by 16."""

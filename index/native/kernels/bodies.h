@@ -1,0 +1,283 @@
+// The kernels once, over what an instruction set offers (see isa_*.cpp). Included by each variant, compiled with its flags.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "kernels.h"
+#include "variant.h"
+
+namespace {
+
+constexpr int64_t LANES = 16;         // query tokens in one register group
+constexpr int64_t MAX_DIM = 4096;     // of the expansion buffers on the stack
+constexpr int tile(int groups) { return groups == 1 ? 8 : 4; }  // document tokens in flight: eight sums hide the latency
+
+inline float half_to_float(uint16_t half) {
+    const uint32_t sign = uint32_t(half & 0x8000) << 16;
+    uint32_t exponent = (half >> 10) & 31, fraction = half & 1023;
+    float value;
+    uint32_t bits;
+    if (exponent == 0) {  // zero and subnormal numbers are multiples of 2^-24
+        value = float(fraction) * 5.9604644775390625e-8f;
+        std::memcpy(&bits, &value, 4);
+        bits |= sign;
+    } else {
+        bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | (fraction << 13);
+    }
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+
+// One tile of document tokens against H groups of 16 query tokens: integer products into sums[T][H].
+template <class Isa, int H, int T>
+inline void products(const uint8_t* const* tokens, const int8_t* query, const int32_t* bias, int64_t dim, int64_t n_padded,
+                     typename Isa::Ints (&sums)[T][H]) {
+    for (int t = 0; t < T; t++)
+        for (int h = 0; h < H; h++) sums[t][h] = Isa::load(bias + h * LANES);
+    const int64_t stride = n_padded * 4;
+    for (int64_t g = 0; g < dim / 8; g++) {
+        const int8_t* at = query + 2 * g * stride;
+        for (int h = 0; h < H; h++) {
+            const auto first = Isa::bytes(at + h * 64), second = Isa::bytes(at + stride + h * 64);
+            for (int t = 0; t < T; t++) sums[t][h] = Isa::dot8(sums[t][h], tokens[t] + 8 * g, first, second);
+        }
+    }
+}
+
+template <class Isa, int H, int T>
+inline void products_wide(const int16_t* const* tokens, const int16_t* query, int64_t dim, int64_t n_padded,
+                          typename Isa::Ints (&sums)[T][H]) {
+    for (int t = 0; t < T; t++)
+        for (int h = 0; h < H; h++) sums[t][h] = Isa::zero();
+    const int64_t stride = n_padded * 2;
+    for (int64_t g = 0; g < dim / 2; g++) {
+        const int16_t* at = query + g * stride;
+        for (int h = 0; h < H; h++) {
+            const auto pair = Isa::words(at + h * 32);
+            for (int t = 0; t < T; t++) sums[t][h] = Isa::dot2(sums[t][h], tokens[t] + 2 * g, pair);
+        }
+    }
+}
+
+struct Affine {  // what turns an integer product into a token's score
+    float scale, mean;
+};
+
+inline Affine affine(const CoarseTokens& tokens, int64_t token, float unit) {
+    return {half_to_float(tokens.scales[token]) * unit, half_to_float(tokens.means[token])};
+}
+
+template <class Isa>
+inline void expand_coarse(const CoarseTokens& tokens, int64_t token, const uint8_t* levels, uint8_t* out) {
+    Isa::look_up(tokens.codes + token * (tokens.dim / 2), levels, tokens.dim / 2, out);
+}
+
+template <class Isa>
+inline void expand_fine(const CoarseTokens& tokens, int64_t token, const FineQuery& query, int16_t* out) {
+    const int64_t half = tokens.dim / 2;
+    Isa::look_up_fine(tokens.codes + token * half, tokens.refinement + token * half, query.bases, query.steps, half, out);
+}
+
+template <class Isa, int H, int T>
+inline void raise(const typename Isa::Ints (&sums)[T][H], const Affine* by, typename Isa::Floats (&best)[H]) {
+    for (int t = 0; t < T; t++)
+        for (int h = 0; h < H; h++) best[h] = Isa::max(best[h], Isa::affine(sums[t][h], by[t].scale, by[t].mean));
+}
+
+// Scores of one passage for H groups of query tokens, with at most `valid` of them real.
+template <class Isa, int H>
+float passage_coarse(const CoarseQuery& query, const CoarseTokens& tokens, int64_t first, int64_t last, int64_t block) {
+    constexpr int TILE = tile(H);
+    alignas(64) static thread_local uint8_t expanded[TILE][MAX_DIM];
+    const int8_t* values = query.values + block * LANES * 4;
+    const int32_t* bias = query.bias + block * LANES;
+    typename Isa::Floats best[H];
+    for (int h = 0; h < H; h++) best[h] = Isa::lowest();
+    const uint8_t* at[TILE];
+    for (int t = 0; t < TILE; t++) at[t] = expanded[t];
+    int64_t token = first;
+    for (; token + TILE <= last; token += TILE) {
+        Affine by[TILE];
+        for (int t = 0; t < TILE; t++) {
+            expand_coarse<Isa>(tokens, token + t, query.levels, expanded[t]);
+            by[t] = affine(tokens, token + t, query.unit);
+        }
+        typename Isa::Ints sums[TILE][H];
+        products<Isa, H, TILE>(at, values, bias, tokens.dim, query.n_padded, sums);
+        raise<Isa, H, TILE>(sums, by, best);
+    }
+    for (; token < last; token++) {
+        expand_coarse<Isa>(tokens, token, query.levels, expanded[0]);
+        const Affine by[1] = {affine(tokens, token, query.unit)};
+        typename Isa::Ints sums[1][H];
+        products<Isa, H, 1>(at, values, bias, tokens.dim, query.n_padded, sums);
+        raise<Isa, H, 1>(sums, by, best);
+    }
+    float total = 0;
+    for (int h = 0; h < H; h++) total += Isa::sum_of(best[h], query.n_tokens - (block + h) * LANES);
+    return total;
+}
+
+template <class Isa, int H>
+float passage_fine(const FineQuery& query, const CoarseTokens& tokens, int64_t first, int64_t last, int64_t block) {
+    constexpr int TILE = tile(H);
+    alignas(64) static thread_local int16_t expanded[TILE][MAX_DIM];
+    const int16_t* values = query.values + block * LANES * 2;
+    typename Isa::Floats best[H];
+    for (int h = 0; h < H; h++) best[h] = Isa::lowest();
+    const int16_t* at[TILE];
+    for (int t = 0; t < TILE; t++) at[t] = expanded[t];
+    int64_t token = first;
+    for (; token + TILE <= last; token += TILE) {
+        Affine by[TILE];
+        for (int t = 0; t < TILE; t++) {
+            expand_fine<Isa>(tokens, token + t, query, expanded[t]);
+            by[t] = affine(tokens, token + t, query.unit);
+        }
+        typename Isa::Ints sums[TILE][H];
+        products_wide<Isa, H, TILE>(at, values, tokens.dim, query.n_padded, sums);
+        raise<Isa, H, TILE>(sums, by, best);
+    }
+    for (; token < last; token++) {
+        expand_fine<Isa>(tokens, token, query, expanded[0]);
+        const Affine by[1] = {affine(tokens, token, query.unit)};
+        typename Isa::Ints sums[1][H];
+        products_wide<Isa, H, 1>(at, values, tokens.dim, query.n_padded, sums);
+        raise<Isa, H, 1>(sums, by, best);
+    }
+    float total = 0;
+    for (int h = 0; h < H; h++) total += Isa::sum_of(best[h], query.n_tokens - (block + h) * LANES);
+    return total;
+}
+
+template <class Isa>
+void maxsim_coarse_body(const CoarseQuery& query, const CoarseTokens& tokens, const Passages& passages, float* scores) {
+    const int64_t blocks = query.n_padded / LANES;
+    for (int64_t i = 0; i < passages.n_rows; i++) {
+        const int64_t first = passages.offsets[passages.rows[i]], last = passages.offsets[passages.rows[i] + 1];
+        float total = first < last ? 0.0f : -std::numeric_limits<float>::infinity();
+        for (int64_t block = 0; block < blocks && first < last; block += 2)
+            total += blocks - block > 1 ? passage_coarse<Isa, 2>(query, tokens, first, last, block)
+                                        : passage_coarse<Isa, 1>(query, tokens, first, last, block);
+        scores[i] = total;
+    }
+}
+
+template <class Isa>
+void maxsim_fine_body(const FineQuery& query, const CoarseTokens& tokens, const Passages& passages, float* scores) {
+    const int64_t blocks = query.n_padded / LANES;
+    for (int64_t i = 0; i < passages.n_rows; i++) {
+        const int64_t first = passages.offsets[passages.rows[i]], last = passages.offsets[passages.rows[i] + 1];
+        float total = first < last ? 0.0f : -std::numeric_limits<float>::infinity();
+        for (int64_t block = 0; block < blocks && first < last; block += 2)
+            total += blocks - block > 1 ? passage_fine<Isa, 2>(query, tokens, first, last, block)
+                                        : passage_fine<Isa, 1>(query, tokens, first, last, block);
+        scores[i] = total;
+    }
+}
+
+template <class Isa>
+int32_t passage_interaction(const uint8_t* table, int64_t n_centroids, int64_t width, const uint32_t* codes, int64_t n) {
+    int32_t total = 0;
+    for (int64_t column = 0; column < width; column += Isa::ROW) {
+        auto best = Isa::row_zero();
+        for (int64_t j = 0; j < n; j++) {
+            if (codes[j] >= uint64_t(n_centroids)) return -1;
+            best = Isa::row_max(best, table + int64_t(codes[j]) * width + column);
+        }
+        total += Isa::row_sum(best);
+    }
+    return total;
+}
+
+template <class Isa>
+void interact_body(const uint8_t* table, int64_t n_centroids, int64_t width, const uint32_t* codes, const Passages& passages,
+                   int32_t* scores) {
+    for (int64_t i = 0; i < passages.n_rows; i++) {
+        const int64_t first = passages.offsets[passages.rows[i]], last = passages.offsets[passages.rows[i] + 1];
+        scores[i] = passage_interaction<Isa>(table, n_centroids, width, codes + first, last - first);
+    }
+}
+
+// Products of T centroids with H groups of query tokens, handed to `use(centroid, group, products)`.
+template <class Isa, int H, class Use>
+void each_centroid(const CoarseQuery& query, const uint8_t* centroids, int64_t n_centroids, int64_t dim, int64_t block,
+                   Use&& use) {
+    constexpr int TILE = tile(H);
+    const int8_t* values = query.values + block * LANES * 4;
+    const int32_t* bias = query.bias + block * LANES;
+    int64_t c = 0;
+    for (; c + TILE <= n_centroids; c += TILE) {
+        const uint8_t* at[TILE];
+        for (int t = 0; t < TILE; t++) at[t] = centroids + (c + t) * dim;
+        typename Isa::Ints sums[TILE][H];
+        products<Isa, H, TILE>(at, values, bias, dim, query.n_padded, sums);
+        for (int t = 0; t < TILE; t++)
+            for (int h = 0; h < H; h++) use(c + t, h, sums[t][h]);
+    }
+    for (; c < n_centroids; c++) {
+        const uint8_t* at[1] = {centroids + c * dim};
+        typename Isa::Ints sums[1][H];
+        products<Isa, H, 1>(at, values, bias, dim, query.n_padded, sums);
+        for (int h = 0; h < H; h++) use(c, h, sums[0][h]);
+    }
+}
+
+template <class Isa>
+void centroid_products_body(const CoarseQuery& query, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
+                            int32_t* out) {
+    const int64_t n_padded = query.n_padded, blocks = n_padded / LANES;
+    for (int64_t block = 0; block < blocks; block += 2) {
+        const auto store = [&](int64_t c, int h, typename Isa::Ints sums) {
+            Isa::store(out + c * n_padded + (block + h) * LANES, sums);
+        };
+        if (blocks - block > 1)
+            each_centroid<Isa, 2>(query, centroids, n_centroids, dim, block, store);
+        else
+            each_centroid<Isa, 1>(query, centroids, n_centroids, dim, block, store);
+    }
+}
+
+constexpr int32_t LEVEL_OFFSET = 64;  // centroids are unsigned; accumulators start at what undoes that
+
+template <class Isa>
+void nearest_centroids_body(const int8_t* values, int64_t n, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
+                            uint32_t* nearest) {
+    constexpr int64_t BLOCK = 2 * LANES;
+    std::vector<int8_t> packed(dim * BLOCK);
+    int32_t bias[BLOCK], found[BLOCK];
+    const CoarseQuery query{packed.data(), bias, nullptr, 1.0f, BLOCK, BLOCK};
+    for (int64_t first = 0; first < n; first += BLOCK) {
+        const int64_t own = n - first < BLOCK ? n - first : BLOCK;
+        std::memset(packed.data(), 0, packed.size());
+        for (int64_t i = 0; i < BLOCK; i++) bias[i] = 0;
+        for (int64_t i = 0; i < own; i++)
+            for (int64_t d = 0; d < dim; d++) {
+                const int8_t value = values[(first + i) * dim + d];
+                packed[(d / 4) * BLOCK * 4 + i * 4 + d % 4] = value;
+                bias[i] -= LEVEL_OFFSET * value;
+            }
+        typename Isa::Ints best[2], where[2];
+        for (int h = 0; h < 2; h++) best[h] = Isa::smallest(), where[h] = Isa::zero();
+        each_centroid<Isa, 2>(query, centroids, n_centroids, dim, 0, [&](int64_t c, int h, typename Isa::Ints sums) {
+            Isa::keep_larger(best[h], where[h], sums, int32_t(c));
+        });
+        for (int h = 0; h < 2; h++) Isa::store(found + h * LANES, where[h]);
+        std::memcpy(nearest + first, found, own * sizeof(int32_t));
+    }
+}
+
+template <class Isa>
+constexpr Variant variant_of(const char* name) {
+    return {name,
+            maxsim_coarse_body<Isa>,
+            maxsim_fine_body<Isa>,
+            interact_body<Isa>,
+            centroid_products_body<Isa>,
+            nearest_centroids_body<Isa>};
+}
+
+}  // namespace

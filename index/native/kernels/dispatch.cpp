@@ -1,0 +1,68 @@
+// The C interface: every call names the variant it wants, so nothing is global.
+#include <cstring>
+
+#include "variant.h"
+
+namespace {
+
+#if defined(__x86_64__)
+bool runs(const Variant& variant) {
+    __builtin_cpu_init();
+    if (&variant == &avx512_variant)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vnni");
+    if (&variant == &avx2_variant) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return true;
+}
+const Variant* const known[] = {&avx512_variant, &avx2_variant, &scalar_variant};
+#elif defined(__aarch64__)
+bool runs(const Variant&) { return true; }
+const Variant* const known[] = {&neon_variant, &scalar_variant};
+#else
+bool runs(const Variant&) { return true; }
+const Variant* const known[] = {&scalar_variant};
+#endif
+
+const Variant* best() {
+    for (const Variant* variant : known)
+        if (runs(*variant)) return variant;
+    return &scalar_variant;
+}
+
+}  // namespace
+
+extern "C" {
+
+const Variant* find_variant(const char* name) {
+    if (!*name) return best();
+    for (const Variant* variant : known)
+        if (std::strcmp(variant->name, name) == 0) return runs(*variant) ? variant : nullptr;
+    return nullptr;
+}
+
+const char* variant_name(const Variant* variant) { return variant->name; }
+
+void maxsim_coarse(const Variant* variant, const CoarseQuery* query, const CoarseTokens* tokens, const Passages* passages, float* scores) {
+    variant->maxsim_coarse(*query, *tokens, *passages, scores);
+}
+
+void maxsim_fine(const Variant* variant, const FineQuery* query, const CoarseTokens* tokens, const Passages* passages, float* scores) {
+    variant->maxsim_fine(*query, *tokens, *passages, scores);
+}
+
+void interact(const Variant* variant, const uint8_t* table, int64_t n_centroids, int64_t width, const uint32_t* codes, const Passages* passages,
+              int32_t* scores) {
+    variant->interact(table, n_centroids, width, codes, *passages, scores);
+}
+
+void centroid_products(const Variant* variant, const CoarseQuery* query, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
+                       int32_t* products) {
+    variant->centroid_products(*query, centroids, n_centroids, dim, products);
+}
+
+void nearest_centroids(const Variant* variant, const int8_t* values, int64_t n, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
+                       uint32_t* nearest) {
+    variant->nearest_centroids(values, n, centroids, n_centroids, dim, nearest);
+}
+}

@@ -1,0 +1,20 @@
+// One instruction set's kernels as a table of functions.
+#pragma once
+
+#include "kernels.h"
+
+struct Variant {
+    const char* name;
+    void (*maxsim_coarse)(const CoarseQuery&, const CoarseTokens&, const Passages&, float*);
+    void (*maxsim_fine)(const FineQuery&, const CoarseTokens&, const Passages&, float*);
+    void (*interact)(const uint8_t*, int64_t, int64_t, const uint32_t*, const Passages&, int32_t*);
+    void (*centroid_products)(const CoarseQuery&, const uint8_t*, int64_t, int64_t, int32_t*);
+    void (*nearest_centroids)(const int8_t*, int64_t, const uint8_t*, int64_t, int64_t, uint32_t*);
+};
+
+extern const Variant scalar_variant;
+#if defined(__x86_64__)
+extern const Variant avx2_variant, avx512_variant;
+#elif defined(__aarch64__)
+extern const Variant neon_variant;
+#endif

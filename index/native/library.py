@@ -1,0 +1,265 @@
+"""The compiled kernels, through ctypes: calls release the GIL, and nothing but pointers and sizes crosses."""
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.native.base import (
+    LANES,
+    LEVEL_OFFSET,
+    CoarseQuery,
+    Coded,
+    CodingTables,
+    FineQuery,
+    PostingLists,
+    Rows,
+    TokenCodes,
+)
+from lfm2_colbert.errors import CorruptionError, InvalidArgumentError
+
+LIBRARY = Path(__file__).parent / "libkernels.so"
+
+_POINTER, _SIZE, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
+
+
+class _Passages(ctypes.Structure):
+    _fields_ = (("offsets", _POINTER), ("rows", _POINTER), ("n_rows", _SIZE))
+
+
+class _CoarseTokens(ctypes.Structure):
+    _fields_ = (
+        ("codes", _POINTER),
+        ("refinement", _POINTER),
+        ("scales", _POINTER),
+        ("means", _POINTER),
+        ("dim", _SIZE),
+    )
+
+
+class _CoarseQuery(ctypes.Structure):
+    _fields_ = (
+        ("values", _POINTER),
+        ("bias", _POINTER),
+        ("levels", _POINTER),
+        ("unit", _FLOAT),
+        ("n_tokens", _SIZE),
+        ("n_padded", _SIZE),
+    )
+
+
+class _FineQuery(ctypes.Structure):
+    _fields_ = (
+        ("values", _POINTER),
+        ("bases", _POINTER),
+        ("steps", _POINTER),
+        ("unit", _FLOAT),
+        ("n_tokens", _SIZE),
+        ("n_padded", _SIZE),
+    )
+
+
+class _Probe(ctypes.Structure):
+    _fields_ = (("ids", _POINTER), ("products", _POINTER), ("n_tokens", _SIZE), ("n_probe", _SIZE), ("n_padded", _SIZE))
+
+
+class _Lists(ctypes.Structure):
+    _fields_ = (("offsets", _POINTER), ("rows", _POINTER), ("n_rows", _SIZE))
+
+
+class _Tables(ctypes.Structure):
+    _fields_ = (
+        ("bounds", _POINTER),
+        ("levels", _POINTER),
+        ("bases", _POINTER),
+        ("steps", _POINTER),
+        ("level_unit", _FLOAT),
+        ("fine_unit", _FLOAT),
+    )
+
+
+class CompiledKernels:
+    """See `index.native.base.Kernels`."""
+
+    def __init__(self, library: ctypes.CDLL, variant: int) -> None:
+        """Use a loaded library with the variant that `find_variant` gave."""
+        self._library = library
+        self._variant = _POINTER(variant)
+        library.variant_name.restype = ctypes.c_char_p
+        library.collect_candidates.restype = _SIZE
+        self.variant = str(library.variant_name(self._variant).decode())
+
+    def maxsim_coarse(self, query: CoarseQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
+        """MaxSim over 4-bit codes."""
+        values, bias = _packed(query.values, 4), _bias(query.values)
+        levels = (query.levels.astype(np.int16) + LEVEL_OFFSET).astype(np.uint8)
+        structure = _CoarseQuery(_at(values), _at(bias), _at(levels), query.unit, len(query.values), values.shape[1])
+        return self._maxsim(self._library.maxsim_coarse, structure, tokens, tokens.scales, rows)
+
+    def maxsim_fine(self, query: FineQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
+        """MaxSim over 8-bit codes."""
+        values, bases, steps = _packed(query.values, 2), _plain(query.bases), _plain(query.steps)
+        structure = _FineQuery(_at(values), _at(bases), _at(steps), query.unit, len(query.values), values.shape[1])
+        return self._maxsim(self._library.maxsim_fine, structure, tokens, tokens.fine_scales, rows)
+
+    def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
+        """Sum of the largest table entries."""
+        codes, passages = _plain(codes), _checked(rows, len(codes))
+        scores = np.empty(len(rows.rows), np.int32)
+        self._library.interact(
+            self._variant, _pointer(table), _SIZE(len(table)), _SIZE(table.shape[1]), _pointer(codes),
+            ctypes.byref(passages), _pointer(scores),
+        )  # fmt: skip
+        if (scores < 0).any():
+            raise CorruptionError("a token names a centroid that does not exist", help="optimize the collection")
+        return scores
+
+    def centroid_products(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Products of centroids and query tokens."""
+        packed, bias, centroids = _packed(values, 4), _bias(values), _plain(centroids)
+        query = _CoarseQuery(_at(packed), _at(bias), None, 1.0, len(values), packed.shape[1])
+        products = np.empty((len(centroids), packed.shape[1]), np.int32)
+        self._library.centroid_products(
+            self._variant, ctypes.byref(query), _pointer(centroids), _SIZE(len(centroids)), _SIZE(centroids.shape[1]),
+            _pointer(products),
+        )  # fmt: skip
+        return products
+
+    def quantise_table(self, products: NDArray[np.int32], low: int, high: int) -> NDArray[np.uint8]:
+        """Bring products into 0 to 255."""
+        table = np.empty(products.shape, np.uint8)
+        products = _plain(products)
+        self._library.quantise_table(
+            _pointer(products), _SIZE(products.size), ctypes.c_int32(low), ctypes.c_int32(high), _pointer(table)
+        )
+        return table
+
+    def top_centroids(self, products: NDArray[np.int32], n_tokens: int, n_probe: int) -> NDArray[np.uint32]:
+        """The best centroids of each query token."""
+        products = _plain(products)
+        n_centroids, width = products.shape
+        ids = np.empty((n_tokens, min(n_probe, n_centroids)), np.uint32)
+        self._library.top_centroids(
+            _pointer(products), _SIZE(n_centroids), _SIZE(width), _SIZE(n_tokens), _SIZE(ids.shape[1]), _pointer(ids)
+        )
+        return ids
+
+    def collect(
+        self,
+        probed: NDArray[np.uint32],
+        products: NDArray[np.int32],
+        lists: PostingLists,
+        live: NDArray[np.bool_],
+        limit: int,
+    ) -> NDArray[np.int64]:
+        """The live passages whose probed centroids add up to most."""
+        probed, products, live = _plain(probed), _plain(products), _plain(live)
+        offsets, list_rows = _plain(lists.offsets), _plain(lists.rows)
+        if offsets[-1] != len(list_rows) or len(offsets) != len(products) + 1:
+            raise CorruptionError("posting lists do not fit their centroids", help="optimize the collection")
+        probe = _Probe(_at(probed), _at(products), len(probed), probed.shape[1], products.shape[1])
+        posting = _Lists(_at(offsets), _at(list_rows), len(live))
+        rows = np.empty(min(limit, len(live)), np.int64)
+        found = self._library.collect_candidates(
+            ctypes.byref(probe), ctypes.byref(posting), _pointer(live), _SIZE(len(rows)), _pointer(rows)
+        )
+        if found < 0:
+            raise CorruptionError("a posting list names no passage", help="optimize the collection")
+        return rows[:found]
+
+    def nearest_centroids(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> NDArray[np.uint32]:
+        """The centroid with the largest product, for each row."""
+        values, centroids = _plain(values), _plain(centroids)
+        nearest = np.empty(len(values), np.uint32)
+        self._library.nearest_centroids(
+            self._variant, _pointer(values), _SIZE(len(values)), _pointer(centroids), _SIZE(len(centroids)),
+            _SIZE(centroids.shape[1]), _pointer(nearest),
+        )  # fmt: skip
+        return nearest
+
+    def code_tokens(self, values: NDArray[np.float32], tables: CodingTables) -> Coded:
+        """Code values."""
+        values = _plain(values)
+        n, dim = values.shape
+        columns = [
+            _plain(array.astype(np.float32)) for array in (tables.bounds, tables.levels, tables.bases, tables.steps)
+        ]
+        structure = _Tables(*map(_at, columns), tables.level_unit, tables.fine_unit)
+        coded = Coded(
+            np.empty((n, dim // 2), np.uint8), np.empty((n, dim // 2), np.uint8),
+            np.empty(n, np.float32), np.empty(n, np.float32),
+        )  # fmt: skip
+        self._library.code_tokens(
+            _pointer(values), _SIZE(n), _SIZE(dim), ctypes.byref(structure), _pointer(coded.codes),
+            _pointer(coded.refinement), _pointer(coded.coarse_products), _pointer(coded.fine_products),
+        )  # fmt: skip
+        return coded
+
+    def _maxsim(
+        self, kernel: Any, query: ctypes.Structure, tokens: TokenCodes, scales: NDArray[np.float16], rows: Rows
+    ) -> NDArray[np.float32]:
+        passages = _checked(rows, len(tokens.codes))
+        arrays = [_plain(array) for array in (tokens.codes, tokens.refinement, scales, tokens.means)]
+        structure = _CoarseTokens(*map(_at, arrays), tokens.codes.shape[1] * 2)
+        scores = np.empty(len(rows.rows), np.float32)
+        kernel(self._variant, ctypes.byref(query), ctypes.byref(structure), ctypes.byref(passages), _pointer(scores))
+        return scores
+
+
+def load_library(path: Path = LIBRARY, variant: str = "") -> CompiledKernels | None:
+    """Load the compiled kernels, or give None where none were built.
+
+    Args:
+        path: the shared library.
+        variant: run this one; empty: the best that the processor has.
+
+    Raises:
+        InvalidArgumentError: the variant does not exist or does not run here.
+    """
+    if not path.exists():
+        return None
+    library = ctypes.CDLL(str(path))
+    library.find_variant.restype = _POINTER
+    found = library.find_variant(variant.encode())
+    if found is None:
+        raise InvalidArgumentError(f"the kernels '{variant}' do not run here", help="unset LFM2_COLBERT_KERNELS")
+    return CompiledKernels(library, found)
+
+
+def _at(array: NDArray[Any]) -> int:
+    return int(array.ctypes.data)
+
+
+def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+    return _POINTER(_at(array))
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(array)
+
+
+def _checked(rows: Rows, n_tokens: int) -> _Passages:
+    """Make sure that no row reaches beyond the tokens: a kernel would read what is not there."""
+    offsets, chosen = rows.offsets, rows.rows
+    if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(offsets) - 1 or offsets[chosen + 1].max() > n_tokens):
+        raise CorruptionError("a passage reaches beyond its segment", help="index the documents again")
+    passages = _Passages(_at(offsets), _at(chosen), len(chosen))
+    passages.keep = (offsets, chosen)
+    return passages
+
+
+def _packed(values: NDArray[Any], group: int) -> NDArray[Any]:
+    """Arrange ``(n_q, dim)`` as ``(dim / group, n_padded, group)``: what one instruction multiplies lies together."""
+    n_tokens, dim = values.shape
+    padded = np.zeros((-(-n_tokens // LANES) * LANES, dim), values.dtype)
+    padded[:n_tokens] = values
+    return np.ascontiguousarray(padded.reshape(len(padded), dim // group, group).transpose(1, 0, 2))
+
+
+def _bias(values: NDArray[np.int8]) -> NDArray[np.int32]:
+    """What accumulators start with, so that unsigned levels count as signed ones."""
+    bias = np.zeros(-(-len(values) // LANES) * LANES, np.int32)
+    bias[: len(values)] = -LEVEL_OFFSET * values.sum(axis=1, dtype=np.int32)
+    return bias
