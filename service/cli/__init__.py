@@ -7,6 +7,7 @@ COMMANDS = {
     "status": "service.cli.status:status",
     "get": "service.cli.get:get",
     "delete": "service.cli.delete:delete",
+    "optimize": "service.cli.optimize:optimize",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

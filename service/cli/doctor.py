@@ -26,6 +26,7 @@ def doctor(model: str, settings: Settings) -> None:
         "python": platform.python_version(),
         "processors": len(os.sched_getaffinity(0)),
         "libraries": _libraries(),
+        "kernels": _kernels(),
         "sqlite": _sqlite(),
         "home": _home(settings),
         "encoder": _encoder(model, settings),
@@ -44,6 +45,13 @@ def _libraries() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def _kernels() -> str:
+    from index.native import kernels
+
+    variant = kernels().variant
+    return variant if variant != "numpy" else "numpy: no compiler was there at installation, search is slower"
 
 
 def _sqlite() -> str:

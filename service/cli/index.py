@@ -20,7 +20,7 @@ UNSUPPORTED = "unsupported_file"
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @options.collection
 @click.option("--model", metavar="NAME", help="Encoder of a new collection: nano, a model folder, …  [default: nano]")
-@click.option("--codec", default="float16", show_default=True, help="How a new collection stores vectors.")
+@click.option("--codec", default="scalar4", show_default=True, help="How a new collection stores vectors.")
 @click.option(
     "--prefix", default="", metavar="NAME", help="Put before document ids, where two folders hold the same names."
 )

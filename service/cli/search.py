@@ -20,9 +20,16 @@ QUIET_NOTICES = frozenset({"score_uncalibrated"})
 @click.argument("query")
 @options.collection
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="Documents to find.")
+@click.option(
+    "--effort",
+    default="balanced",
+    show_default=True,
+    type=click.Choice(["fast", "balanced", "exact"]),
+    help="How hard to look; exact scores every passage with every stored bit.",
+)
 @click.option("--explain", is_flag=True, help="Show whole passages and where each word of the query was found.")
 @options.common
-def search(query: str, collection_name: str, k: int, explain: bool, settings: Settings) -> None:
+def search(query: str, collection_name: str, k: int, effort: str, explain: bool, settings: Settings) -> None:
     """Find the documents that answer QUERY best, in whatever language they are written.
 
     The score is MaxSim per query token, between 0 and 1: it orders hits, and is no probability.
@@ -32,7 +39,7 @@ def search(query: str, collection_name: str, k: int, explain: bool, settings: Se
     with Collection.open(
         collection_name, home=settings.home, device=settings.device, threads=settings.threads
     ) as collection:
-        result = collection.search(query, k=k)
+        result = collection.search(query, k=k, effort=effort)
         passages = collection.counts().passages
     if settings.as_json:
         print_json(result_as_json(result, collection_name, explain=explain))
@@ -48,6 +55,7 @@ def result_as_json(result: "SearchResult", collection_name: str, *, explain: boo
         "hits": [_hit_as_json(hit, explain=explain) for hit in result.hits],
         "warnings": [asdict(notice) for notice in result.warnings],
         "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
+        "counts": dict(result.counts),
     }
 
 
@@ -67,5 +75,6 @@ def _print(result: "SearchResult", n_passages: int, *, explain: bool) -> None:
     for notice in result.warnings:
         if notice.code not in QUIET_NOTICES:
             print_line(f"warning[{notice.code}] {notice.message}", err=True)
-    spent = " · ".join(f"{name} {value:.0f}" for name, value in result.timings_ms.items())
+    steps = ("encode", "search", "explain")
+    spent = " · ".join(f"{name} {result.timings_ms[name]:.0f}" for name in steps)
     print_line(f"{len(result)} of {n_passages:,} passages · ms: {spent}", err=True)

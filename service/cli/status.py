@@ -19,11 +19,13 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
     from index.store import Store
 
     with Store.open(collection_folder(settings.home, collection_name), writable=False) as store:
-        counts, built, failures = store.counts(), store.settings, store.failures()
+        counts, built, failures, recall = store.counts(), store.settings, store.failures(), store.note("recall")
     if settings.as_json:
         encoder = {"name": built.encoder, "fingerprint": built.fingerprint, "dim": built.dim, "codec": built.codec}
         listed = {"failures": [asdict(f) for f in failures]} if failed else {}
-        print_json({"collection": collection_name, **asdict(counts), "encoder": encoder, **listed})
+        print_json(
+            {"collection": collection_name, **asdict(counts), "encoder": encoder, "recall": recall or {}, **listed}
+        )
         return
     if failed:
         print_table([(f.path, f.code, f.message) for f in failures])
@@ -34,5 +36,7 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
     print_line(f"passages    {counts.passages:,} · {counts.tokens:,} tokens · {megabytes(counts.bytes)}")
     print_line(f"languages   {languages}")
     print_line(f"encoder     {built.encoder} · {built.dim} dimensions · {built.codec}")
+    if recall:
+        print_line(f"recall@10   {recall['recall_at_10']:.3f} of {recall['effort']} against exact search")
     if counts.pending:
         print_line("next        run `lfm2-colbert index` again: it finishes the pending documents")
