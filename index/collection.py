@@ -1,5 +1,6 @@
 """The public face of the index: documents in, hits out; the one place where encoder, store and search meet."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from index.intake import Intake, OnFile, Scan
 from index.maintenance import OptimizeReport, needs_optimize, optimize
 from index.reading.base import ReadOptions
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
-from index.search import Scored, Trace, search_snapshot
+from index.search import Scored, Trace, View, search_snapshot
 from index.snapshot import EMPTY, Snapshot, load_snapshot
 from index.store import Store
 from index.types import Document, Failure, Hit, Match, Notice, SearchResult
@@ -91,9 +92,12 @@ class Collection:
         ['de']
     """
 
-    def __init__(self, name: str, store: Store, encoder: Encoder | Callable[[], Encoder]) -> None:
+    def __init__(
+        self, name: str, store: Store, encoder: Encoder | Callable[[], Encoder], threads: int | None = None
+    ) -> None:
         """Wrap an open store; `Collection.open` is the way in."""
         self.name = name
+        self._threads = threads or len(os.sched_getaffinity(0))
         self._store = store
         self._writable = False
         self._encoder_source = encoder
@@ -123,7 +127,7 @@ class Collection:
             codec: how a new collection stores vectors.
             home: where collections live; None: ``LFM2_COLBERT_HOME``, else the user's data folder.
             device: ``auto``, ``cpu`` or ``cuda``.
-            threads: of the encoder; None takes the processors this process may use.
+            threads: of encoder and search; None takes the processors this process may use.
 
         Raises:
             NotFoundError: it does not exist and was not to be created.
@@ -146,8 +150,8 @@ class Collection:
             store.close()
             raise _mismatch(name, built_with, encoder)
         if encoder is None or isinstance(encoder, str):
-            return cls(name, store, lambda: load(built_with))
-        return cls(name, store, encoder)
+            return cls(name, store, lambda: load(built_with), threads)
+        return cls(name, store, encoder, threads)
 
     def close(self) -> None:
         """Close and release the lock; a second call does nothing."""
@@ -326,7 +330,8 @@ class Collection:
         snapshot = self._present()
         if not snapshot.parts:
             return [], Trace()
-        return search_snapshot(query, snapshot, self._codec_or_fail(), effort, k, self._store.document_ids)
+        view = View(snapshot, self._codec_or_fail(), self._threads)
+        return search_snapshot(query, view, effort, k, self._store.document_ids)
 
     def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
         stored = self._store.passage(scored.document, scored.ordinal)

@@ -14,7 +14,7 @@ from index.codecs.base import Codec
 from index.effort import Effort
 from index.lists import write_lists
 from index.records import ListsInfo, SegmentInfo
-from index.search import search_snapshot
+from index.search import View, search_snapshot
 from index.segment import Segment, write_encoded
 from index.snapshot import Part, Snapshot, load_snapshot
 from index.store import Store
@@ -154,10 +154,11 @@ def _measure_recall(store: Store, codec: Codec, rng: np.random.Generator) -> flo
     """Compare balanced with exact search on queries made of stored tokens, and keep the figure with the collection."""
     with store.snapshot():
         snapshot = load_snapshot(store, store.segments_folder)
+        view = View(snapshot, codec)
         shares = []
         for query in _queries(snapshot, codec, rng):
             found = [
-                {hit.document_id for hit in search_snapshot(query, snapshot, codec, effort, 10, store.document_ids)[0]}
+                {hit.document_id for hit in search_snapshot(query, view, effort, 10, store.document_ids)[0]}
                 for effort in (Effort.BALANCED, Effort.EXACT)
             ]
             shares.append(len(found[0] & found[1]) / max(len(found[1]), 1))

@@ -26,6 +26,15 @@ Names = Callable[[Iterable[int]], Mapping[int, str]]
 """From document keys to document ids."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A state of a collection, how its vectors are coded, and how many threads may share a search of it."""
+
+    snapshot: Snapshot
+    codec: Codec
+    threads: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """A document by its best passage: where that lies, and its MaxSim."""
@@ -71,34 +80,33 @@ class _Pool:
 
 
 def search_snapshot(
-    query: NDArray[np.float32], snapshot: Snapshot, codec: Codec, effort: Effort, k: int, names: Names
+    query: NDArray[np.float32], view: View, effort: Effort, k: int, names: Names
 ) -> tuple[list[Scored], Trace]:
     """Give the `k` best documents, best first; equal scores in the order of their ids.
 
     Args:
         query: ``(n_q, dim)`` float32.
-        snapshot: the state to search.
-        codec: of the collection.
+        view: what to search.
         effort: how hard to look.
         k: documents wanted.
         names: looks ids up, for the documents that can be among the best alone.
     """
-    trace = Trace()
-    question = codec.question(query)
+    trace, snapshot = Trace(), view.snapshot
+    question = view.codec.question(query)
     budget = _budget(effort, k)
-    rows = _generator(snapshot, effort).candidates(query, snapshot, budget)
+    rows = _generator(snapshot, effort).candidates(query, snapshot, budget, view.threads)
     trace.lap("candidates", sum(map(len, rows)))
     if effort is Effort.EXACT:
-        pool = _score(question, snapshot, codec, rows, Precision.FULL)
+        pool = _score(question, view, rows, Precision.FULL)
         trace.lap("fine", len(pool.row))
         return _documents(pool, snapshot, k, names), trace
-    pool = _score(question, snapshot, codec, rows, Precision.COARSE)
+    pool = _score(question, view, rows, Precision.COARSE)
     trace.lap("coarse", len(pool.row))
     found: list[Scored] = []
     n_fine = budget.n_fine
     while True:  # again with more, where one document owns many of the best passages
         chosen = pool.best(n_fine)
-        refined = _score(question, snapshot, codec, _by_part(chosen, len(snapshot.parts)), Precision.FULL)
+        refined = _score(question, view, _by_part(chosen, len(snapshot.parts)), Precision.FULL)
         found = _documents(refined, snapshot, k, names)
         if len(found) >= k or len(chosen.row) == len(pool.row):
             break
@@ -119,12 +127,10 @@ def _generator(snapshot: Snapshot, effort: Effort) -> CandidateGenerator:
     return made
 
 
-def _score(
-    question: Any, snapshot: Snapshot, codec: Codec, rows: list[NDArray[np.int64]], precision: Precision
-) -> _Pool:
+def _score(question: Any, view: View, rows: list[NDArray[np.int64]], precision: Precision) -> _Pool:
     scores = [
-        codec.scores(question, part.segment.arrays, Rows(part.segment.offsets, own), precision)
-        for part, own in zip(snapshot.parts, rows, strict=True)
+        view.codec.scores(question, part.segment.arrays, Rows(part.segment.offsets, own, view.threads), precision)
+        for part, own in zip(view.snapshot.parts, rows, strict=True)
     ]
     place = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
     return _Pool(place, _joined(rows, np.int64), _joined(scores, np.float32))

@@ -17,11 +17,14 @@ class CandidateGenerator(Protocol):
     def name(self) -> str:
         """Name in `CANDIDATES`."""
 
-    def candidates(self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget) -> list[NDArray[np.int64]]:
+    def candidates(
+        self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget, threads: int = 1
+    ) -> list[NDArray[np.int64]]:
         """Pick rows, ascending and only live ones, for each part.
 
         Args:
             query: ``(n_q, dim)``.
             snapshot: where to look.
             budget: how many are wanted; a generator that is exact may give more.
+            threads: that may share the work.
         """

@@ -22,7 +22,9 @@ class Centroids:
 
     name = "centroids"
 
-    def candidates(self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget) -> list[NDArray[np.int64]]:
+    def candidates(
+        self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget, threads: int = 1
+    ) -> list[NDArray[np.int64]]:
         """Give the best rows of clustered parts, and all live rows of the others."""
         if snapshot.codebook is None:
             return [np.flatnonzero(part.live) for part in snapshot.parts]
@@ -37,7 +39,7 @@ class Centroids:
             limit = _share(budget.n_candidates, int(part.live.sum()), n_clustered)
             found = kernels().collect(probed, products, part.lists.postings, part.live, limit)
             rows.append(found)
-            scores.append(kernels().interact(table, part.lists.codes, Rows(part.segment.offsets, found)))
+            scores.append(kernels().interact(table, part.lists.codes, Rows(part.segment.offsets, found, threads)))
         return _best(snapshot.parts, rows, scores, budget.n_coarse)
 
 

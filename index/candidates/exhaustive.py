@@ -12,6 +12,8 @@ class Exhaustive:
 
     name = "exhaustive"
 
-    def candidates(self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget) -> list[NDArray[np.int64]]:
+    def candidates(
+        self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget, threads: int = 1
+    ) -> list[NDArray[np.int64]]:
         """Give all live rows."""
         return [np.flatnonzero(part.live) for part in snapshot.parts]

@@ -14,6 +14,8 @@ VALUE_LIMIT = 63
 """Largest magnitude of a coarse query value; with levels up to 127, sums of four products stay within 16 bits."""
 LEVEL_OFFSET = 64
 """Added to signed levels and centroids to make them unsigned, 1 to 127."""
+ROWS_PER_THREAD = 32
+"""Handing fewer to another thread costs more than scoring them."""
 LANES = 16
 """Columns of tables and products come in multiples of this; those beyond the query's tokens mean nothing."""
 
@@ -25,10 +27,17 @@ class Rows:
     Attributes:
         offsets: ``(n_passages + 1,)`` int64, rising.
         rows: ``(n_rows,)`` int64.
+        threads: that may share the work; results do not depend on it.
     """
 
     offsets: NDArray[np.int64]
     rows: NDArray[np.int64]
+    threads: int = 1
+
+    def split(self) -> "list[Rows]":
+        """Cut into a stretch for each thread; few rows are not worth it."""
+        n = min(self.threads, len(self.rows) // ROWS_PER_THREAD) or 1
+        return [Rows(self.offsets, part) for part in np.array_split(self.rows, n)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,10 @@
 """The compiled kernels, through ctypes: calls release the GIL, and nothing but pointers and sizes crosses."""
 
 import ctypes
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +110,18 @@ class CompiledKernels:
 
     def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
         """Sum of the largest table entries."""
-        codes, passages = _plain(codes), _checked(rows, len(codes))
-        scores = np.empty(len(rows.rows), np.int32)
-        self._library.interact(
-            self._variant, _pointer(table), _SIZE(len(table)), _SIZE(table.shape[1]), _pointer(codes),
-            ctypes.byref(passages), _pointer(scores),
-        )  # fmt: skip
+        codes = _plain(codes)
+
+        def score(part: Rows) -> NDArray[np.int32]:
+            passages = _checked(part, len(codes))
+            scores = np.empty(len(part.rows), np.int32)
+            self._library.interact(
+                self._variant, _pointer(table), _SIZE(len(table)), _SIZE(table.shape[1]), _pointer(codes),
+                ctypes.byref(passages), _pointer(scores),
+            )  # fmt: skip
+            return scores
+
+        scores = _shared(score, rows)
         if (scores < 0).any():
             raise CorruptionError("a token names a centroid that does not exist", help="optimize the collection")
         return scores
@@ -200,12 +210,18 @@ class CompiledKernels:
     def _maxsim(
         self, kernel: Any, query: ctypes.Structure, tokens: TokenCodes, scales: NDArray[np.float16], rows: Rows
     ) -> NDArray[np.float32]:
-        passages = _checked(rows, len(tokens.codes))
         arrays = [_plain(array) for array in (tokens.codes, tokens.refinement, scales, tokens.means)]
         structure = _CoarseTokens(*map(_at, arrays), tokens.codes.shape[1] * 2)
-        scores = np.empty(len(rows.rows), np.float32)
-        kernel(self._variant, ctypes.byref(query), ctypes.byref(structure), ctypes.byref(passages), _pointer(scores))
-        return scores
+
+        def score(part: Rows) -> NDArray[np.float32]:
+            passages = _checked(part, len(tokens.codes))
+            scores = np.empty(len(part.rows), np.float32)
+            kernel(
+                self._variant, ctypes.byref(query), ctypes.byref(structure), ctypes.byref(passages), _pointer(scores)
+            )
+            return scores
+
+        return _shared(score, rows)
 
 
 def load_library(path: Path = LIBRARY, variant: str = "") -> CompiledKernels | None:
@@ -226,6 +242,21 @@ def load_library(path: Path = LIBRARY, variant: str = "") -> CompiledKernels | N
     if found is None:
         raise InvalidArgumentError(f"the kernels '{variant}' do not run here", help="unset LFM2_COLBERT_KERNELS")
     return CompiledKernels(library, found)
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    """Threads that sleep until there is work; made when a search first shares any."""
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="kernels")
+
+
+def _shared(score: Callable[[Rows], NDArray[Any]], rows: Rows) -> NDArray[Any]:
+    """Score stretches of the rows at the same time: ctypes lets go of the GIL."""
+    parts = rows.split()
+    if len(parts) == 1:
+        return score(parts[0])
+    waiting = [_pool().submit(score, part) for part in parts[1:]]
+    return np.concatenate([score(parts[0]), *(each.result() for each in waiting)])
 
 
 def _at(array: NDArray[Any]) -> int:
