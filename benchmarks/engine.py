@@ -1,0 +1,179 @@
+"""How fast are the engines, and what do they find? The same vectors, queries and threads for all, against exact MaxSim.
+
+`python -m benchmarks.engine SETS` writes ``results/engine.json``. Recall is over passages, at k = 100 asked for; wall
+times carry the load average; `peak_rss_mb` and `memory_bytes_per_token` (growth of the resident set between the loaded
+libraries and the last answer) are of the process that searches. An index that lies in ``data/engine`` is not built
+again: its figures lie beside it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.command import allow_dirty, command_line, run
+from benchmarks.engine_measures import best_passages, digest, exact_scores, ndcg_of_documents, pareto_front, recall
+from benchmarks.engine_vectors import EngineSet, engine_set
+from benchmarks.peers import ENGINES
+from benchmarks.peers.processes import Answers, NotRunError, built, interpreter, searched
+from benchmarks.peers.protocol import Engine
+from benchmarks.peers.worker import Job
+from benchmarks.results_file import ROOT, measured, measured_commit, write
+from lfm2_colbert.registry import lookup
+
+LIBRARIES = ("faiss-cpu",)
+SEED = 0
+FOUND = 100
+THREADS: Mapping[str, tuple[int, ...]] = {"lfm2-colbert": (1, 2)}
+"""Of build and search alike; one thread for the others."""
+BUILD_CPU_SECONDS = 1800
+SEARCH_CPU_SECONDS = 60
+"""Of one setting: an engine that is slower than the queries allow is asked fewer, drawn by the seed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What is to be found.
+
+    Attributes:
+        data: vectors, queries and judgements.
+        exact: ``(n_queries, n_passages)`` exact MaxSim.
+        folder: where `data` lies.
+    """
+
+    data: EngineSet
+    exact: NDArray[np.float32]
+    folder: Path
+
+
+@click.command()
+@click.argument("sets", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--engine", "names", multiple=True, type=click.Choice(sorted(ENGINES)), help="These alone; by default all."
+)
+@click.option("--trial", type=click.Path(file_okay=False, path_type=Path), help="Write below this folder instead.")
+@allow_dirty
+def main(sets: Path, names: tuple[str, ...], trial: Path | None, allow_dirty: bool) -> None:
+    """Measure the engines on the evaluation sets whose archives lie in SETS."""
+    commit = measured_commit(allow_dirty=allow_dirty)
+    data, folder = engine_set(sets, ROOT / "data", SEED), ROOT / "data" / "engine"
+    truth = Truth(data, exact_scores(data, folder), folder)
+    rows: list[dict[str, Any]] = []
+    versions: dict[str, str] = {}
+    for name in names or tuple(ENGINES):
+        for threads in THREADS.get(name, (1,)):
+            for row in rows_of(name, threads, truth, versions):
+                rows.append(row)
+                _show(row)
+    results = measured(
+        "engine", rows, commit=commit, command=command_line("benchmarks.engine"), seed=SEED, libraries=LIBRARIES
+    )
+    results = replace(results, versions=results.versions | versions)
+    path = write(results, trial or ROOT)
+    click.echo(f"\n{len(rows)} rows in {path}")
+    for row in fronts(rows):
+        click.echo(f"front: {row['system']} {row['setting']}")
+
+
+def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Build an engine and search with each of its settings; its libraries' releases are added to `versions`."""
+    engine = cast(Engine, lookup(ENGINES, name, "engine", extra="eval")())
+    common = {"system": name} | facts(truth.data, threads)
+    place = truth.folder / "indexes" / digest(truth.folder) / f"{name}-{threads}"
+    job = Job(name, "", threads, str(truth.folder), str(place / "index"), str(place / "build"), BUILD_CPU_SECONDS)
+    try:
+        python = interpreter(ROOT, name, engine.environment)
+        costs = built(python, job)
+    except NotRunError as error:
+        yield not_run(common | {"setting": "build"}, error)
+        return
+    versions |= costs.pop("versions")
+    costs.pop("build_peak_rss_mb")
+    for setting in engine.settings:
+        named = common | {"setting": setting.name}
+        asked = replace(job, setting=setting.name, result=str(place / "search"), cpu_seconds=SEARCH_CPU_SECONDS)
+        try:
+            yield ordered(named | quality(searched(python, asked), truth) | costs)
+        except NotRunError as error:
+            yield not_run(named, error)
+
+
+def facts(data: EngineSet, threads: int) -> dict[str, Any]:
+    """Say what all engines are given."""
+    return {
+        "passages": len(data.passages),
+        "tokens": len(data.passages.vectors),
+        "dim": data.passages.dim,
+        "languages": len(set(data.languages)),
+        "threads": threads,
+    }
+
+
+def quality(answers: Answers, truth: Truth) -> dict[str, Any]:
+    """Measure answers against exact MaxSim and the judgements of the queries that were asked."""
+    exact = truth.exact[answers.queries]
+    qrels = [truth.data.qrels[i] for i in answers.queries]
+    ideal = best_passages(exact, FOUND)
+    ideal_scores = np.take_along_axis(exact, ideal, axis=1)
+    ndcg = ndcg_of_documents(answers.passages, answers.scores, truth.data.documents, qrels)
+    ndcg_exact = ndcg_of_documents(ideal, ideal_scores, truth.data.documents, qrels)
+    return answers.figures | {
+        "queries": len(answers.queries),
+        "recall_at_10": round(recall(answers.passages, exact, 10), 4),
+        "recall_at_100": round(recall(answers.passages, exact, 100), 4),
+        "ndcg_at_10": round(ndcg, 4),
+        "ndcg_at_10_exact": round(ndcg_exact, 4),
+    }
+
+
+def not_run(row: Mapping[str, Any], error: NotRunError) -> dict[str, Any]:
+    """Give the row of what could not be measured."""
+    return ordered(dict(row) | {"not_run": str(error).replace(str(ROOT), ".")})
+
+
+KEYS = (
+    "system", "setting", "passages", "tokens", "dim", "languages", "threads", "queries", "cpu_ms_per_query",
+    "wall_ms_p50", "wall_ms_p95", "load_average", "recall_at_10", "recall_at_100", "ndcg_at_10", "ndcg_at_10_exact",
+    "build_cpu_s", "build_tokens_per_cpu_s", "codebook_cpu_s", "memory_bytes_per_token", "disk_bytes_per_token",
+    "disk_mb", "peak_rss_mb", "not_run",
+)  # fmt: skip
+"""Of a row, in their order."""
+
+
+def ordered(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring a row's figures into the order of `KEYS`.
+
+    Raises:
+        KeyError: a figure has no place there.
+    """
+    return dict(sorted(row.items(), key=lambda item: PLACES[item[0]]))
+
+
+PLACES = {key: i for i, key in enumerate(KEYS)}
+
+
+def fronts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the rows of one thread that no other beats in CPU time and recall@10 together, cheapest first."""
+    run_rows = [row for row in rows if "not_run" not in row and row["threads"] == 1]
+    front = pareto_front([row["cpu_ms_per_query"] for row in run_rows], [row["recall_at_10"] for row in run_rows])
+    return [run_rows[i] for i in front]
+
+
+def _show(row: Mapping[str, Any]) -> None:
+    name = f"{row['system']:<17} {row['setting']:<60} {row['threads']}"
+    if "not_run" in row:
+        click.echo(f"{name}  not run: {row['not_run']}")
+        return
+    click.echo(
+        f"{name}  {row['cpu_ms_per_query']:9.2f} CPU ms"
+        f"  R@10 {row['recall_at_10']:.3f}  R@100 {row['recall_at_100']:.3f}"
+        f"  nDCG@10 {row['ndcg_at_10']:.3f} ({row['ndcg_at_10_exact']:.3f})  {row['disk_bytes_per_token']} B/token"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,89 @@
+"""How much of what exact MaxSim finds does an engine find, and how good is it for the documents that were judged?"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.engine_vectors import EngineSet
+from benchmarks.oracle import all_scores
+from eval.measures import measure
+
+SAME_SCORE = 1e-4
+"""Scores as close as this are ties: sums of float32 in another order, or passages that say the same."""
+
+
+def digest(folder: Path) -> str:
+    """Name what was encoded into `folder`, so that what was computed from it is not taken for something else."""
+    return hashlib.sha256((folder / "facts.json").read_bytes()).hexdigest()[:12]
+
+
+def exact_scores(data: EngineSet, folder: Path) -> NDArray[np.float32]:
+    """Give exact MaxSim, ``(n_queries, n_passages)``, computed once and kept in `folder`."""
+    path = folder / f"exact-{digest(folder)}.npy"
+    if not path.exists():
+        np.save(path, all_scores(data.queries, data.passages))
+    return np.asarray(np.load(path), dtype=np.float32)
+
+
+def best_passages(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Give the `k` best of each row, best first, ties by number: ``(n_queries, min(k, n_passages))``."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+def recall(found: NDArray[np.int64], exact: NDArray[np.float32], k: int) -> float:
+    """Give the share of the `k` best passages that are among the first `k` found, mean over queries.
+
+    A passage whose exact score equals that of the k-th best is as good as that one.
+
+    Args:
+        found: ``(n_queries, n)`` numbers, −1 where there is none.
+        exact: ``(n_queries, n_passages)``, of the same queries.
+        k: at most ``n_passages``.
+    """
+    shares = []
+    for row, scores in zip(found[:, :k], exact, strict=True):
+        passages = np.unique(row[row >= 0])
+        threshold = np.partition(scores, -k)[-k] - SAME_SCORE
+        shares.append(np.count_nonzero(scores[passages] >= threshold) / k)
+    return float(np.mean(shares))
+
+
+def ndcg_of_documents(
+    found: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    documents: NDArray[np.int64],
+    qrels: Sequence[dict[int, int]],
+) -> float:
+    """Give nDCG@10 of documents, each as good as its best passage found, mean over queries.
+
+    Args:
+        found: ``(n_queries, n)`` numbers, −1 where there is none.
+        scores: of what was found.
+        documents: ``(n_passages,)``, the document of each passage.
+        qrels: for each of these queries, document → grade.
+    """
+    run: dict[str, dict[str, float]] = {}
+    for i, (passages, values) in enumerate(zip(found, scores, strict=True)):
+        best: dict[str, float] = {}
+        for passage, value in zip(passages[passages >= 0], values[passages >= 0], strict=True):
+            document = str(documents[passage])
+            best[document] = max(float(value), best.get(document, -np.inf))
+        run[str(i)] = best
+    judged = {str(i): {str(number): grade for number, grade in own.items()} for i, own in enumerate(qrels)}
+    return measure(judged, run).mean["nDCG@10"]
+
+
+def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
+    """Give the places of the points that no other beats: none costs as little and gains as much, and is better in one.
+
+    They come in order of their cost; of equal points all are kept.
+    """
+    places = sorted(range(len(costs)), key=lambda i: (costs[i], -gains[i]))
+    front: list[int] = []
+    for i in places:
+        if not front or gains[i] > gains[front[-1]] or (costs[i], gains[i]) == (costs[front[-1]], gains[front[-1]]):
+            front.append(i)
+    return front
