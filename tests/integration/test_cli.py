@@ -94,7 +94,7 @@ def test_strict_run_fails_when_a_file_failed(run: Run, docs: Path) -> None:
 
 def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
     result = run("search", "großen Hund", "-c", "pets", "-k", "2", "--json").json
-    assert set(result) == {"query", "collection", "hits", "warnings", "timings_ms"}
+    assert set(result) == {"query", "collection", "hits", "warnings", "timings_ms", "counts"}
     hit = result["hits"][0]  # type: ignore[index]
     assert set(hit) == {
         "rank", "document_id", "passage", "score", "raw_score", "text", "span", "language", "metadata", "highlights",
@@ -108,9 +108,9 @@ def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
 
 
 def test_search_marks_the_words_that_matched(run: Run, indexed: Path) -> None:
-    outcome = run("search", "東京", "-c", "pets", "-k", "1")
+    outcome = run("search", "首都", "-c", "pets", "-k", "1")
     assert "ja/tokyo.md" in outcome.out
-    assert "[東京]" in outcome.out
+    assert "[首都]" in outcome.out
     assert "of 4 passages" in outcome.err
 
 
@@ -152,13 +152,25 @@ def test_status_counts_and_lists_failures(run: Run, docs: Path) -> None:
 def test_status_tells_people_what_is_there_and_what_is_next(run: Run, indexed: Path, tmp_path: Path) -> None:
     shown = run("status", "-c", "pets").out
     assert "4 (0 pending, 0 files failed)" in shown
-    assert "hashing · 32 dimensions · float16" in shown
+    assert "hashing · 32 dimensions · scalar4" in shown
     with Store.open(tmp_path / "home" / "pets", writable=True) as store, store.transaction():
         store.put(Document("late", "not encoded yet"), None)
     assert "1 pending" in run("status", "-c", "pets").out
     assert "warning[pending_documents]" in run("search", "Hund", "-c", "pets").err
     assert run("index", str(indexed), "-c", "pets").status == 0
     assert "late" in run("search", "encoded", "-c", "pets").out
+
+
+def test_every_effort_finds_the_document(run: Run, indexed: Path) -> None:
+    for effort in ("fast", "balanced", "exact"):
+        result = run("search", "großen Hund", "-c", "pets", "-k", "1", "--effort", effort, "--json").json
+        assert result["hits"][0]["document_id"] == "de/hund.txt"  # type: ignore[index]
+        assert result["counts"]["fine"] >= 1  # type: ignore[index]
+
+
+def test_small_collection_needs_no_centroids(run: Run, indexed: Path) -> None:
+    assert "no centroids needed" in run("optimize", "-c", "pets").out
+    assert run("optimize", "-c", "pets", "--json").json["centroids"] == 0
 
 
 def test_several_documents_are_told_apart(run: Run, indexed: Path) -> None:
