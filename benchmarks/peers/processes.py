@@ -130,8 +130,10 @@ def process_environment(threads: int) -> dict[str, str]:
 
 def reason_of(status: int, errors: str, job: Job) -> str:
     """Say in a line why a process ended as it did: the time it had, or the first line of its last error."""
-    if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        return f"stopped after {job.cpu_seconds} CPU seconds on {job.threads} thread(s), or out of memory"
+    if status == -signal.SIGXCPU:
+        return f"stopped after {job.cpu_seconds} CPU seconds on {job.threads} thread(s)"
+    if status == -signal.SIGKILL:
+        return "killed, as when memory runs out"
     lines = [line for line in errors.splitlines() if line.strip() and not line.startswith((" ", "\t", "Traceback"))]
     return lines[-1].strip()[:300] if lines else f"ended with status {status}"
 

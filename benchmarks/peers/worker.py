@@ -67,7 +67,7 @@ def main(job_file: str) -> None:
 
 def build(engine: Engine, job: Job) -> dict[str, Any]:
     """Build the index and say what it cost."""
-    resource.setrlimit(resource.RLIMIT_CPU, (job.cpu_seconds, job.cpu_seconds))
+    resource.setrlimit(resource.RLIMIT_CPU, (job.cpu_seconds, job.cpu_seconds + 10))  # at the second it is killed
     material, folder = _material(Path(job.material)), Path(job.index)
     before = _cpu_seconds()
     engine.build(material, folder, job.threads)
