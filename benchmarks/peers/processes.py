@@ -28,7 +28,8 @@ THREAD_VARIABLES = (
 """Beside the cores that a process is bound to."""
 LANCE_THREADS = {"LANCE_CPU_THREADS": "4"}
 """They share those cores; with fewer, LanceDB 0.40 waits for itself for ever on two cores or one (lancedb#3568)."""
-WALL_SECONDS_PER_CPU_SECOND = 3
+WALL_SECONDS, WALL_SECONDS_PER_CPU_SECOND = 600, 3
+"""After which a process is taken to wait for itself: machines are shared, and to open an index takes time too."""
 FORCED_KERNELS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """Would hold NumPy back to an older processor's kernels."""
 
@@ -143,7 +144,7 @@ def _work(python: Path, job: Job) -> None:
     result.mkdir(parents=True, exist_ok=True)
     (result / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
     command = [str(python), "-m", "benchmarks.peers.worker", str(result / "job.json")]
-    limit = WALL_SECONDS_PER_CPU_SECOND * job.cpu_seconds
+    limit = WALL_SECONDS + WALL_SECONDS_PER_CPU_SECOND * job.cpu_seconds
     try:
         ended = _ended(command, process_environment(job.threads), limit)
     except subprocess.TimeoutExpired as error:
