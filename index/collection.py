@@ -266,6 +266,8 @@ class Collection:
         store = self._writer()
         if not store.pending_characters():
             return IndexingReport()
+        if self._stored_codec() is None and self.encoder.mean is not None:
+            self._freeze(Frame(self.encoder.mean))
         return index_pending(store, self.encoder, self._codec_for, self._codebook(), on_progress)
 
     def delete(self, document_id: str) -> bool:
@@ -355,12 +357,16 @@ class Collection:
             return self._present().codebook
 
     def _codec_for(self, vectors: MultiVectors) -> Codec:
-        """Give the codec; the collection's first vectors decide its frame, which is kept for good."""
+        """Give the codec; where the encoder's mean was never measured, the first vectors decide the frame."""
         if self._stored_codec() is None:
-            store = self._writer()
-            with store.transaction():
-                store.set_note(FRAME, Frame.measured(vectors.vectors).as_json())
+            self._freeze(Frame.measured(vectors.vectors))
         return self._codec_or_fail()
+
+    def _freeze(self, frame: Frame) -> None:
+        """Keep the frame for good: every code of the collection is made in it."""
+        store = self._writer()
+        with store.transaction():
+            store.set_note(FRAME, frame.as_json())
 
     def _stored_codec(self) -> Codec | None:
         if self._made_codec is None:

@@ -133,7 +133,10 @@ class TokenContract:
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """Everything but the weights and the vocabulary: what an exported encoder keeps beside its ONNX file."""
+    """Everything but the weights and the vocabulary: what an exported encoder keeps beside its ONNX file.
+
+    `mean` is that of its token vectors over many texts, which codecs take off; empty where it was never measured.
+    """
 
     name: str
     dim: int
@@ -141,3 +144,4 @@ class EncoderConfig:
     tokens: TokenContract
     markers: tuple[str, ...]
     licence: str = ""
+    mean: tuple[float, ...] = ()

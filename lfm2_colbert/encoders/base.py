@@ -38,6 +38,10 @@ class Encoder(Protocol):
     def max_document_tokens(self) -> int:
         """Tokens of a document's own text that are encoded; the rest is cut (callers report it)."""
 
+    @property
+    def mean(self) -> NDArray[np.float32] | None:
+        """Mean of its token vectors over many texts, ``(dim,)``, for codecs; None where it was never measured."""
+
     def encode_queries(self, texts: Sequence[str]) -> MultiVectors:
         """Encode queries, one item a text, in order."""
 

@@ -32,6 +32,7 @@ class HashingEncoder:
         self.dim = dim
         self.max_query_tokens = max_query_tokens
         self.max_document_tokens = max_document_tokens
+        self.mean = None
         self.name = "hashing"
         self.fingerprint = f"hashing-1/{dim}/{max_query_tokens}/{max_document_tokens}"
 

@@ -33,6 +33,7 @@ class SentenceTransformersEncoder:
         """Wrap a loaded model; width and budgets are measured on it."""
         self._model = model
         self.name, self.fingerprint = name, fingerprint
+        self.mean = None
         self.dim = int(model.get_embedding_dimension())
         self.max_query_tokens = self._budget("query")
         self.max_document_tokens = self._budget("document")

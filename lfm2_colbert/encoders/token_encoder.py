@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lfm2_colbert.config import EncoderConfig
 from lfm2_colbert.encoders.base import Spans
 from lfm2_colbert.encoders.batching import Forward, encode_in_batches
@@ -41,6 +44,11 @@ class TokenEncoder:
     def max_document_tokens(self) -> int:
         """Tokens of a document's own text that are encoded; begin token and marker come on top."""
         return self._config.tokens.document_length - 2
+
+    @property
+    def mean(self) -> NDArray[np.float32] | None:
+        """Mean of its token vectors over many texts; None where it was never measured."""
+        return np.array(self._config.mean, np.float32) if self._config.mean else None
 
     def encode_queries(self, texts: Sequence[str]) -> MultiVectors:
         """Encode queries, one item a text, in order."""
