@@ -2,10 +2,12 @@
 
 `python -m benchmarks.engine SETS` writes ``results/engine.json``. Recall is over passages, at k = 100 asked for; wall
 times carry the load average; `peak_rss_mb` and `memory_bytes_per_token` (growth of the resident set between the loaded
-libraries and the last answer) are of the process that searches. An index that lies in ``data/engine`` is not built
-again: its figures lie beside it.
+libraries and the last answer) are of the process that searches. A peer's index that lies in ``data/engine/indexes`` is
+not built again, its figures lie beside it; remove the folder to measure builds anew. What this repository's own code
+builds always is.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,6 +87,8 @@ def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> 
     common = {"system": name} | facts(truth.data, threads)
     place = truth.folder / "indexes" / digest(truth.folder) / f"{name}-{threads}"
     job = Job(name, "", threads, str(truth.folder), str(place / "index"), str(place / "build"), BUILD_CPU_SECONDS)
+    if not engine.environment.requirements:
+        shutil.rmtree(place, ignore_errors=True)
     try:
         python = interpreter(ROOT, name, engine.environment)
         costs = built(python, job)

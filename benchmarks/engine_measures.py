@@ -17,7 +17,11 @@ SAME_SCORE = 1e-4
 
 def digest(folder: Path) -> str:
     """Name what was encoded into `folder`, so that what was computed from it is not taken for something else."""
-    return hashlib.sha256((folder / "facts.json").read_bytes()).hexdigest()[:12]
+    known = hashlib.sha256()
+    for name in ("passages.npy", "offsets.npy", "queries.npy", "query_offsets.npy", "documents.npy", "facts.json"):
+        with (folder / name).open("rb") as content:
+            known.update(hashlib.file_digest(content, "sha256").digest())
+    return known.hexdigest()[:12]
 
 
 def exact_scores(data: EngineSet, folder: Path) -> NDArray[np.float32]:

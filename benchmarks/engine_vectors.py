@@ -3,11 +3,11 @@
 Encoded once by the bundled encoder into the ignored folder ``data/engine``; every engine is then given the same arrays.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from index.chunking import chunk
 from lfm2_colbert import MultiVectors, load_encoder
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import BUNDLED
-from lfm2_colbert.encoders.onnx import folder_tokenizer, read_encoder_config
+from lfm2_colbert.encoders.onnx import MODEL_FILE, TOKENIZER_FILE, folder_tokenizer, read_encoder_config
 
 SETS = (
     ("mlqa", "es"), ("mlqa", "en"), ("mlqa", "ar"), ("squad-it", "it"), ("jaquad", "ja"), ("germanquad", "de"),
@@ -61,18 +61,20 @@ class Asked:
 
 
 def engine_set(archives: Path, destination: Path, seed: int = 0) -> EngineSet:
-    """Load the set; where it is not there, or another encoder made it, make it (some minutes of encoding).
+    """Load the set; where it is not there, or another model made it, make it (some minutes of encoding).
 
     Args:
         archives: holds the packed evaluation sets.
         destination: an ignored folder.
         seed: chooses the queries.
     """
-    folder, encoder = destination / "engine", load_encoder("nano")
-    recipe = [encoder.fingerprint, [list(pair) for pair in SETS], QUERIES_PER_SET, seed]
-    if _facts(folder).get("recipe") != recipe:
-        _make(folder, encoder, list(_tasks(archives, destination, seed)), recipe)
-    facts = _facts(folder)
+    folder, recipe = destination / "engine", _recipe(seed)
+    made = folder / "recipe.json"
+    if not made.exists() or made.read_text(encoding="utf-8") != recipe:
+        made.unlink(missing_ok=True)
+        _make(folder, list(_tasks(archives, destination, seed)))
+        made.write_text(recipe, encoding="utf-8")  # last: it says that the set is whole
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     return EngineSet(
         MultiVectors(np.load(folder / "passages.npy", mmap_mode="r"), np.load(folder / "offsets.npy")),
         np.load(folder / "documents.npy"),
@@ -83,9 +85,10 @@ def engine_set(archives: Path, destination: Path, seed: int = 0) -> EngineSet:
     )
 
 
-def _facts(folder: Path) -> dict[str, Any]:
-    path = folder / "facts.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def _recipe(seed: int) -> str:
+    """Write down what decides the vectors. (An encoder's fingerprint covers more: how an index is to code them, say.)"""
+    model = hashlib.sha256((BUNDLED / MODEL_FILE).read_bytes() + (BUNDLED / TOKENIZER_FILE).read_bytes())
+    return json.dumps([model.hexdigest(), SETS, QUERIES_PER_SET, seed])
 
 
 def _tasks(archives: Path, destination: Path, seed: int) -> Iterator[Task]:
@@ -94,14 +97,14 @@ def _tasks(archives: Path, destination: Path, seed: int) -> Iterator[Task]:
         yield sample(task, QUERIES_PER_SET, seed)
 
 
-def _make(folder: Path, encoder: Encoder, tasks: list[Task], recipe: list[Any]) -> None:
+def _make(folder: Path, tasks: list[Task]) -> None:
+    encoder = load_encoder("nano")
     texts = [document.text for task in tasks for document in task.documents.values()]
     languages = [task.language for task in tasks for _ in task.documents]
     numbers, cut = _cut(texts, encoder)
     asked = _asked(tasks)
     queries = encoder.encode_queries(asked.texts)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "facts.json").unlink(missing_ok=True)
     passages = MultiVectors.of(list(_encoded(cut, encoder)))
     np.save(folder / "passages.npy", passages.vectors)
     np.save(folder / "offsets.npy", passages.offsets)
@@ -109,8 +112,8 @@ def _make(folder: Path, encoder: Encoder, tasks: list[Task], recipe: list[Any]) 
     np.save(folder / "documents.npy", np.array(numbers, np.int64))
     np.save(folder / "queries.npy", queries.vectors)
     np.save(folder / "query_offsets.npy", queries.offsets)
-    facts = {"recipe": recipe, "languages": languages, "qrels": asked.qrels}
-    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")  # last: it says that the set is whole
+    facts = {"languages": languages, "qrels": asked.qrels}
+    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _asked(tasks: list[Task]) -> Asked:

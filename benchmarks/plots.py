@@ -10,7 +10,9 @@ from typing import Any
 import click
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from benchmarks.command import run
 from benchmarks.engine_measures import pareto_front
@@ -21,7 +23,7 @@ FIGURES = ROOT / "docs" / "figures"
 OWN = "lfm2-colbert"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8c6d31", "#7f7f7f")
 """Told apart by the colour-blind too; the markers differ as well."""
-MARKERS = "osD^vPX*"
+MARKERS = "sD^vPX*<"
 NEAR_BEST = 0.01
 
 
@@ -63,6 +65,7 @@ def recall_against_cost(rows: Sequence[Row]) -> Figure:
         for system in systems(shown):
             _front(axes, system, [row for row in shown if row["system"] == system], key, systems(shown))
         axes.set(xscale="log", xlabel="CPU ms per query, one thread", ylabel=f"{name} against exact fp32 MaxSim")
+        _plain_ticks(axes.xaxis)
         axes.grid(alpha=0.25)
     left.legend(frameon=False, loc="lower right")
     figure.suptitle(f"{smallest:,} passages, {shown[0]['tokens']:,} tokens, k = 100")
@@ -81,7 +84,9 @@ def cost_against_size(rows: Sequence[Row]) -> Figure:
         recalls = ", ".join(f"{row['recall_at_10']:.2f}" for row in chosen)
         axes.plot(sizes, costs, label=f"{system} ({recalls})", **_look(system, systems(shown)))
     axes.set(xscale="log", yscale="log", xlabel="passages", ylabel="CPU ms per query, one thread")
-    axes.grid(alpha=0.25, which="both")
+    _plain_ticks(axes.xaxis)
+    _plain_ticks(axes.yaxis)
+    axes.grid(alpha=0.25)
     axes.legend(frameon=False, title="system (recall@10 at each size)", loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -115,6 +120,13 @@ def _front(axes: Axes, system: str, rows: Sequence[Row], key: str, known: Sequen
     look = _look(system, known)
     axes.plot(costs, recalls, linestyle="none", marker=look["marker"], color=look["color"], alpha=0.35)
     axes.plot([costs[i] for i in front], [recalls[i] for i in front], label=system, **look)
+
+
+def _plain_ticks(axis: Axis) -> None:
+    """Write 1, 2, 5, 10 … on a logarithmic axis, not powers that run into each other."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _look(system: str, known: Sequence[str]) -> dict[str, Any]:
