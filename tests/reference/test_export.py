@@ -139,12 +139,12 @@ def test_the_bundled_encoder_is_an_export_of_its_checkpoint_byte_for_byte(shared
         assert bundled[name] == fresh[name], name
 
 
-def test_the_bundled_mean_is_that_of_its_vectors() -> None:
+def test_the_bundled_mean_is_near_that_of_other_texts() -> None:
     encoder = load_encoder("nano")
-    files = sorted((BUNDLED.parents[2] / "examples" / "documents").rglob("*.txt"))[::9]
-    vectors = encoder.encode_documents([path.read_text(encoding="utf-8") for path in files]).vectors
+    files = sorted((BUNDLED.parents[2] / "examples" / "documents").rglob("*.txt"))[1::9]
+    mean = encoder.encode_documents([path.read_text(encoding="utf-8") for path in files]).vectors.mean(axis=0)
     assert encoder.mean is not None
-    assert float(np.linalg.norm(vectors.mean(axis=0) - encoder.mean)) < 0.1 < float(np.linalg.norm(encoder.mean))
+    assert float(mean @ encoder.mean) > 0.9 * float(np.linalg.norm(mean) * np.linalg.norm(encoder.mean))
 
 
 @pytest.mark.shared
