@@ -86,7 +86,7 @@ def engine_set(archives: Path, destination: Path, seed: int = 0) -> EngineSet:
 
 
 def _recipe(seed: int) -> str:
-    """Write down what decides the vectors. (An encoder's fingerprint covers more: how an index is to code them, say.)"""
+    """Write down what decides the vectors; the encoder's fingerprint covers more, such as how an index codes them."""
     model = hashlib.sha256((BUNDLED / MODEL_FILE).read_bytes() + (BUNDLED / TOKENIZER_FILE).read_bytes())
     return json.dumps([model.hexdigest(), SETS, QUERIES_PER_SET, seed])
 
