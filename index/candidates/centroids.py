@@ -26,7 +26,7 @@ class Centroids:
         self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget, threads: int = 1
     ) -> list[NDArray[np.int64]]:
         """Give the best rows of clustered parts, and all live rows of the others."""
-        if snapshot.codebook is None:
+        if snapshot.codebook is None or not snapshot.parts:
             return [np.flatnonzero(part.live) for part in snapshot.parts]
         products, table, probed = _look_up(query, snapshot.codebook, budget.n_probe)
         n_clustered = sum(int(part.live.sum()) for part in snapshot.parts if part.lists)

@@ -1,18 +1,37 @@
 """The one suite of every candidate generator."""
 
-from pathlib import Path
+import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from index.candidates import CANDIDATES
 from index.candidates.base import CandidateGenerator
+from index.codebook import Codebook, train
 from index.codecs.float16 import Float16
+from index.effort import Budget
+from index.lists import SegmentLists, write_lists
+from index.maxsim import maxsim_scores
 from index.segment import Segment, write_segment
+from index.snapshot import Part, Snapshot
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
-QUERY = np.eye(3, 8, dtype=np.float32)
+DIM = 32
+SIZES = (260, 0, 140)
+EVERYTHING = Budget(n_probe=10_000, n_candidates=10_000, n_coarse=10_000, n_fine=10_000)
+
+
+def clustered_vectors(n_passages: int, rng: np.random.Generator) -> MultiVectors:
+    """Passages about one of thirty topics each, as texts are."""
+    topics = np.random.default_rng(5).standard_normal((30, DIM))
+    items = []
+    for _ in range(n_passages):
+        noise = rng.standard_normal((int(rng.integers(1, 12)), DIM))
+        vectors = topics[rng.integers(30)] + 0.7 * noise
+        items.append((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
+    return MultiVectors.of(items, dim=DIM)
 
 
 @pytest.fixture(params=sorted(CANDIDATES))
@@ -21,19 +40,39 @@ def generator(request: pytest.FixtureRequest) -> CandidateGenerator:
     return made
 
 
-@pytest.fixture
-def segments(tmp_path: Path) -> list[Segment]:
-    random = np.random.default_rng(1)
-    opened = []
-    for number, n_passages in enumerate((6, 0, 4), start=1):
-        items = [random.standard_normal((3, 8)).astype(np.float32) for _ in range(n_passages)]
-        vectors = MultiVectors.of(items, dim=8)
-        opened.append(Segment.open(tmp_path, write_segment(tmp_path, number, Float16(), vectors)))
-    return opened
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    folder, rng = tmp_path_factory.mktemp("segments"), np.random.default_rng(1)
+    vectors = [clustered_vectors(size, rng) for size in SIZES]
+    codebook = Codebook.of(1, train(np.concatenate([v.vectors for v in vectors]), 64, seed=0))
+    parts = []
+    for number, items in enumerate(vectors, start=1):
+        segment = Segment.open(folder, write_segment(folder, number, Float16(), items))
+        codes = codebook.nearest(items.vectors)
+        info = write_lists(folder, number, 1, len(codebook.levels), codes, items.offsets)
+        rows = np.arange(len(items))
+        live = np.ones(len(items), np.bool_)
+        parts.append(Part(segment, rows, rows, live, SegmentLists.open(folder, info)))
+    return Snapshot(1, tuple(parts), codebook)
 
 
-def everything(segments: list[Segment]) -> list[np.ndarray]:
-    return [np.ones(segment.info.n_passages, dtype=bool) for segment in segments]
+def queries() -> list[np.ndarray]:
+    return [item[:6] for item in clustered_vectors(20, np.random.default_rng(2))]
+
+
+def recall(generator: CandidateGenerator, snapshot: Snapshot, budget: Budget, k: int = 10) -> float:
+    shares = []
+    for query in queries():
+        scores = [
+            maxsim_scores(query, MultiVectors(Float16().decode(part.segment.arrays), part.segment.offsets))
+            for part in snapshot.parts
+        ]
+        every = np.concatenate(scores)
+        starts = np.cumsum([0, *(len(own) for own in scores)])
+        found = generator.candidates(query, snapshot, budget)
+        given = {int(start + row) for start, rows in zip(starts, found, strict=False) for row in rows}
+        shares.append(len(given & set(np.argsort(-every)[:k].tolist())) / k)
+    return float(np.mean(shares))
 
 
 def test_generator_is_found_under_its_own_name(generator: CandidateGenerator) -> None:
@@ -41,19 +80,39 @@ def test_generator_is_found_under_its_own_name(generator: CandidateGenerator) ->
     assert lookup(CANDIDATES, generator.name, "candidate generator") is type(generator)
 
 
-def test_all_rows_are_given_when_as_many_are_wanted(generator: CandidateGenerator, segments: list[Segment]) -> None:
-    found = generator.candidates(QUERY, segments, everything(segments), limit=10)
-    assert [rows.tolist() for rows in found] == [list(range(6)), [], list(range(4))]
+def test_all_rows_are_given_when_everything_is_probed(generator: CandidateGenerator, snapshot: Snapshot) -> None:
+    found = generator.candidates(queries()[0], snapshot, EVERYTHING)
+    assert [rows.tolist() for rows in found] == [list(range(size)) for size in SIZES]
     assert {rows.dtype for rows in found} == {np.dtype(np.int64)}
+    assert recall(generator, snapshot, EVERYTHING) == 1
 
 
-def test_dead_rows_are_never_given(generator: CandidateGenerator, segments: list[Segment]) -> None:
-    live = everything(segments)
-    live[0][[1, 4]] = False
-    live[2][:] = False
-    found = generator.candidates(QUERY, segments, live, limit=10)
-    assert [rows.tolist() for rows in found] == [[0, 2, 3, 5], [], []]
+def test_more_effort_finds_no_less(generator: CandidateGenerator, snapshot: Snapshot) -> None:
+    budgets = [Budget(n_probe, 40 * n_probe, 20 * n_probe, 10) for n_probe in (1, 2, 4, 8)]
+    found = [recall(generator, snapshot, budget) for budget in budgets]
+    assert all(later >= earlier - 0.02 for earlier, later in itertools.pairwise(found))
+    assert found[-1] >= 0.95
 
 
-def test_no_segments_give_no_rows(generator: CandidateGenerator) -> None:
-    assert generator.candidates(QUERY, [], [], limit=10) == []
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_any_subset_of_live_rows_is_respected(generator: CandidateGenerator, snapshot: Snapshot, share: float) -> None:
+    rng = np.random.default_rng(3)
+    parts = tuple(replace(part, live=rng.random(len(part.live)) < share) for part in snapshot.parts)
+    found = generator.candidates(queries()[1], replace(snapshot, parts=parts), EVERYTHING)
+    assert [rows.tolist() for rows in found] == [np.flatnonzero(part.live).tolist() for part in parts]
+
+
+def test_parts_that_were_never_clustered_are_given_whole(generator: CandidateGenerator, snapshot: Snapshot) -> None:
+    parts = (replace(snapshot.parts[0], lists=None), *snapshot.parts[1:])
+    found = generator.candidates(queries()[2], replace(snapshot, parts=parts), Budget(2, 16, 8, 4))
+    assert found[0].tolist() == list(range(SIZES[0]))
+
+
+def test_threads_change_nothing(generator: CandidateGenerator, snapshot: Snapshot) -> None:
+    budget = Budget(4, 200, 100, 20)
+    one, two = (generator.candidates(queries()[3], snapshot, budget, threads) for threads in (1, 2))
+    assert [rows.tolist() for rows in one] == [rows.tolist() for rows in two]
+
+
+def test_no_parts_give_no_rows(generator: CandidateGenerator, snapshot: Snapshot) -> None:
+    assert generator.candidates(queries()[0], replace(snapshot, parts=()), EVERYTHING) == []

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,20 +51,27 @@ def test_shared_words_find_the_document_in_any_script(collection: Collection, qu
     assert collection.search(query, k=1).hits[0].document_id == expected
 
 
-def test_ranking_and_scores_equal_maxsim_over_the_same_vectors(collection: Collection) -> None:
-    collection.add(documents())
-    encoder = HashingEncoder()
-    query = encoder.encode_queries(["the big dog 東京 is the Hund"])[0]
+@pytest.mark.parametrize(("codec", "tolerance"), [("float16", 5e-3), ("scalar4", 5e-2)])
+def test_ranking_and_scores_equal_maxsim(tmp_path: Path, codec: str, tolerance: float) -> None:
+    encoder, question = HashingEncoder(), "the big dog 東京 is the Hund"
+    query = encoder.encode_queries([question])[0]
     vectors = encoder.encode_documents(list(TEXTS.values()))
     truth = sorted(
-        ((maxsim(query, vectors[i].astype(np.float16).astype(np.float32)), key) for i, key in enumerate(TEXTS)),
-        key=lambda pair: (-pair[0], pair[1]),
+        ((maxsim(query, vectors[i]), key) for i, key in enumerate(TEXTS)), key=lambda pair: (-pair[0], pair[1])
     )
-    hits = collection.search("the big dog 東京 is the Hund").hits
+    with Collection.open("c", create=True, encoder="hashing", codec=codec, home=tmp_path) as collection:
+        collection.add(documents())
+        hits = collection.search(question).hits
+        assert collection.search(question, effort="exact").hits == hits
     assert [hit.document_id for hit in hits] == [key for _, key in truth]
-    assert [hit.raw_score for hit in hits] == pytest.approx([score for score, _ in truth], abs=1e-4)
+    assert [hit.raw_score for hit in hits] == pytest.approx([score for score, _ in truth], abs=tolerance)
     assert [hit.rank for hit in hits] == list(range(1, len(TEXTS) + 1))
     assert all(hit.score == pytest.approx(min(max(hit.raw_score / len(query), 0), 1)) for hit in hits)
+
+
+def test_unknown_effort_is_named(collection: Collection) -> None:
+    with pytest.raises(UnknownNameError, match="no effort 'balancd'"):
+        collection.search("x", effort="balancd")
 
 
 def test_equal_scores_are_ordered_by_document_id_also_at_the_cut(collection: Collection) -> None:

@@ -1,6 +1,7 @@
 """What is installed is whole, and the base install needs nothing of the extras."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -38,12 +39,39 @@ def test_wheel_holds_every_file_of_the_four_packages_and_no_other(wheel: zipfile
         str(path.relative_to(ROOT))
         for package in packages
         for path in (ROOT / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+        if path.is_file() and not {"__pycache__", "kernels"} & set(path.parts)
+    } | {"index/native/libkernels.so"}
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == ours
     assert {f"{package}/py.typed" for package in packages} <= packed
     assert "lfm2_colbert/bundled/nano/model.onnx" in packed
+
+
+def test_wheel_without_a_compiler_is_pure_python(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "uname", "env"):
+        (tools / name).symlink_to(Path("/bin") / name if (Path("/bin") / name).exists() else Path("/usr/bin") / name)
+    hidden = {key: value for key, value in os.environ.items() if key not in ("CC", "CXX", "PATH")} | {
+        "PATH": str(tools)
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        f"--config-settings=build-dir={tmp_path / 'build'}",
+        "-w",
+        str(tmp_path),
+        ".",
+    ]
+    subprocess.run(command, cwd=ROOT, env=hidden, check=True, capture_output=True)
+    (built,) = tmp_path.glob("*.whl")
+    assert built.name.endswith("py3-none-any.whl")
+    assert "index/native/libkernels.so" not in zipfile.ZipFile(built).namelist()
 
 
 def test_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:

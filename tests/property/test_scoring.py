@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from index import scoring
 from index.codecs.float16 import Float16
 from index.maxsim import maxsim_scores
+from index.native.base import Rows
 from index.segment import Segment, write_segment
 from lfm2_colbert.multivectors import MultiVectors
 
@@ -21,6 +22,10 @@ def write(folder: Path, lengths: list[int], dim: int, seed: int) -> Segment:
     vectors = generator.standard_normal((sum(lengths), dim)).astype(np.float32)
     items = MultiVectors(vectors, np.concatenate([[0], np.cumsum(np.array(lengths, dtype=np.int64))]).astype(np.int64))
     return Segment.open(folder, write_segment(folder, 1, CODEC, items))
+
+
+def score(query: np.ndarray, segment: Segment, rows: np.ndarray) -> np.ndarray:
+    return scoring.score_rows(query, CODEC.decode, segment.arrays, Rows(segment.offsets, rows))
 
 
 def expected(query: np.ndarray, segment: Segment, rows: np.ndarray) -> np.ndarray:
@@ -49,7 +54,7 @@ def test_scores_equal_the_definition_for_any_rows_and_block_size(
     rows = np.array(sorted(data.draw(st.sets(st.integers(0, len(lengths) - 1)))), dtype=np.int64)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(scoring, "BLOCK_TOKENS", block_tokens)
-        scores = scoring.score_segment(query, segment, CODEC, rows)
+        scores = score(query, segment, rows)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, expected(query, segment, rows), atol=1e-4, rtol=0)
 
@@ -57,7 +62,7 @@ def test_scores_equal_the_definition_for_any_rows_and_block_size(
 def test_empty_passages_never_win_wherever_they_stand(tmp_path: Path) -> None:
     segment = write(tmp_path, [0, 0, 3, 0, 2, 0], dim=4, seed=1)
     query = np.ones((2, 4), dtype=np.float32)
-    scores = scoring.score_segment(query, segment, CODEC, np.arange(6))
+    scores = score(query, segment, np.arange(6))
     assert np.isneginf(scores).tolist() == [True, True, False, True, False, True]
 
 
@@ -65,20 +70,18 @@ def test_passage_larger_than_a_block_is_scored_whole(tmp_path: Path) -> None:
     segment = write(tmp_path, [5, scoring.BLOCK_TOKENS + 10, 5], dim=2, seed=2)
     query = np.ones((3, 2), dtype=np.float32)
     rows = np.arange(3)
-    np.testing.assert_allclose(
-        scoring.score_segment(query, segment, CODEC, rows), expected(query, segment, rows), atol=1e-4
-    )
+    np.testing.assert_allclose(score(query, segment, rows), expected(query, segment, rows), atol=1e-4)
 
 
 def test_scores_do_not_depend_on_which_other_rows_are_asked_for(tmp_path: Path) -> None:
     segment = write(tmp_path, [4] * 50, dim=16, seed=3)
     query = np.random.default_rng(4).standard_normal((8, 16)).astype(np.float32)
-    every = scoring.score_segment(query, segment, CODEC, np.arange(50))
+    every = score(query, segment, np.arange(50))
     some = np.array([3, 4, 17, 49])
-    np.testing.assert_allclose(scoring.score_segment(query, segment, CODEC, some), every[some], atol=1e-4)
+    np.testing.assert_allclose(score(query, segment, some), every[some], atol=1e-4)
 
 
 def test_no_rows_give_no_scores(tmp_path: Path) -> None:
     segment = write(tmp_path, [4], dim=16, seed=3)
-    scores = scoring.score_segment(np.ones((1, 16), np.float32), segment, CODEC, np.zeros(0, dtype=np.int64))
+    scores = score(np.ones((1, 16), np.float32), segment, np.zeros(0, dtype=np.int64))
     assert scores.shape == (0,)

@@ -73,11 +73,11 @@ def test_info_describes_the_file(tmp_path: Path, written: SegmentInfo) -> None:
 
 def test_bytes_are_where_the_format_says(tmp_path: Path, written: SegmentInfo) -> None:
     raw = (tmp_path / written.file).read_bytes()
-    assert raw[:12] == b"LFM2SEG\n" + struct.pack("<HH", 1, 0)
+    assert raw[:12] == b"LFM2ARR\n" + struct.pack("<HH", 1, 0)
     assert raw[64 : 64 + 9 * 16 * 2] == sample().vectors.astype("<f2").tobytes()
     offset, length, digest, magic = struct.unpack("<QQQ8s", raw[-32:])
     toc = raw[offset : offset + length]
-    assert (offset + length + 32, xxhash.xxh3_64_intdigest(toc), magic) == (len(raw), digest, b"LFM2SEG\n")
+    assert (offset + length + 32, xxhash.xxh3_64_intdigest(toc), magic) == (len(raw), digest, b"LFM2ARR\n")
     sections = {section["name"]: section for section in json.loads(toc)["sections"]}
     assert sections["offsets"]["offset"] % 64 == 0
     start = sections["offsets"]["offset"]

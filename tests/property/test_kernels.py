@@ -1,0 +1,227 @@
+"""Every compiled variant that runs here against the NumPy kernels, and those against the definition of MaxSim."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.codecs.base import Precision
+from index.codecs.frame import Frame
+from index.codecs.scalar import TABLES, Scalar4
+from index.maxsim import maxsim_scores
+from index.native import kernels
+from index.native.base import (
+    LANES,
+    VALUE_LIMIT,
+    CoarseQuery,
+    FineQuery,
+    Kernels,
+    PostingLists,
+    Rows,
+    TokenCodes,
+)
+from index.native.fallback import NumpyKernels
+from index.native.library import load_library
+from lfm2_colbert.errors import CorruptionError, InvalidArgumentError
+from lfm2_colbert.multivectors import MultiVectors
+
+DEFINITION = NumpyKernels()
+NAMES = ("avx512", "avx2", "neon", "scalar")
+
+
+def variants() -> list[Kernels]:
+    found: list[Kernels] = []
+    for name in NAMES:
+        try:
+            made = load_library(variant=name)
+        except InvalidArgumentError:
+            continue
+        if made:
+            found.append(made)
+    return found
+
+
+VARIANTS = variants()
+needs_compiled = pytest.mark.skipif(not VARIANTS, reason="no kernels were compiled: there was no compiler")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything a kernel can be given, made from a seed."""
+
+    dim: int
+    n_query: int
+    seed: int
+    lengths: tuple[int, ...]
+    scale: float
+
+    @property
+    def rng(self) -> np.random.Generator:
+        return np.random.default_rng(self.seed)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        return np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
+
+    @property
+    def rows(self) -> Rows:
+        chosen = self.rng.integers(0, len(self.lengths), 2 * len(self.lengths))  # repeated, in any order
+        return Rows(self.offsets, chosen.astype(np.int64))
+
+    @property
+    def tokens(self) -> TokenCodes:
+        rng, n = self.rng, int(self.offsets[-1])
+        codes, refinement = (rng.integers(0, 256, (n, self.dim // 2), dtype=np.uint8) for _ in range(2))
+        scales, fine = (np.float16(self.scale) * rng.random(n).astype(np.float16) for _ in range(2))
+        return TokenCodes(codes, scales, -rng.random(n).astype(np.float16), refinement, fine)
+
+    @property
+    def coarse(self) -> CoarseQuery:
+        values = self.rng.integers(-VALUE_LIMIT, VALUE_LIMIT + 1, (self.n_query, self.dim)).astype(np.int8)
+        return CoarseQuery(values, TABLES.levels, 1e-4)
+
+    @property
+    def fine(self) -> FineQuery:
+        values = self.rng.integers(-1000, 1001, (self.n_query, self.dim)).astype(np.int16)
+        return FineQuery(values, TABLES.bases, TABLES.steps, 1e-7)
+
+    @property
+    def centroids(self) -> np.ndarray:
+        return self.rng.integers(1, 128, (45, self.dim), dtype=np.uint8)
+
+
+cases = st.builds(
+    Case,
+    dim=st.sampled_from([16, 32, 48, 96, 128, 144, 256]),
+    n_query=st.integers(1, 70),
+    seed=st.integers(0, 2**31),
+    lengths=st.lists(st.sampled_from([0, 1, 2, 3, 4, 5, 7, 8, 9, 33, 1500]), min_size=1, max_size=9).map(tuple),
+    scale=st.sampled_from([0.0, 1e-3, 0.1, 100.0]),
+)
+
+
+@needs_compiled
+@settings(max_examples=60)
+@given(case=cases)
+def test_maxsim_equals_the_numpy_kernels(case: Case) -> None:
+    coarse = DEFINITION.maxsim_coarse(case.coarse, case.tokens, case.rows)
+    fine = DEFINITION.maxsim_fine(case.fine, case.tokens, case.rows)
+    for compiled in VARIANTS:
+        for expected, found in (
+            (coarse, compiled.maxsim_coarse(case.coarse, case.tokens, case.rows)),
+            (fine, compiled.maxsim_fine(case.fine, case.tokens, case.rows)),
+        ):
+            np.testing.assert_array_equal(np.isneginf(found), np.isneginf(expected))
+            real = np.isfinite(expected)
+            largest = max(1.0, float(np.abs(expected[real]).max(initial=0)))
+            assert np.abs(found[real] - expected[real]).max(initial=0) <= 5e-6 * largest
+
+
+@needs_compiled
+@settings(max_examples=60)
+@given(case=cases, n_probe=st.integers(1, 60), limit=st.integers(1, 12))
+def test_integer_kernels_equal_the_numpy_kernels_bit_for_bit(case: Case, n_probe: int, limit: int) -> None:
+    rng, n_rows = case.rng, len(case.lengths)
+    codes = rng.integers(0, 45, int(case.offsets[-1])).astype(np.uint32)
+    own = [np.unique(rng.integers(0, n_rows, 4)).astype(np.uint32) for _ in range(45)]
+    lists = PostingLists(np.cumsum([0, *map(len, own)]).astype(np.int64), np.concatenate(own))
+    live = rng.random(n_rows) < 0.7
+    values = case.coarse.values
+    products = DEFINITION.centroid_products(values, case.centroids)
+    table = DEFINITION.quantise_table(products, -3000, 20_000)
+    probed = DEFINITION.top_centroids(products, len(values), n_probe)
+    for compiled in VARIANTS:
+        np.testing.assert_array_equal(compiled.centroid_products(values, case.centroids), products)
+        np.testing.assert_array_equal(compiled.quantise_table(products, -3000, 20_000), table)
+        np.testing.assert_array_equal(compiled.top_centroids(products, len(values), n_probe), probed)
+        np.testing.assert_array_equal(
+            compiled.interact(table, codes, case.rows), DEFINITION.interact(table, codes, case.rows)
+        )
+        np.testing.assert_array_equal(
+            compiled.nearest_centroids(values, case.centroids), DEFINITION.nearest_centroids(values, case.centroids)
+        )
+        np.testing.assert_array_equal(
+            compiled.collect(probed, products, lists, live, limit),
+            DEFINITION.collect(probed, products, lists, live, limit),
+        )
+
+
+@needs_compiled
+@settings(max_examples=40)
+@given(dim=st.sampled_from([16, 48, 128]), n=st.integers(0, 40), seed=st.integers(0, 2**31), spread=st.floats(0.1, 9))
+def test_coding_equals_the_numpy_kernels(dim: int, n: int, seed: int, spread: float) -> None:
+    values = (spread * np.random.default_rng(seed).standard_normal((n, dim))).astype(np.float32)
+    expected = DEFINITION.code_tokens(values, TABLES)
+    for compiled in VARIANTS:
+        found = compiled.code_tokens(values, TABLES)
+        np.testing.assert_array_equal(found.codes, expected.codes)
+        np.testing.assert_array_equal(found.refinement, expected.refinement)
+        np.testing.assert_allclose(found.coarse_products, expected.coarse_products, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(found.fine_products, expected.fine_products, rtol=1e-4, atol=1e-3)
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**31),
+    dim=st.sampled_from([16, 48, 128]),
+    lengths=st.lists(st.integers(0, 30), min_size=1, max_size=12),
+    sign=st.sampled_from([1.0, -1.0]),
+)
+def test_scores_over_all_bits_equal_maxsim_of_the_decoded_vectors(
+    seed: int, dim: int, lengths: list[int], sign: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    direction = rng.standard_normal(dim)
+    vectors = (direction + 0.5 * rng.standard_normal((sum(lengths), dim))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    query = (sign * direction + 0.5 * rng.standard_normal((5, dim))).astype(
+        np.float32
+    )  # with −1 all cosines are negative
+    query /= np.linalg.norm(query, axis=1, keepdims=True)
+    codec = Scalar4(Frame((0.1 * direction / np.linalg.norm(direction)).astype(np.float32)))
+    offsets = np.cumsum([0, *lengths]).astype(np.int64)
+    arrays = codec.encode(vectors)
+    scores = codec.scores(codec.question(query), arrays, Rows(offsets, np.arange(len(lengths))), Precision.FULL)
+    expected = maxsim_scores(query, MultiVectors(codec.decode(arrays), offsets))
+    np.testing.assert_array_equal(np.isneginf(scores), np.isneginf(expected))
+    real = np.isfinite(expected)
+    # The exact product with the mean replaces that of the decoded vector: the two differ by the code's error.
+    np.testing.assert_allclose(scores[real], expected[real], atol=0.02 * len(query))
+
+
+def test_threads_do_not_change_scores() -> None:
+    case = Case(128, 13, 7, tuple(int(n) for n in np.random.default_rng(1).integers(0, 40, 400)), 0.1)
+    one, two = Rows(case.offsets, np.arange(400)), Rows(case.offsets, np.arange(400), threads=2)
+    chosen = kernels()
+    np.testing.assert_array_equal(
+        chosen.maxsim_coarse(case.coarse, case.tokens, one), chosen.maxsim_coarse(case.coarse, case.tokens, two)
+    )
+
+
+@pytest.mark.parametrize("chosen", [DEFINITION, *VARIANTS], ids=lambda each: each.variant)
+def test_damaged_files_are_refused_before_memory_is_read(chosen: Kernels) -> None:
+    case = Case(32, 3, 1, (4, 4), 0.1)
+    beyond = Rows(np.array([0, 4, 9000]), np.array([1]))
+    table = np.zeros((5, LANES), np.uint8)
+    if chosen is not DEFINITION:  # NumPy refuses by itself
+        with pytest.raises(CorruptionError):
+            chosen.maxsim_coarse(case.coarse, case.tokens, beyond)
+    with pytest.raises(CorruptionError):
+        chosen.interact(table, np.full(8, 5, np.uint32), case.rows)
+    products = chosen.centroid_products(case.coarse.values, case.centroids)
+    lists = PostingLists(np.concatenate([[0], np.full(45, 1)]).astype(np.int64), np.array([77], np.uint32))
+    with pytest.raises(CorruptionError):
+        chosen.collect(chosen.top_centroids(products, 3, 45), products, lists, np.ones(2, np.bool_), 2)
+
+
+def test_variant_can_be_forced_and_an_unknown_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LFM2_COLBERT_KERNELS", "numpy")
+    assert kernels().variant == "numpy"
+    if VARIANTS:
+        monkeypatch.setenv("LFM2_COLBERT_KERNELS", "scalar")
+        assert kernels().variant == "scalar"
+        monkeypatch.setenv("LFM2_COLBERT_KERNELS", "avx1024")
+        with pytest.raises(InvalidArgumentError, match="avx1024"):
+            kernels()
