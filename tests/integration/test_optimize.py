@@ -1,0 +1,199 @@
+"""Merging and clustering change how fast documents are found, never which there are or what exact search says of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import Collection, Document, maintenance, search
+from index.codebook import Codebook, train
+from index.home import collection_folder
+from index.lists import SegmentLists, write_lists
+from index.maxsim import maxsim_scores
+from index.snapshot import load_snapshot
+from index.store import Store
+from lfm2_colbert.encoders.hashing import HashingEncoder
+from lfm2_colbert.errors import CorruptionError
+from lfm2_colbert.multivectors import MultiVectors
+
+DIM = 32
+N_PASSAGES = 1500
+
+
+def topical(n: int, seed: int) -> MultiVectors:
+    """Passages about one of sixty topics each."""
+    rng, topics = np.random.default_rng(seed), np.random.default_rng(0).standard_normal((60, DIM))
+    items = []
+    for _ in range(n):
+        vectors = topics[rng.integers(60)] + 0.8 * rng.standard_normal((int(rng.integers(2, 14)), DIM))
+        items.append((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
+    return MultiVectors.of(items)
+
+
+def documents(numbers: range) -> list[Document]:
+    return [Document(f"{number:05}", f"passage {number}") for number in numbers]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "CLUSTERED_TOKENS", 2000)
+    monkeypatch.setattr(search, "EXHAUSTIVE_TOKENS", 2000)
+
+
+@pytest.fixture
+def collection(tmp_path: Path, small: None) -> Iterator[Collection]:
+    vectors = topical(N_PASSAGES, seed=1)
+    with Collection.open("c", create=True, encoder=HashingEncoder(dim=DIM), home=tmp_path) as opened:
+        for start in range(0, N_PASSAGES, 300):
+            part = vectors.take(range(start, start + 300))
+            opened.add(documents(range(start, start + 300)), vectors=part)
+        yield opened
+
+
+def exact(collection: Collection) -> list[list[tuple[str, float]]]:
+    return [collection.search_vectors(query, k=10, effort="exact") for query in topical(20, seed=2)]
+
+
+def segments(collection: Collection) -> list[int]:
+    return [info.number for info in collection._store.segments()]
+
+
+def test_exact_results_and_documents_are_the_same_after_optimize(collection: Collection) -> None:
+    for number in range(0, N_PASSAGES, 7):
+        collection.delete(f"{number:05}")
+    before, counts = exact(collection), collection.counts()
+    report = collection.optimize()
+    assert report.segments_after == len(segments(collection)) == 1
+    after = exact(collection)
+    assert [[name for name, _ in hits] for hits in after] == [[name for name, _ in hits] for hits in before]
+    np.testing.assert_allclose([s for h in after for _, s in h], [s for h in before for _, s in h], atol=1e-5)
+    assert (collection.counts().documents, collection.counts().passages) == (counts.documents, counts.passages)
+    (info,) = collection._store.segments()
+    assert info.n_passages == counts.passages
+
+
+def test_exact_search_is_maxsim_over_what_is_stored(collection: Collection) -> None:
+    collection.optimize()
+    with collection._store.snapshot():
+        (part,) = load_snapshot(collection._store, collection._store.segments_folder).parts
+    decoded = MultiVectors(collection._codec_or_fail().decode(part.segment.arrays), part.segment.offsets)
+    for query, hits in zip(topical(20, seed=2), exact(collection), strict=True):
+        scores = maxsim_scores(query, decoded)
+        assert hits[0][1] == pytest.approx(float(scores.max()), abs=0.05)
+
+
+@pytest.mark.parametrize(("effort", "least"), [("fast", 0.85), ("balanced", 0.95)])
+def test_presets_find_what_exact_search_finds(collection: Collection, effort: str, least: float) -> None:
+    collection.optimize()
+    shares = []
+    for query, truth in zip(topical(20, seed=2), exact(collection), strict=True):
+        found = {name for name, _ in collection.search_vectors(query, k=10, effort=effort)}
+        shares.append(len(found & {name for name, _ in truth}) / 10)
+        assert collection.search_vectors(query, k=10, effort=effort) == collection.search_vectors(
+            query, k=10, effort=effort
+        )
+    assert np.mean(shares) >= least
+
+
+def test_adding_clusters_by_itself_and_keeps_the_measured_recall(collection: Collection) -> None:
+    note = collection._store.note(maintenance.RECALL)
+    assert note is not None
+    assert note["recall_at_10"] >= 0.9
+    assert collection._store.codebook() is not None
+
+
+def test_new_passages_are_found_at_once_and_clustered_by_the_codebook_there_is(collection: Collection) -> None:
+    collection.optimize()
+    vectors = topical(50, seed=3)
+    collection.add(documents(range(5000, 5050)), vectors=vectors)
+    assert len(collection._store.lists()) == len(segments(collection)) == 2
+    assert collection.search_vectors(vectors[7], k=1)[0][0] == "05007"
+
+
+def test_reader_goes_on_while_segments_are_merged(collection: Collection, tmp_path: Path) -> None:
+    with Collection.open("c", home=tmp_path) as reader:
+        query = topical(1, seed=4)[0]
+        before = reader.search_vectors(query, k=5, effort="exact")
+        collection.optimize()
+        after = reader.search_vectors(query, k=5, effort="exact")
+    assert [name for name, _ in before] == [name for name, _ in after]
+
+
+def test_replaced_files_go_when_the_next_writer_comes(collection: Collection, tmp_path: Path) -> None:
+    collection.optimize()
+    collection.close()
+    folder = collection_folder(tmp_path, "c")
+    with Store.open(folder, writable=True) as store:
+        expected = {info.file for info in store.segments()} | {info.file.file for info in store.lists()}
+        codebook = store.codebook()
+        assert codebook is not None
+        assert {path.name for path in store.segments_folder.iterdir()} == expected | {codebook.file.file}
+
+
+@pytest.mark.parametrize("suffix", [".book", ".lists"])
+def test_damage_in_what_clustering_wrote_is_found(collection: Collection, tmp_path: Path, suffix: str) -> None:
+    collection.optimize()
+    collection.close()
+    (path,) = [p for p in (collection_folder(tmp_path, "c") / "segs").iterdir() if p.name.endswith(suffix)][-1:]
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 255
+    path.chmod(0o644)
+    path.write_bytes(content)
+    with Collection.open("c", home=tmp_path) as opened, pytest.raises(CorruptionError, match=path.name):
+        opened.search_vectors(topical(1, seed=4)[0])
+
+
+def test_training_is_a_function_of_its_seed() -> None:
+    sample = np.concatenate(list(topical(300, seed=5)))
+    np.testing.assert_array_equal(train(sample, 40, seed=1), train(sample, 40, seed=1))
+    assert not np.array_equal(train(sample, 40, seed=1), train(sample, 40, seed=2))
+    np.testing.assert_allclose(np.linalg.norm(train(sample, 40, seed=1), axis=1), 1, atol=1e-5)
+
+
+def test_lists_name_each_passage_of_a_centroid_once(tmp_path: Path) -> None:
+    codes = np.array([2, 2, 0, 1, 2, 0], np.uint32)
+    offsets = np.array([0, 3, 3, 6])
+    lists = SegmentLists.open(tmp_path, write_lists(tmp_path, 4, 1, 4, codes, offsets))
+    of = [
+        lists.postings.rows[a:b].tolist()
+        for a, b in zip(lists.postings.offsets, lists.postings.offsets[1:], strict=False)
+    ]
+    assert of == [[0, 2], [2], [0, 2], []]
+
+
+def test_nearest_centroid_has_the_largest_product() -> None:
+    rng = np.random.default_rng(6)
+    centroids = rng.standard_normal((50, DIM)).astype(np.float32)
+    centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
+    vectors = rng.standard_normal((500, DIM)).astype(np.float32)
+    products = vectors @ centroids.T
+    nearest = Codebook.of(1, centroids).nearest(vectors)
+    gap = products.max(axis=1) - products[np.arange(500), nearest]
+    assert gap.max() < 0.1  # seven bits a value: only near ties may go the other way
+    assert np.mean(nearest == products.argmax(axis=1)) > 0.95
+
+
+def test_kill_during_optimize_leaves_the_old_or_the_new_state(collection: Collection, tmp_path: Path) -> None:
+    truth = [[name for name, _ in hits] for hits in exact(collection)]
+    collection.close()
+    program = (
+        "import sys\nfrom index import Collection, maintenance\nmaintenance.CLUSTERED_TOKENS = 2000\n"
+        "with Collection.open('c', home=sys.argv[1]) as c:\n    print('ready', flush=True)\n"
+        "    while True: c.optimize()\n"
+    )
+    for seed in range(6):
+        with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(np.random.default_rng(seed).uniform(0.01, 0.6))
+            os.kill(child.pid, signal.SIGKILL)
+        with Collection.open("c", home=tmp_path) as opened:
+            assert [[name for name, _ in hits] for hits in exact(opened)] == truth
+            opened.add([Document("extra", f"written after kill {seed}")])
+            opened.delete("extra")
