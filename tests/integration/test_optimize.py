@@ -1,5 +1,6 @@
-"""Merging and clustering change how fast documents are found, never which there are or what exact search says of them."""
+"""Merging and clustering change how fast documents are found, never which there are or what exact search says."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -93,11 +94,9 @@ def test_presets_find_what_exact_search_finds(collection: Collection, effort: st
     collection.optimize()
     shares = []
     for query, truth in zip(topical(20, seed=2), exact(collection), strict=True):
-        found = {name for name, _ in collection.search_vectors(query, k=10, effort=effort)}
-        shares.append(len(found & {name for name, _ in truth}) / 10)
-        assert collection.search_vectors(query, k=10, effort=effort) == collection.search_vectors(
-            query, k=10, effort=effort
-        )
+        found, again = (collection.search_vectors(query, k=10, effort=effort) for _ in range(2))
+        shares.append(len({name for name, _ in found} & {name for name, _ in truth}) / 10)
+        assert found == again
     assert np.mean(shares) >= least
 
 
@@ -140,7 +139,7 @@ def test_replaced_files_go_when_the_next_writer_comes(collection: Collection, tm
 def test_damage_in_what_clustering_wrote_is_found(collection: Collection, tmp_path: Path, suffix: str) -> None:
     collection.optimize()
     collection.close()
-    (path,) = [p for p in (collection_folder(tmp_path, "c") / "segs").iterdir() if p.name.endswith(suffix)][-1:]
+    path = max((collection_folder(tmp_path, "c") / "segs").glob(f"*{suffix}"))
     content = bytearray(path.read_bytes())
     content[-40] ^= 255
     path.chmod(0o644)
@@ -160,10 +159,8 @@ def test_lists_name_each_passage_of_a_centroid_once(tmp_path: Path) -> None:
     codes = np.array([2, 2, 0, 1, 2, 0], np.uint32)
     offsets = np.array([0, 3, 3, 6])
     lists = SegmentLists.open(tmp_path, write_lists(tmp_path, 4, 1, 4, codes, offsets))
-    of = [
-        lists.postings.rows[a:b].tolist()
-        for a, b in zip(lists.postings.offsets, lists.postings.offsets[1:], strict=False)
-    ]
+    bounds = itertools.pairwise(lists.postings.offsets)
+    of = [lists.postings.rows[first:last].tolist() for first, last in bounds]
     assert of == [[0, 2], [2], [0, 2], []]
 
 
