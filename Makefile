@@ -40,4 +40,6 @@ test-all: $(DEV)  ## the long programmes too
 bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made of them
 	$(RUN) benchmarks.quality ../shared/data/eval --checkpoint ../shared/bootstrap/checkpoint
 	$(RUN) benchmarks.encoder ../shared/bootstrap/checkpoint
+	$(RUN) benchmarks.kernels
+	$(RUN) benchmarks.engine ../shared/data/eval
 	$(RUN) benchmarks.tables

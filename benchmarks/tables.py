@@ -118,7 +118,56 @@ def encoder(results: Results) -> str:
     )
 
 
-TABLES: Mapping[str, Callable[[Results], str]] = {"quality": quality, "encoder": encoder}
+def kernels(results: Results) -> str:
+    """One row a kernel and query length: nanoseconds a token of each variant."""
+    names = [
+        name
+        for name in ("avx512", "avx2", "neon", "scalar", "numpy")
+        if any(r["variant"] == name for r in results.rows)
+    ]
+    cells: dict[tuple[str, int], dict[str, float]] = {}
+    for row in results.rows:
+        cells.setdefault((row["kernel"], row["query_tokens"]), {})[row["variant"]] = row["ns_per_token"]
+    lines = [[kernel, str(n), *(f"{own[name]:,.1f}" for name in names)] for (kernel, n), own in sorted(cells.items())]
+    return markdown(["kernel, ns a token", "query tokens", *names], lines)
+
+
+def engine(results: Results) -> str:
+    """One row an engine and setting, cheapest first; what could not be run at the end, with the reason."""
+    head = [
+        "system",
+        "setting",
+        "threads",
+        "CPU ms a query",
+        "recall@10",
+        "recall@100",
+        "nDCG@10",
+        "of exact",
+        "tokens a CPU s",
+        "bytes a token",
+    ]
+    ran = sorted((r for r in results.rows if "not_run" not in r), key=lambda r: (r["threads"], r["cpu_ms_per_query"]))
+    lines = [
+        [
+            row["system"], row["setting"], str(row["threads"]), f"{row['cpu_ms_per_query']:,.1f}",
+            f"{row['recall_at_10']:.3f}", f"{row['recall_at_100']:.3f}", f"{row['ndcg_at_10']:.3f}",
+            f"{row['ndcg_at_10_exact']:.3f}", f"{row['build_tokens_per_cpu_s']:,.0f}",
+            f"{row['disk_bytes_per_token']:,.0f}",
+        ]
+        for row in ran
+    ]  # fmt: skip
+    lines += [
+        [r["system"], f"not run: {r['not_run']}", *[""] * (len(head) - 2)] for r in results.rows if "not_run" in r
+    ]
+    return markdown(head, lines)
+
+
+TABLES: Mapping[str, Callable[[Results], str]] = {
+    "quality": quality,
+    "encoder": encoder,
+    "kernels": kernels,
+    "engine": engine,
+}
 
 
 def origin(results: Results) -> str:
