@@ -30,7 +30,13 @@ from index.store import Store
 from index.types import Document, Failure, Hit, Match, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
-from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ModelMismatchError, UnknownNameError
+from lfm2_colbert.errors import (
+    CorruptionError,
+    InvalidArgumentError,
+    ModelMismatchError,
+    NonFiniteVectorError,
+    UnknownNameError,
+)
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
@@ -302,10 +308,7 @@ class Collection:
         """
         if not query.strip():
             raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
-        if not 1 <= k <= MAX_HITS:
-            raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
-        if effort not in set(Effort):
-            raise UnknownNameError.of("effort", effort, Effort)
+        _require_request(k, effort)
         encoder = self.encoder  # loaded before the clock starts
         started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
@@ -323,9 +326,18 @@ class Collection:
     def search_vectors(
         self, query: NDArray[np.float32], *, k: int = 10, effort: str = Effort.BALANCED
     ) -> list[tuple[str, float]]:
-        """Find documents by query vectors ``(n_q, dim)`` that were made elsewhere: ids and MaxSim, best first."""
+        """Find documents by query vectors ``(n_q, dim)`` that were made elsewhere: ids and MaxSim, best first.
+
+        Raises:
+            InvalidArgumentError: the query has no vectors or another width, or `k` is out of range.
+            NonFiniteVectorError: a value is NaN or infinite.
+            UnknownNameError: there is no such effort.
+        """
+        _require_request(k, effort)
+        vectors = np.asarray(query, np.float32)
+        _require_query(vectors, self._store.settings.dim)
         with self._store.snapshot():
-            found, _ = self._search(np.asarray(query, np.float32), Effort(effort), k)
+            found, _ = self._search(vectors, Effort(effort), k)
         return [(hit.document_id, hit.score) for hit in found]
 
     def _search(self, query: NDArray[np.float32], effort: Effort, k: int) -> tuple[list[Scored], Trace]:
@@ -406,6 +418,25 @@ class Collection:
             truncated=encoded.truncated,
             notices=tuple(intake.notices),
             seconds=time.perf_counter() - started,
+        )
+
+
+def _require_request(k: int, effort: str) -> None:
+    if not 1 <= k <= MAX_HITS:
+        raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
+    if effort not in set(Effort):
+        raise UnknownNameError.of("effort", effort, Effort)
+
+
+def _require_query(vectors: NDArray[np.float32], dim: int) -> None:
+    if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != dim:
+        raise InvalidArgumentError(
+            f"a query is one or more vectors of {dim} dimensions, not an array of shape {vectors.shape}",
+            help="encode it with the collection's encoder",
+        )
+    if not np.isfinite(vectors).all():
+        raise NonFiniteVectorError(
+            "the query has a value that is not finite", help="check the encoder's output for NaN"
         )
 
 

@@ -45,6 +45,8 @@ class SegmentLists:
             raise damage(file.path, 0, f"it lacks the array {error}") from None
         if [array.dtype.str for array in (codes, offsets, rows)] != ["<u4", "<i8", "<u4"]:
             raise damage(file.path, 0, "its arrays have other types than lists have")
+        if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(rows) or (np.diff(offsets) < 0).any():
+            raise damage(file.path, 0, "its lists do not follow one another")
         return cls(info, codes, PostingLists(offsets, rows))
 
 

@@ -170,7 +170,11 @@ def _measure_recall(store: Store, codec: Codec, rng: np.random.Generator) -> flo
 
 def _queries(snapshot: Snapshot, codec: Codec, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
     """Stretches of tokens out of random passages, as a person quotes half-remembered words."""
-    places = [(part, int(row)) for part in snapshot.parts for row in np.flatnonzero(part.live)]
+    places = [
+        (part, int(row))
+        for part in snapshot.parts
+        for row in np.flatnonzero(part.live & (np.diff(part.segment.offsets) > 0))
+    ]
     for choice in rng.choice(len(places), min(N_RECALL_QUERIES, len(places)), replace=False):
         part, row = places[int(choice)]
         first, last = (int(x) for x in part.segment.offsets[row : row + 2])

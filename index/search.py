@@ -64,7 +64,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pool:
-    """Passages under consideration: place of their part, their row in it, their score."""
+    """Passages under consideration: place of their part, their row in it, their score. None is without vectors."""
 
     part: NDArray[np.int64]
     row: NDArray[np.int64]
@@ -133,7 +133,9 @@ def _score(question: Any, view: View, rows: list[NDArray[np.int64]], precision: 
         for part, own in zip(view.snapshot.parts, rows, strict=True)
     ]
     place = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
-    return _Pool(place, _joined(rows, np.int64), _joined(scores, np.float32))
+    score = _joined(scores, np.float32)
+    comparable = score > -np.inf  # a passage without vectors matches nothing
+    return _Pool(place[comparable], _joined(rows, np.int64)[comparable], score[comparable])
 
 
 def _by_part(pool: _Pool, n_parts: int) -> list[NDArray[np.int64]]:

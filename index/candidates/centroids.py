@@ -49,7 +49,10 @@ def _look_up(
     """Compare the query with all centroids: products, the same in 8 bits, and the nearest of each token."""
     step = float(np.abs(query).max()) / VALUE_LIMIT or 1.0
     products = kernels().centroid_products(np.rint(query / np.float32(step)).astype(np.int8), codebook.levels)
-    floor = round(TABLE_FLOOR / (step * codebook.step))
+    longest = float(
+        np.linalg.norm(query / np.float32(step), axis=1).max()
+    )  # a cosine, however long the query's vectors
+    floor = round(TABLE_FLOOR * longest / codebook.step)
     table = kernels().quantise_table(products, floor, max(int(products.max()), floor + 1))
     table[:, len(query) :] = 0
     return products, table, kernels().top_centroids(products, len(query), n_probe)

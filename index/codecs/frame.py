@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lfm2_colbert.errors import NonFiniteVectorError
+
 SAMPLE_TOKENS = 20_000
 
 
@@ -29,8 +31,16 @@ class Frame:
 
     @classmethod
     def measured(cls, vectors: NDArray[np.floating[Any]], seed: int = 0) -> "Frame":
-        """Take the mean of the first `SAMPLE_TOKENS` vectors, ``(n_tokens, dim)``."""
-        return cls(vectors[:SAMPLE_TOKENS].mean(axis=0, dtype=np.float64).astype(np.float32), seed)
+        """Take the mean of the first `SAMPLE_TOKENS` vectors, ``(n_tokens, dim)``; of none it is zero.
+
+        Raises:
+            NonFiniteVectorError: a value among them is NaN or infinite; a frame is for good, and must not become so.
+        """
+        sample = vectors[:SAMPLE_TOKENS]
+        if not np.isfinite(sample).all():
+            raise NonFiniteVectorError("a token vector is not finite", help="check the encoder's output for NaN")
+        mean = sample.sum(axis=0, dtype=np.float64) / max(len(sample), 1)
+        return cls(mean.astype(np.float32), seed)
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> "Frame":

@@ -29,6 +29,10 @@ OUTERMOST = 4.2
 LEVEL_UNIT = POSITIVE_LEVELS[-1] / VALUE_LIMIT
 FINE_UNIT = 1 / 2048
 CELLS = 16
+MAX_DIM = 4096
+"""What the kernels have room for."""
+MAX_LENGTH = 255
+"""Of a vector: its product with a mean of that length still fits a half."""
 
 
 def _tables() -> CodingTables:
@@ -59,7 +63,7 @@ class ScalarQuestion:
 
 
 class Scalar4:
-    """4 bits and a refinement of 4 bits a dimension; dim must be divisible by 16."""
+    """4 bits and a refinement of 4 bits a dimension; dim must be divisible by 16 and at most `MAX_DIM`."""
 
     name = "scalar4"
 
@@ -67,11 +71,11 @@ class Scalar4:
         """Code in this frame.
 
         Raises:
-            InvalidArgumentError: its width is not divisible by 16.
+            InvalidArgumentError: its width is not divisible by 16, or too large.
         """
-        if len(frame.mean) % 16:
+        if len(frame.mean) % 16 or not 0 < len(frame.mean) <= MAX_DIM:
             raise InvalidArgumentError(
-                f"scalar4 needs a width divisible by 16, not {len(frame.mean)}", help="use float16"
+                f"scalar4 needs a width divisible by 16, at most {MAX_DIM}, not {len(frame.mean)}", help="use float16"
             )
         self._mean, self._rotation = frame.mean, frame.rotation()
 
@@ -79,11 +83,9 @@ class Scalar4:
         """Code ``(n, dim)`` vectors.
 
         Raises:
-            NonFiniteVectorError: a value is NaN or infinite.
+            NonFiniteVectorError: a value is NaN or infinite, or a vector's length beyond half precision.
         """
-        if not np.isfinite(vectors).all():
-            row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-            raise NonFiniteVectorError(f"token vector {row} is not finite", help="check the encoder's output for NaN")
+        _require_codable(vectors)
         dim = len(self._mean)
         rotated = (vectors - self._mean) @ self._rotation.T  # (n, dim)
         norms = np.linalg.norm(rotated, axis=1, keepdims=True)
@@ -108,12 +110,13 @@ class Scalar4:
 
     def question(self, query: NDArray[np.float32]) -> ScalarQuestion:
         """Bring a query ``(n_q, dim)`` into the frame."""
-        rotated = (query - self._mean) @ self._rotation.T
+        # Not by BLAS: its threads would spin for milliseconds after a product of microseconds.
+        rotated = np.einsum("qd,ed->qe", query - self._mean, self._rotation)
         largest = float(np.abs(rotated).max()) or 1.0
         coarse_step, fine_step = largest / VALUE_LIMIT, largest / _fine_limit(len(self._mean))
         coarse = np.rint(rotated / coarse_step).astype(np.int8)
         fine = np.rint(rotated / fine_step).astype(np.int16)
-        constant = float((query @ self._mean).sum() - len(query) * (self._mean @ self._mean))
+        constant = float(query.sum(axis=0) @ self._mean) - len(query) * float(self._mean @ self._mean)
         return ScalarQuestion(
             CoarseQuery(coarse, TABLES.levels, coarse_step * LEVEL_UNIT),
             FineQuery(fine, TABLES.bases, TABLES.steps, fine_step * FINE_UNIT),
@@ -131,6 +134,17 @@ class Scalar4:
             scores = kernels().maxsim_fine(question.fine, tokens, rows)
         shifted: NDArray[np.float32] = scores + np.float32(question.constant)
         return shifted
+
+
+def _require_codable(vectors: NDArray[np.float32]) -> None:
+    """Refuse NaN, and what the halves of scales and means could not hold; encoders give lengths near 1."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        codable = np.linalg.norm(vectors, axis=1) <= MAX_LENGTH  # NaN is not
+    if not codable.all():
+        row = int(np.flatnonzero(~codable)[0])
+        raise NonFiniteVectorError(
+            f"token vector {row} is not finite, or longer than {MAX_LENGTH}", help="check the encoder's output for NaN"
+        )
 
 
 def _fine_limit(dim: int) -> int:

@@ -22,9 +22,10 @@ from index.native.base import (
     Rows,
     TokenCodes,
 )
-from lfm2_colbert.errors import CorruptionError, InvalidArgumentError
+from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ReadFailedError
 
 LIBRARY = Path(__file__).parent / "libkernels.so"
+FORCED = "unset LFM2_COLBERT_KERNELS, or set it to numpy"
 
 _POINTER, _SIZE, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 
@@ -70,7 +71,7 @@ class _Probe(ctypes.Structure):
 
 
 class _Lists(ctypes.Structure):
-    _fields_ = (("offsets", _POINTER), ("rows", _POINTER), ("n_rows", _SIZE))
+    _fields_ = (("offsets", _POINTER), ("rows", _POINTER), ("n_entries", _SIZE), ("n_rows", _SIZE))
 
 
 class _Tables(ctypes.Structure):
@@ -110,7 +111,7 @@ class CompiledKernels:
 
     def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
         """Sum of the largest table entries."""
-        codes = _plain(codes)
+        table, codes = _plain(table), _plain(codes)
 
         def score(part: Rows) -> NDArray[np.int32]:
             passages = _checked(part, len(codes))
@@ -167,10 +168,10 @@ class CompiledKernels:
         """The live passages whose probed centroids add up to most."""
         probed, products, live = _plain(probed), _plain(products), _plain(live)
         offsets, list_rows = _plain(lists.offsets), _plain(lists.rows)
-        if offsets[-1] != len(list_rows) or len(offsets) != len(products) + 1:
+        if len(offsets) != len(products) + 1:
             raise CorruptionError("posting lists do not fit their centroids", help="optimize the collection")
         probe = _Probe(_at(probed), _at(products), len(probed), probed.shape[1], products.shape[1])
-        posting = _Lists(_at(offsets), _at(list_rows), len(live))
+        posting = _Lists(_at(offsets), _at(list_rows), len(list_rows), len(live))
         rows = np.empty(min(limit, len(live)), np.int64)
         found = self._library.collect_candidates(
             ctypes.byref(probe), ctypes.byref(posting), _pointer(live), _SIZE(len(rows)), _pointer(rows)
@@ -232,15 +233,21 @@ def load_library(path: Path = LIBRARY, variant: str = "") -> CompiledKernels | N
         variant: run this one; empty: the best that the processor has.
 
     Raises:
-        InvalidArgumentError: the variant does not exist or does not run here.
+        InvalidArgumentError: the variant does not exist, does not run here, or nothing was built.
+        ReadFailedError: the library was built for another machine, or lacks what it needs.
     """
     if not path.exists():
+        if variant:
+            raise InvalidArgumentError(f"there are no compiled kernels to run '{variant}'", help=FORCED)
         return None
-    library = ctypes.CDLL(str(path))
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise ReadFailedError(f"{path} cannot be loaded", help="install lfm2-colbert again on this machine") from error
     library.find_variant.restype = _POINTER
     found = library.find_variant(variant.encode())
     if found is None:
-        raise InvalidArgumentError(f"the kernels '{variant}' do not run here", help="unset LFM2_COLBERT_KERNELS")
+        raise InvalidArgumentError(f"the kernels '{variant}' do not run here", help=FORCED)
     return CompiledKernels(library, found)
 
 
@@ -273,8 +280,13 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
 
 def _checked(rows: Rows, n_tokens: int) -> _Passages:
     """Make sure that no row reaches beyond the tokens: a kernel would read what is not there."""
-    offsets, chosen = rows.offsets, rows.rows
-    if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(offsets) - 1 or offsets[chosen + 1].max() > n_tokens):
+    offsets, chosen = _plain(rows.offsets), _plain(rows.rows)
+    if len(chosen) and (
+        chosen.min() < 0
+        or chosen.max() >= len(offsets) - 1
+        or offsets[chosen].min() < 0
+        or offsets[chosen + 1].max() > n_tokens
+    ):
         raise CorruptionError("a passage reaches beyond its segment", help="index the documents again")
     passages = _Passages(_at(offsets), _at(chosen), len(chosen))
     passages.keep = (offsets, chosen)

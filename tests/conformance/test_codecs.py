@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from index.codecs import CODECS
 from index.codecs.base import Codec, Precision
 from index.codecs.frame import Frame
+from index.codecs.scalar import Scalar4
 from index.maxsim import maxsim_scores
 from index.native.base import Rows
-from lfm2_colbert.errors import NonFiniteVectorError
+from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
@@ -109,3 +110,25 @@ def test_values_that_are_not_finite_are_refused(codec: Codec, value: float) -> N
     vectors[3, 2] = value
     with pytest.raises(NonFiniteVectorError, match="vector 3"):
         codec.encode(vectors)
+
+
+@pytest.mark.parametrize("length", [3e2, 1e5, 1e30])
+def test_scalar_codes_refuse_vectors_that_their_scales_cannot_hold(length: float) -> None:
+    vectors = unit_vectors(5, seed=7)
+    vectors[2] *= np.float32(length)
+    with pytest.raises(NonFiniteVectorError, match="vector 2"):
+        Scalar4(FRAME).encode(vectors)
+
+
+@pytest.mark.parametrize("dim", [0, 8, 100, 4112])
+def test_scalar_codes_refuse_widths_that_the_kernels_cannot_read(dim: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=str(dim)):
+        Scalar4(Frame(np.zeros(dim, np.float32)))
+
+
+def test_a_frame_is_never_measured_on_values_that_are_not_finite() -> None:
+    vectors = unit_vectors(5, seed=7)
+    vectors[3, 2] = np.nan
+    with pytest.raises(NonFiniteVectorError):
+        Frame.measured(vectors)
+    np.testing.assert_array_equal(Frame.measured(vectors[:0]).mean, np.zeros(DIM))

@@ -4,17 +4,21 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index import Collection, Document
+from index.effort import Effort
 from index.maxsim import maxsim
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.errors import (
     IndexLockedError,
     InvalidArgumentError,
+    Lfm2ColbertError,
     ModelMismatchError,
+    NonFiniteVectorError,
     NotFoundError,
     UnknownEncoderError,
     UnknownNameError,
@@ -239,3 +243,35 @@ def test_metadata_comes_back_as_it_went_in(collection: Collection) -> None:
     collection.add([Document("m", "Wörter", metadata)])
     (hit,) = collection.search("Wörter")
     assert json.loads(json.dumps(hit.metadata)) == metadata
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "error"),
+    [
+        ((2, 64), 1.0, InvalidArgumentError),
+        ((128,), 1.0, InvalidArgumentError),
+        ((0, 128), 1.0, InvalidArgumentError),
+        ((2, 128), np.nan, NonFiniteVectorError),
+    ],
+)
+def test_senseless_query_vectors_are_refused(
+    collection: Collection, shape: tuple[int, ...], value: float, error: type[Lfm2ColbertError]
+) -> None:
+    collection.add(documents())
+    with pytest.raises(error):
+        collection.search_vectors(np.full(shape, value, np.float32))
+
+
+@pytest.mark.parametrize("effort", list(Effort))
+def test_document_without_vectors_is_no_hit(collection: Collection, effort: str) -> None:
+    items = [np.eye(128, dtype=np.float32)[:2], np.empty((0, 128), np.float32)]
+    collection.add([Document("full", "犬"), Document("empty", "猫")], vectors=MultiVectors.of(items))
+    assert [name for name, _ in collection.search_vectors(items[0], k=2, effort=effort)] == ["full"]
+
+
+def test_vectors_that_are_not_finite_leave_a_collection_that_works(collection: Collection) -> None:
+    broken = MultiVectors.of([np.full((1, 128), np.nan, np.float32)])
+    with pytest.raises(NonFiniteVectorError):
+        collection.add([Document("broken", "x")], vectors=broken)
+    collection.add(documents())
+    assert collection.search("東京", k=1).hits[0].document_id == "ja"

@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 
 from index import Collection, Document, maintenance, search
+from index.arrays import write_arrays
+from index.candidates.centroids import Centroids
 from index.codebook import Codebook, train
 from index.home import collection_folder
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
+from index.records import ListsInfo
 from index.snapshot import load_snapshot
 from index.store import Store
 from lfm2_colbert.encoders.hashing import HashingEncoder
@@ -107,6 +110,30 @@ def test_adding_clusters_by_itself_and_keeps_the_measured_recall(collection: Col
     assert collection._store.codebook() is not None
 
 
+def test_passages_without_vectors_do_not_stand_in_the_way_of_clustering(tmp_path: Path, small: None) -> None:
+    items = [item if number % 2 else item[:0] for number, item in enumerate(topical(800, seed=8))]
+    with Collection.open("gaps", create=True, encoder=HashingEncoder(dim=DIM), home=tmp_path) as opened:
+        opened.add(documents(range(800)), vectors=MultiVectors.of(items))
+        assert opened._store.codebook() is not None
+        assert all(int(name) % 2 for name, _ in opened.search_vectors(items[1], k=300))
+
+
+@pytest.mark.parametrize("effort", ["fast", "balanced"])
+@pytest.mark.parametrize("factor", [2.0**-60, 2.0**40])
+def test_candidates_do_not_depend_on_the_length_of_query_vectors(
+    collection: Collection, effort: str, factor: float
+) -> None:
+    collection.optimize()
+    with collection._store.snapshot():
+        snapshot = load_snapshot(collection._store, collection._store.segments_folder)
+    for query in topical(5, seed=9):
+        usual, scaled = (
+            Centroids().candidates(each, snapshot, search.BUDGETS[search.Effort(effort)])
+            for each in (query, query * np.float32(factor))
+        )
+        np.testing.assert_array_equal(usual, scaled)
+
+
 def test_new_passages_are_found_at_once_and_clustered_by_the_codebook_there_is(collection: Collection) -> None:
     collection.optimize()
     vectors = topical(50, seed=3)
@@ -162,6 +189,17 @@ def test_lists_name_each_passage_of_a_centroid_once(tmp_path: Path) -> None:
     bounds = itertools.pairwise(lists.postings.offsets)
     of = [lists.postings.rows[first:last].tolist() for first, last in bounds]
     assert of == [[0, 2], [2], [0, 2], []]
+
+
+def test_lists_that_overlap_are_refused_with_the_name_of_their_file(tmp_path: Path) -> None:
+    arrays = {
+        "codes": np.array([0], np.uint32),
+        "list_offsets": np.array([0, 9, 1], np.int64),
+        "list_rows": np.array([0], np.uint32),
+    }
+    info = ListsInfo(4, 1, write_arrays(tmp_path / "odd.lists", "lists", 4, "1", arrays))
+    with pytest.raises(CorruptionError, match=r"odd\.lists"):
+        SegmentLists.open(tmp_path, info)
 
 
 def test_nearest_centroid_has_the_largest_product() -> None:

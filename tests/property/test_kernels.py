@@ -1,6 +1,7 @@
 """Every compiled variant that runs here against the NumPy kernels, and those against the definition of MaxSim."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from index.native.base import (
 )
 from index.native.fallback import NumpyKernels
 from index.native.library import load_library
-from lfm2_colbert.errors import CorruptionError, InvalidArgumentError
+from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ReadFailedError
 from lfm2_colbert.multivectors import MultiVectors
 
 DEFINITION = NumpyKernels()
@@ -225,3 +226,44 @@ def test_variant_can_be_forced_and_an_unknown_one_is_named(monkeypatch: pytest.M
         monkeypatch.setenv("LFM2_COLBERT_KERNELS", "avx1024")
         with pytest.raises(InvalidArgumentError, match="avx1024"):
             kernels()
+
+
+@needs_compiled
+@pytest.mark.parametrize("chosen", VARIANTS, ids=lambda each: each.variant)
+@pytest.mark.parametrize("bounds", [(0, 10**12), (-(10**12), 1), (0, 2)])
+def test_posting_lists_beyond_their_file_are_refused(chosen: Kernels, bounds: tuple[int, int]) -> None:
+    case = Case(32, 3, 1, (4, 4), 0.1)
+    products = chosen.centroid_products(case.coarse.values, case.centroids)
+    offsets = np.zeros(46, np.int64)
+    offsets[20:22] = bounds
+    lists = PostingLists(offsets, np.array([0], np.uint32))
+    with pytest.raises(CorruptionError):
+        chosen.collect(chosen.top_centroids(products, 3, 45), products, lists, np.ones(2, np.bool_), 2)
+
+
+@needs_compiled
+@pytest.mark.parametrize("chosen", VARIANTS, ids=lambda each: each.variant)
+def test_arrays_with_strides_give_what_their_copies_give(chosen: Kernels) -> None:
+    case = Case(48, 17, 3, (5, 0, 9, 40), 0.1)
+    codes, table = case.rng.integers(0, 45, 54).astype(np.uint32), case.rng.integers(0, 256, (45, 32), dtype=np.uint8)
+    strided = Rows(np.repeat(case.offsets, 2)[::2], np.repeat(case.rows.rows, 2)[::2])
+    np.testing.assert_array_equal(
+        chosen.maxsim_coarse(case.coarse, case.tokens, strided),
+        chosen.maxsim_coarse(case.coarse, case.tokens, case.rows),
+    )
+    np.testing.assert_array_equal(
+        chosen.interact(np.asfortranarray(table), np.repeat(codes, 2)[::2], strided),
+        chosen.interact(table, codes, case.rows),
+    )
+
+
+def test_a_variant_is_refused_where_nothing_was_compiled(tmp_path: Path) -> None:
+    assert load_library(tmp_path / "libkernels.so") is None
+    with pytest.raises(InvalidArgumentError, match="avx2"):
+        load_library(tmp_path / "libkernels.so", variant="avx2")
+
+
+def test_a_library_of_another_machine_is_named(tmp_path: Path) -> None:
+    (tmp_path / "libkernels.so").write_bytes(b"\x7fELF of some other machine")
+    with pytest.raises(ReadFailedError, match="libkernels"):
+        load_library(tmp_path / "libkernels.so")

@@ -63,7 +63,9 @@ int64_t collect_candidates(const CentroidProbe* probe, const PostingLists* lists
         const int32_t floor = product(probe->n_probe - 1);
         for (int64_t i = 0; i < probe->n_probe; i++) {  // best centroid first: the first list to name a passage is its best
             const int32_t gain = product(i) - floor;
-            for (int64_t at = lists->offsets[ids[i]]; at < lists->offsets[ids[i] + 1]; at++) {
+            const int64_t first = lists->offsets[ids[i]], last = lists->offsets[ids[i] + 1];
+            if (first < 0 || last > lists->n_entries) return -1;
+            for (int64_t at = first; at < last; at++) {
                 const uint32_t row = lists->rows[at];
                 if (row >= uint64_t(lists->n_rows)) return -1;
                 if (seen_by[row] == t + 1 || !live[row]) continue;

@@ -79,11 +79,11 @@ struct CentroidProbe {
     int64_t n_tokens, n_probe, n_padded;
 };
 
-// Centroid c is in the passages rows[offsets[c]] .. rows[offsets[c + 1]], each below n_rows.
+// Centroid c is in the passages rows[offsets[c]] .. rows[offsets[c + 1]] of n_entries, each below n_rows.
 struct PostingLists {
     const int64_t* offsets;
     const uint32_t* rows;
-    int64_t n_rows;
+    int64_t n_entries, n_rows;
 };
 
 // The `limit` live passages whose probed centroids add up to most, ascending; gives their number, -1 for damaged lists.
