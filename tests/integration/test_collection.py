@@ -248,10 +248,10 @@ def test_metadata_comes_back_as_it_went_in(collection: Collection) -> None:
 @pytest.mark.parametrize(
     ("shape", "value", "error"),
     [
-        ((2, 64), 1.0, InvalidArgumentError),
-        ((128,), 1.0, InvalidArgumentError),
-        ((0, 128), 1.0, InvalidArgumentError),
-        ((2, 128), np.nan, NonFiniteVectorError),
+        ((2, 16), 1.0, InvalidArgumentError),
+        ((32,), 1.0, InvalidArgumentError),
+        ((0, 32), 1.0, InvalidArgumentError),
+        ((2, 32), np.nan, NonFiniteVectorError),
     ],
 )
 def test_senseless_query_vectors_are_refused(
@@ -264,13 +264,13 @@ def test_senseless_query_vectors_are_refused(
 
 @pytest.mark.parametrize("effort", list(Effort))
 def test_document_without_vectors_is_no_hit(collection: Collection, effort: str) -> None:
-    items = [np.eye(128, dtype=np.float32)[:2], np.empty((0, 128), np.float32)]
+    items = [np.eye(32, dtype=np.float32)[:2], np.empty((0, 32), np.float32)]
     collection.add([Document("full", "犬"), Document("empty", "猫")], vectors=MultiVectors.of(items))
     assert [name for name, _ in collection.search_vectors(items[0], k=2, effort=effort)] == ["full"]
 
 
 def test_vectors_that_are_not_finite_leave_a_collection_that_works(collection: Collection) -> None:
-    broken = MultiVectors.of([np.full((1, 128), np.nan, np.float32)])
+    broken = MultiVectors.of([np.full((1, 32), np.nan, np.float32)])
     with pytest.raises(NonFiniteVectorError):
         collection.add([Document("broken", "x")], vectors=broken)
     collection.add(documents())
