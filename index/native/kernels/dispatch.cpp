@@ -3,6 +3,11 @@
 
 #include "variant.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace {
 
 #if defined(__x86_64__)
@@ -17,7 +22,14 @@ bool runs(const Variant& variant) {
 }
 const Variant* const known[] = {&avx512_variant, &avx2_variant, &scalar_variant};
 #elif defined(__aarch64__)
-bool runs(const Variant&) { return true; }
+bool has_dot_products() {
+#if defined(__linux__)
+    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;  // not there before Armv8.2
+#else
+    return true;
+#endif
+}
+bool runs(const Variant& variant) { return &variant != &neon_variant || has_dot_products(); }
 const Variant* const known[] = {&neon_variant, &scalar_variant};
 #else
 bool runs(const Variant&) { return true; }
