@@ -1,10 +1,14 @@
 """The one suite of every codec."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.linalg import hadamard
 
 from index.codecs import CODECS
 from index.codecs.base import Codec, Precision
@@ -132,3 +136,25 @@ def test_a_frame_is_never_measured_on_values_that_are_not_finite() -> None:
     with pytest.raises(NonFiniteVectorError):
         Frame.measured(vectors)
     np.testing.assert_array_equal(Frame.measured(vectors[:0]).mean, np.zeros(DIM))
+
+
+@pytest.mark.parametrize("dim", [128, 48])
+def test_scalar_codes_can_be_read_with_nothing_but_the_page_on_the_format(dim: int) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "file-format.md").read_text(encoding="utf-8")
+    bases, steps = (
+        np.array(re.search(rf"^    {name} (.*)$", page, re.MULTILINE)[1].split(), float) for name in ("bases", "steps")
+    )
+    rng = np.random.default_rng(12)
+    mean = rng.normal(0, 0.02, dim).astype(np.float32)
+    codec = Scalar4(Frame(mean, seed=5))
+    arrays = codec.encode(rng.normal(0, dim**-0.5, (50, dim)).astype(np.float32))
+    draws = np.random.default_rng(5)
+    if dim == 128:
+        rotation = hadamard(dim) * (2 * draws.integers(0, 2, dim) - 1) / np.sqrt(dim)
+    else:
+        orthogonal, upper = np.linalg.qr(draws.standard_normal((dim, dim)))
+        rotation = orthogonal * np.sign(np.diag(upper))
+    code, finer = (np.concatenate([arrays[name] & 15, arrays[name] >> 4], axis=1) for name in ("codes", "refinement"))
+    levels = (bases[code] + finer * steps[code]) / 2048
+    read = (arrays["fine_scales"][:, None] * levels) @ rotation + mean
+    np.testing.assert_allclose(codec.decode(arrays), read, atol=1e-6)
