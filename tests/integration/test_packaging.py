@@ -7,6 +7,7 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,8 +48,11 @@ def test_wheel_holds_every_file_of_the_four_packages_and_no_other(wheel: zipfile
     assert "lfm2_colbert/bundled/nano/model.onnx" in packed
 
 
-def test_wheel_without_a_compiler_is_pure_python(tmp_path: Path) -> None:
-    tools = tmp_path / "bin"
+@pytest.fixture(scope="module")
+def pure_wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel as a machine without any compiler builds it."""
+    folder = tmp_path_factory.mktemp("pure")
+    tools = folder / "bin"
     tools.mkdir()
     for name in ("sh", "uname", "env"):
         (tools / name).symlink_to(Path("/bin") / name if (Path("/bin") / name).exists() else Path("/usr/bin") / name)
@@ -63,15 +67,68 @@ def test_wheel_without_a_compiler_is_pure_python(tmp_path: Path) -> None:
         "--quiet",
         "--no-deps",
         "--no-build-isolation",
-        f"--config-settings=build-dir={tmp_path / 'build'}",
+        f"--config-settings=build-dir={folder / 'build'}",
         "-w",
-        str(tmp_path),
+        str(folder),
         ".",
     ]
     subprocess.run(command, cwd=ROOT, env=hidden, check=True, capture_output=True)
-    (built,) = tmp_path.glob("*.whl")
-    assert built.name.endswith("py3-none-any.whl")
-    assert "index/native/libkernels.so" not in zipfile.ZipFile(built).namelist()
+    (built,) = folder.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_wheel_without_a_compiler_is_pure_python(pure_wheel: zipfile.ZipFile) -> None:
+    assert Path(str(pure_wheel.filename)).name.endswith("py3-none-any.whl")
+    assert "index/native/libkernels.so" not in pure_wheel.namelist()
+
+
+def test_searches_are_the_same_without_a_compiler(
+    wheel: zipfile.ZipFile, pure_wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    compiled, forced, pure = (
+        searched(built, tmp_path / name, variables)
+        for built, name, variables in (
+            (wheel, "compiled", {}),
+            (wheel, "forced", {"LFM2_COLBERT_KERNELS": "numpy"}),
+            (pure_wheel, "pure", {}),
+        )
+    )
+    assert compiled["variant"] != "numpy"
+    assert (forced["variant"], pure["variant"]) == ("numpy", "numpy")
+    for other in (forced, pure):
+        for hits, expected in zip(other["hits"], compiled["hits"], strict=True):
+            assert [name for name, _ in hits] == [name for name, _ in expected]
+            assert [score for _, score in hits] == pytest.approx([score for _, score in expected], abs=1e-5)
+
+
+SEARCH = """
+import json, sys, tempfile
+sys.path.insert(0, sys.argv[1])
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__.lower()]
+import numpy as np
+from index import Collection, Document, maintenance, native, search
+from lfm2_colbert.encoders.hashing import HashingEncoder
+from lfm2_colbert.multivectors import MultiVectors
+assert native.__file__.startswith(sys.argv[1]), native.__file__
+maintenance.CLUSTERED_TOKENS = search.EXHAUSTIVE_TOKENS = 1000
+rng = np.random.default_rng(0)
+items = [rng.standard_normal((int(rng.integers(2, 12)), 32)).astype(np.float32) for _ in range(400)]
+items = [item / np.linalg.norm(item, axis=1, keepdims=True) for item in items]
+with Collection.open("c", create=True, encoder=HashingEncoder(dim=32), home=tempfile.mkdtemp()) as collection:
+    collection.add([Document(str(i), "日本") for i in range(400)], vectors=MultiVectors.of(items))
+    hits = [collection.search_vectors(items[i], k=5, effort=e) for i in range(9) for e in ("fast", "balanced", "exact")]
+print(json.dumps({"variant": native.kernels().variant, "hits": hits}))
+"""
+
+
+def searched(built: zipfile.ZipFile, folder: Path, variables: dict[str, str]) -> Any:
+    """Search a small collection, clustering included, with what a wheel holds."""
+    built.extractall(folder)
+    environment = {key: value for key, value in os.environ.items() if key != "LFM2_COLBERT_KERNELS"} | variables
+    command = [sys.executable, "-c", SEARCH, str(folder)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:
