@@ -27,7 +27,7 @@ from lfm2_colbert.errors import CorruptionError
 from lfm2_colbert.multivectors import MultiVectors
 
 DIM = 32
-N_PASSAGES = 1500
+N_PASSAGES = 3000
 
 
 def topical(n: int, seed: int) -> MultiVectors:
@@ -54,9 +54,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def collection(tmp_path: Path, small: None) -> Iterator[Collection]:
     vectors = topical(N_PASSAGES, seed=1)
     with Collection.open("c", create=True, encoder=HashingEncoder(dim=DIM), home=tmp_path) as opened:
-        for start in range(0, N_PASSAGES, 300):
-            part = vectors.take(range(start, start + 300))
-            opened.add(documents(range(start, start + 300)), vectors=part)
+        for start in range(0, N_PASSAGES, 600):
+            part = vectors.take(range(start, start + 600))
+            opened.add(documents(range(start, start + 600)), vectors=part)
         yield opened
 
 
@@ -86,10 +86,14 @@ def test_exact_search_is_maxsim_over_what_is_stored(collection: Collection) -> N
     collection.optimize()
     with collection._store.snapshot():
         (part,) = load_snapshot(collection._store, collection._store.segments_folder).parts
+        names = collection._store.document_ids(part.documents.tolist())
     decoded = MultiVectors(collection._codec_or_fail().decode(part.segment.arrays), part.segment.offsets)
     for query, hits in zip(topical(20, seed=2), exact(collection), strict=True):
         scores = maxsim_scores(query, decoded)
-        assert hits[0][1] == pytest.approx(float(scores.max()), abs=0.05)
+        by_name = {names[key]: score for key, score in zip(part.documents.tolist(), scores.tolist(), strict=True)}
+        # The exact product with the mean replaces that of the decoded vector: the two differ by the code's error.
+        assert [score for _, score in hits] == pytest.approx([by_name[name] for name, _ in hits], abs=0.02)
+        assert [score for _, score in hits] == pytest.approx(np.sort(scores)[: -len(hits) - 1 : -1].tolist(), abs=0.02)
 
 
 @pytest.mark.parametrize(("effort", "least"), [("fast", 0.85), ("balanced", 0.95)])
@@ -222,7 +226,7 @@ def test_kill_during_optimize_leaves_the_old_or_the_new_state(collection: Collec
         "with Collection.open('c', home=sys.argv[1]) as c:\n    print('ready', flush=True)\n"
         "    while True: c.optimize()\n"
     )
-    for seed in range(6):
+    for seed in range(10):
         with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as child:
             assert child.stdout is not None
             child.stdout.readline()
