@@ -1,5 +1,6 @@
 # The verbs a person runs; CI runs `check` and `test`. PYTHON=python3.12 chooses another interpreter.
 SOURCES := $(shell find lfm2_colbert index eval service -type f -not -name '*.pyc' 2>/dev/null)
+KERNELS := CMakeLists.txt $(wildcard index/native/kernels/*)
 DEV := .venv/.installed
 DEMO := .venv-demo/.installed
 RUN := .venv/bin/python -m
@@ -8,7 +9,7 @@ RUN := .venv/bin/python -m
 
 setup: $(DEV)  ## everything for development: .venv with torch, serve, eval and the tools
 
-$(DEV): pyproject.toml constraints/constraints.txt scripts/make_venv.sh
+$(DEV): pyproject.toml constraints/constraints.txt scripts/make_venv.sh $(KERNELS)
 	scripts/make_venv.sh .venv --group dev --editable '.[torch,serve,eval]'
 	touch $@
 
