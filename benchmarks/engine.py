@@ -33,7 +33,7 @@ FOUND = 100
 THREADS: Mapping[str, tuple[int, ...]] = {"lfm2-colbert": (1, 2)}
 """Of build and search alike; one thread for the others."""
 BUILD_CPU_SECONDS = 1800
-SEARCH_CPU_SECONDS = 60
+SEARCH_CPU_SECONDS = 20
 """Of one setting: an engine that is slower than the queries allow is asked fewer, drawn by the seed."""
 
 

@@ -30,7 +30,7 @@ class Budget:
 
 
 BUDGETS = {
-    Effort.FAST: Budget(n_probe=8, n_candidates=1024, n_coarse=192, n_fine=32),
+    Effort.FAST: Budget(n_probe=12, n_candidates=1536, n_coarse=256, n_fine=32),
     Effort.BALANCED: Budget(n_probe=24, n_candidates=3072, n_coarse=512, n_fine=48),
 }
 """Chosen on real vectors (benchmarks/results/engine.json); the numbers grow where more hits are asked for."""
