@@ -138,6 +138,7 @@ def engine(results: Results) -> str:
         "system",
         "setting",
         "threads",
+        "queries",
         "CPU ms a query",
         "recall@10",
         "recall@100",
@@ -149,7 +150,7 @@ def engine(results: Results) -> str:
     ran = sorted((r for r in results.rows if "not_run" not in r), key=lambda r: (r["threads"], r["cpu_ms_per_query"]))
     lines = [
         [
-            row["system"], row["setting"], str(row["threads"]), f"{row['cpu_ms_per_query']:,.1f}",
+            row["system"], row["setting"], str(row["threads"]), str(row["queries"]), f"{row['cpu_ms_per_query']:,.1f}",
             f"{row['recall_at_10']:.3f}", f"{row['recall_at_100']:.3f}", f"{row['ndcg_at_10']:.3f}",
             f"{row['ndcg_at_10_exact']:.3f}", f"{row['build_tokens_per_cpu_s']:,.0f}",
             f"{row['disk_bytes_per_token']:,.0f}",

@@ -33,4 +33,4 @@ BUDGETS = {
     Effort.FAST: Budget(n_probe=12, n_candidates=1536, n_coarse=256, n_fine=32),
     Effort.BALANCED: Budget(n_probe=24, n_candidates=3072, n_coarse=512, n_fine=48),
 }
-"""Chosen on real vectors (benchmarks/results/engine.json); the numbers grow where more hits are asked for."""
+"""Chosen on the queries that benchmarks/results/engine.json reports; they grow where more hits are asked for."""
