@@ -2,7 +2,6 @@
 
 import math
 import sys
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.evaluation_sets import unpack
 from eval.baselines import Bm25, bm25, tokens_of
 from eval.datasets.base import Task
 from eval.datasets.folder import load
@@ -91,7 +91,5 @@ def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_recipe_reproduces_its_published_column(
     shared: Path, tmp_path: Path, name: str, language: str, ndcg: float
 ) -> None:
-    with tarfile.open(shared / "data" / "eval" / f"{name}.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    loaded = load(tmp_path / name, language)
+    loaded = load(unpack(shared / "data" / "eval", name, tmp_path), language)
     assert measure(loaded.qrels, bm25(loaded)).mean["nDCG@10"] == pytest.approx(ndcg, abs=0.02)
