@@ -20,12 +20,12 @@ from index.effort import Effort
 from index.hits import UNCALIBRATED, Question, explain_hit, make_hit, query_notices
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
-from index.intake import Intake, OnFile, Scan
+from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
 from index.maintenance import OptimizeReport, needs_optimize, optimize
 from index.reading.base import ReadOptions
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
 from index.search import Scored, Trace, View, search_snapshot
-from index.snapshot import EMPTY, Snapshot, load_snapshot
+from index.snapshot import EMPTY, Snapshot, load_codebook, load_snapshot
 from index.store import Store
 from index.types import Document, Failure, Hit, Match, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
@@ -42,7 +42,6 @@ from lfm2_colbert.registry import lookup
 
 DEFAULT_ENCODER = "nano"
 DEFAULT_CODEC = "scalar4"
-DOCUMENTS_PER_COMMIT = 256
 MAX_HITS = 1000
 FRAME = "frame"
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
@@ -366,7 +365,7 @@ class Collection:
 
     def _codebook(self) -> Codebook | None:
         with self._store.snapshot():
-            return self._present().codebook
+            return load_codebook(self._store, self._store.segments_folder, self._snapshot)
 
     def _codec_for(self, vectors: MultiVectors) -> Codec:
         """Give the codec; where the encoder's mean was never measured, the first vectors decide the frame."""
@@ -401,9 +400,7 @@ class Collection:
         return self._store
 
     def _report(self, intake: Intake, unchanged: int, encoded: IndexingReport, started: float) -> IndexReport:
-        with self._store.snapshot():
-            wants_centroids = needs_optimize(self._present())
-        if wants_centroids:
+        if needs_optimize(self._store):
             self.optimize()
         counts = self._store.counts()
         return IndexReport(

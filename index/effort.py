@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+EXHAUSTIVE_TOKENS = 250_000
+"""Up to here scoring every passage with coarse codes costs no more than choosing candidates."""
+
+
+def pays_to_choose(n_tokens: int) -> bool:
+    """Whether a collection of so many tokens is large enough for centroids."""
+    return n_tokens > EXHAUSTIVE_TOKENS
+
 
 class Effort(StrEnum):
     """`exact` scores every passage with every stored bit; the others let centroids choose."""

@@ -93,17 +93,18 @@ def publish_vectors(
         ids: the documents; those that are not pending are passed over.
         vectors: one item for each id.
     """
+    found = ((row, store.document(document_id)) for row, document_id in enumerate(ids))
+    waiting = [(row, document) for row, document in found if document and document.pending]
+    if not waiting:
+        return
+    vectors = vectors.take([row for row, _ in waiting])
     number = store.next_segment_number()
     info = write_segment(store.segments_folder, number, codec_for(vectors), vectors)
     lists = cluster(store.segments_folder, number, vectors, codebook)
     placements = []
-    for row, document_id in enumerate(ids):
-        document = store.document(document_id)
-        if document and document.pending:
-            n_tokens, text = int(vectors.lengths[row]), document.text
-            passage = Passage(0, 0, len(text), n_tokens, language_of(text))
-            placed = PlacedPassage(passage, number, row)
-            placements.append(Placement(document.key, document.version, (placed,)))
+    for row, (_, document) in enumerate(waiting):
+        passage = Passage(0, 0, len(document.text), int(vectors.lengths[row]), language_of(document.text))
+        placements.append(Placement(document.key, document.version, (PlacedPassage(passage, number, row),)))
     with store.transaction():
         store.publish([info], placements)
         store.add_lists(lists)

@@ -11,20 +11,21 @@ from numpy.typing import NDArray
 
 from index.codebook import SAMPLES_PER_CENTROID, Codebook, n_centroids_for, train
 from index.codecs.base import Codec
-from index.effort import Effort
+from index.effort import Effort, pays_to_choose
 from index.lists import write_lists
+from index.native.base import Rows
 from index.records import ListsInfo, SegmentInfo
 from index.search import View, search_snapshot
 from index.segment import Segment, write_encoded
 from index.snapshot import Part, Snapshot, load_snapshot
 from index.store import Store
 
-CLUSTERED_TOKENS = 250_000
-"""Smaller collections are searched whole, faster than any centroid could be looked up."""
+OUTGROWN = 4
+"""Centroids are trained anew when there are so many times the tokens they were trained for."""
 MERGED_TOKENS = 4_000_000
 """Segments are merged up to about this size."""
 DECODED_TOKENS = 65_536
-RECALL = "recall"
+RECALL, TRAINED = "recall", "trained"
 N_RECALL_QUERIES = 25
 RECALL_QUERY_TOKENS = 16
 
@@ -39,11 +40,19 @@ class OptimizeReport:
     recall_at_10: float | None
 
 
-def needs_optimize(snapshot: Snapshot) -> bool:
-    """Whether a third of the tokens or more have no centroids, in a collection large enough to profit from them."""
-    total = sum(part.n_live_tokens for part in snapshot.parts)
-    clustered = sum(part.n_live_tokens for part in snapshot.parts if part.lists)
-    return total > CLUSTERED_TOKENS and clustered < total * 2 // 3
+def needs_optimize(store: Store) -> bool:
+    """Whether a collection that profits from centroids has a third of its tokens without, or has outgrown them.
+
+    Asked after every addition, so it looks at the segments and not at their passages.
+    """
+    with store.snapshot():
+        segments, listed = store.segments(), {info.segment for info in store.lists()}
+        trained = store.note(TRAINED)
+    total = sum(info.n_tokens for info in segments)
+    clustered = sum(info.n_tokens for info in segments if info.number in listed)
+    if not pays_to_choose(total):
+        return False
+    return trained is None or clustered < total * 2 // 3 or total >= OUTGROWN * trained["tokens"]
 
 
 def optimize(store: Store, codec: Codec, seed: int = 0) -> OptimizeReport:
@@ -60,8 +69,7 @@ def optimize(store: Store, codec: Codec, seed: int = 0) -> OptimizeReport:
     _merge(store, before)
     with store.snapshot():
         merged = load_snapshot(store, store.segments_folder)
-    n_tokens = sum(part.n_live_tokens for part in merged.parts)
-    codebook = _train(store, merged, codec, n_tokens, rng) if n_tokens > CLUSTERED_TOKENS else None
+    codebook = _train(store, merged, codec, rng) if pays_to_choose(merged.n_tokens) else None
     recall = _measure_recall(store, codec, rng) if codebook else None
     n_centroids = len(codebook.levels) if codebook else 0
     return OptimizeReport(len(before.parts), len(merged.parts), n_centroids, recall)
@@ -104,7 +112,7 @@ def _merged(store: Store, group: Sequence[Part]) -> tuple[SegmentInfo | None, li
         return None, []
     number = store.next_segment_number()
     first = group[0].segment
-    tokens = [(part.segment, _tokens(part.segment, own)) for part, own in rows]
+    tokens = [(part.segment, Rows(part.segment.offsets, own).tokens()) for part, own in rows]
     arrays = {name: np.concatenate([s.arrays[name][chosen] for s, chosen in tokens]) for name in first.arrays}
     lengths = np.concatenate([np.diff(part.segment.offsets)[own] for part, own in rows])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -113,14 +121,8 @@ def _merged(store: Store, group: Sequence[Part]) -> tuple[SegmentInfo | None, li
     return info, [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
 
 
-def _tokens(segment: Segment, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Name the tokens of rows, in order."""
-    first, lengths = segment.offsets[rows], np.diff(segment.offsets)[rows]
-    starts = np.cumsum(lengths) - lengths
-    return np.repeat(first - starts, lengths) + np.arange(lengths.sum())
-
-
-def _train(store: Store, snapshot: Snapshot, codec: Codec, n_tokens: int, rng: np.random.Generator) -> Codebook:
+def _train(store: Store, snapshot: Snapshot, codec: Codec, rng: np.random.Generator) -> Codebook:
+    n_tokens = snapshot.n_tokens
     n_centroids = n_centroids_for(n_tokens)
     sample = np.concatenate(
         [_sampled(part, codec, n_centroids * SAMPLES_PER_CENTROID / n_tokens, rng) for part in snapshot.parts]
@@ -132,6 +134,7 @@ def _train(store: Store, snapshot: Snapshot, codec: Codec, n_tokens: int, rng: n
     with store.transaction():
         store.add_codebook(info)
         store.add_lists(lists)
+        store.set_note(TRAINED, {"tokens": n_tokens})
     return codebook
 
 

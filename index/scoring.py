@@ -52,10 +52,7 @@ def _tokens(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> slice | NDAr
     """Name the tokens of ascending rows: as a slice where the rows are consecutive."""
     if rows[-1] - rows[0] + 1 == len(rows):
         return slice(int(offsets[rows[0]]), int(offsets[rows[-1] + 1]))
-    starts, stops = offsets[rows], offsets[rows + 1]
-    lengths = stops - starts
-    first = np.cumsum(lengths) - lengths  # where each row's tokens begin among those gathered
-    return np.repeat(starts - first, lengths) + np.arange(lengths.sum())
+    return Rows(offsets, rows).tokens()
 
 
 def _score(query: NDArray[np.float32], vectors: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -14,13 +14,10 @@ from numpy.typing import NDArray
 from index.candidates import CANDIDATES
 from index.candidates.base import CandidateGenerator
 from index.codecs.base import Codec, Precision
-from index.effort import BUDGETS, Budget, Effort
+from index.effort import BUDGETS, Budget, Effort, pays_to_choose
 from index.native.base import Rows
 from index.snapshot import Snapshot
 from lfm2_colbert.registry import lookup
-
-EXHAUSTIVE_TOKENS = 250_000
-"""Up to here scoring every passage with coarse codes costs no more than choosing candidates."""
 
 Names = Callable[[Iterable[int]], Mapping[int, str]]
 """From document keys to document ids."""
@@ -121,8 +118,8 @@ def _budget(effort: Effort, k: int) -> Budget:
 
 
 def _generator(snapshot: Snapshot, effort: Effort) -> CandidateGenerator:
-    small = sum(part.segment.info.n_tokens for part in snapshot.parts) <= EXHAUSTIVE_TOKENS
-    name = "exhaustive" if effort is Effort.EXACT or small or snapshot.codebook is None else "centroids"
+    choosing = effort is not Effort.EXACT and snapshot.codebook is not None and pays_to_choose(snapshot.n_tokens)
+    name = "centroids" if choosing else "exhaustive"
     made: CandidateGenerator = lookup(CANDIDATES, name, "candidate generator")()
     return made
 

@@ -46,6 +46,11 @@ class Snapshot:
     parts: tuple[Part, ...]
     codebook: Codebook | None
 
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all segments, those of dead rows too."""
+        return sum(part.segment.info.n_tokens for part in self.parts)
+
 
 EMPTY = Snapshot(-1, (), None)
 
@@ -59,7 +64,7 @@ def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snaps
     rows = np.fromiter(
         store.passage_rows(), np.dtype([(name, np.int64) for name in ("document", "ordinal", "segment", "row")])
     )
-    codebook = _codebook(store, folder, before)
+    codebook = load_codebook(store, folder, before)
     known = {part.segment.info.number: part for part in before.parts}
     lists = {info.segment: info for info in store.lists()} if codebook else {}
     parts = []
@@ -79,7 +84,12 @@ def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snaps
     return Snapshot(store.changes(), tuple(parts), codebook)
 
 
-def _codebook(store: Store, folder: Path, before: Snapshot) -> Codebook | None:
+def load_codebook(store: Store, folder: Path, before: Snapshot = EMPTY) -> Codebook | None:
+    """Read the codebook in use, if there is one, without a look at passages.
+
+    Raises:
+        CorruptionError: its file is missing or damaged.
+    """
     info = store.codebook()
     if info is None:
         return None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from index.codecs.base import Precision
 from index.codecs.frame import Frame
 from index.native import kernels
-from index.native.base import VALUE_LIMIT, CoarseQuery, CodingTables, FineQuery, Rows, TokenCodes
+from index.native.base import VALUE_LIMIT, CoarseQuery, CodingTables, FineQuery, Rows, TokenCodes, unpacked
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 
 POSITIVE_LEVELS = (0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733)
@@ -103,7 +103,7 @@ class Scalar4:
 
     def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Give vectors back from all bits, ``(n, dim)``."""
-        codes, finer = _unpack(arrays["codes"]), _unpack(arrays["refinement"])
+        codes, finer = unpacked(arrays["codes"]), unpacked(arrays["refinement"])
         levels = (TABLES.bases[codes] + finer * TABLES.steps[codes].astype(np.float32)) * np.float32(FINE_UNIT)
         centred = levels * arrays["fine_scales"].astype(np.float32)[:, None]
         return (centred @ self._rotation + self._mean).astype(np.float32)
@@ -155,7 +155,3 @@ def _fine_limit(dim: int) -> int:
 def _divided(own: NDArray[np.float32], products: NDArray[np.float32]) -> NDArray[np.float16]:
     scales = np.divide(own, products, out=np.zeros_like(own), where=products > 0)
     return scales.astype(np.float16)
-
-
-def _unpack(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.concatenate([packed & 15, packed >> 4], axis=1)

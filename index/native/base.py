@@ -34,6 +34,13 @@ class Rows:
     rows: NDArray[np.int64]
     threads: int = 1
 
+    def tokens(self) -> NDArray[np.int64]:
+        """Name the tokens of the rows, one row after the other."""
+        first, last = self.offsets[self.rows], self.offsets[self.rows + 1]
+        lengths = last - first
+        own = np.cumsum(lengths) - lengths  # where each row's tokens begin among those gathered
+        return np.repeat(first - own, lengths) + np.arange(lengths.sum())
+
     def split(self) -> "list[Rows]":
         """Cut into a stretch for each thread; few rows are not worth it."""
         n = min(self.threads, len(self.rows) // ROWS_PER_THREAD) or 1
@@ -59,6 +66,11 @@ class TokenCodes:
     means: NDArray[np.float16]
     refinement: NDArray[np.uint8]
     fine_scales: NDArray[np.float16]
+
+
+def unpacked(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give the ``(n, dim)`` codes of ``(n, dim / 2)`` bytes in the layout of `TokenCodes`."""
+    return np.concatenate([codes & 15, codes >> 4], axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ from index.native.base import (
     PostingLists,
     Rows,
     TokenCodes,
+    unpacked,
 )
 from lfm2_colbert.errors import CorruptionError
 
@@ -36,7 +37,7 @@ class NumpyKernels:
         values = query.values.astype(np.float32)
 
         def products(stretch: NDArray[np.int64]) -> NDArray[np.float32]:
-            return query.levels.astype(np.float32)[_nibbles(tokens.codes[stretch])] @ values.T
+            return query.levels.astype(np.float32)[unpacked(tokens.codes[stretch])] @ values.T
 
         return _maxsim(products, tokens.scales, tokens.means, np.float32(query.unit), rows)
 
@@ -45,7 +46,7 @@ class NumpyKernels:
         values = query.values.astype(np.float64)
 
         def products(stretch: NDArray[np.int64]) -> NDArray[np.float32]:
-            coarse, finer = _nibbles(tokens.codes[stretch]), _nibbles(tokens.refinement[stretch])
+            coarse, finer = unpacked(tokens.codes[stretch]), unpacked(tokens.refinement[stretch])
             levels = query.bases[coarse].astype(np.float64) + finer * query.steps[coarse].astype(np.float64)
             return (levels @ values.T).astype(np.float32)
 
@@ -156,19 +157,12 @@ def _blocks(
     rows: Rows,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
     """Cut the rows into blocks: their places, their tokens, where each filled row's tokens begin, which are filled."""
-    first, last = rows.offsets[rows.rows], rows.offsets[rows.rows + 1]
-    lengths = last - first
+    lengths = rows.offsets[rows.rows + 1] - rows.offsets[rows.rows]
     block_of = np.cumsum(lengths) // BLOCK_TOKENS
     for number in np.unique(block_of):
         block = np.flatnonzero(block_of == number)
         filled = lengths[block] > 0  # reduceat gives an empty stretch its neighbour's first value
         own = lengths[block][filled]
         if len(own):
-            starts = np.cumsum(own) - own
-            stretch = np.repeat(first[block][filled] - starts, own) + np.arange(own.sum())
-            yield block, stretch, starts, filled
-
-
-def _nibbles(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Unpack ``(n, dim / 2)`` bytes into ``(n, dim)`` codes."""
-    return np.concatenate([codes & 15, codes >> 4], axis=1)
+            stretch = Rows(rows.offsets, rows.rows[block][filled]).tokens()
+            yield block, stretch, np.cumsum(own) - own, filled

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, Document, maintenance, search
+from index import Collection, Document, effort, maintenance, search
 from index.arrays import write_arrays
 from index.candidates.centroids import Centroids
 from index.codebook import Codebook, train
@@ -46,8 +46,7 @@ def documents(numbers: range) -> list[Document]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "CLUSTERED_TOKENS", 2000)
-    monkeypatch.setattr(search, "EXHAUSTIVE_TOKENS", 2000)
+    monkeypatch.setattr(effort, "EXHAUSTIVE_TOKENS", 2000)
 
 
 @pytest.fixture
@@ -112,6 +111,34 @@ def test_adding_clusters_by_itself_and_keeps_the_measured_recall(collection: Col
     assert note is not None
     assert note["recall_at_10"] >= 0.9
     assert collection._store.codebook() is not None
+
+
+def test_a_collection_that_outgrows_its_centroids_gets_more(tmp_path: Path, small: None) -> None:
+    vectors = topical(N_PASSAGES, seed=1)
+    with Collection.open("grown", create=True, encoder=HashingEncoder(dim=DIM), home=tmp_path) as opened:
+        numbers = []
+        for first, last in ((0, 600), (600, 1200), (1200, N_PASSAGES)):
+            opened.add(documents(range(first, last)), vectors=vectors.take(range(first, last)))
+            info = opened._store.codebook()
+            assert info is not None
+            numbers.append(info.number)
+    assert numbers == [1, 1, 2]
+
+
+def test_adding_reads_no_passage_table(collection: Collection, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection.optimize()
+
+    def scanned(store: Store) -> None:
+        raise AssertionError("the cost of an addition must not grow with the collection")
+
+    monkeypatch.setattr(Store, "passage_rows", scanned)
+    collection.add([Document("later", "プラハ")], vectors=topical(1, seed=7))
+
+
+def test_adding_the_same_again_writes_no_segment(collection: Collection) -> None:
+    before = segments(collection)
+    collection.add(documents(range(40)), vectors=topical(40, seed=7))
+    assert segments(collection) == before
 
 
 def test_passages_without_vectors_do_not_stand_in_the_way_of_clustering(tmp_path: Path, small: None) -> None:
@@ -222,7 +249,7 @@ def test_kill_during_optimize_leaves_the_old_or_the_new_state(collection: Collec
     truth = [[name for name, _ in hits] for hits in exact(collection)]
     collection.close()
     program = (
-        "import sys\nfrom index import Collection, maintenance\nmaintenance.CLUSTERED_TOKENS = 2000\n"
+        "import sys\nfrom index import Collection, effort\neffort.EXHAUSTIVE_TOKENS = 2000\n"
         "with Collection.open('c', home=sys.argv[1]) as c:\n    print('ready', flush=True)\n"
         "    while True: c.optimize()\n"
     )

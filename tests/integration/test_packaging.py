@@ -106,11 +106,11 @@ import json, sys, tempfile
 sys.path.insert(0, sys.argv[1])
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__.lower()]
 import numpy as np
-from index import Collection, Document, maintenance, native, search
+from index import Collection, Document, effort, native
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.multivectors import MultiVectors
 assert native.__file__.startswith(sys.argv[1]), native.__file__
-maintenance.CLUSTERED_TOKENS = search.EXHAUSTIVE_TOKENS = 1000
+effort.EXHAUSTIVE_TOKENS = 1000
 rng = np.random.default_rng(0)
 items = [rng.standard_normal((int(rng.integers(2, 12)), 32)).astype(np.float32) for _ in range(400)]
 items = [item / np.linalg.norm(item, axis=1, keepdims=True) for item in items]
