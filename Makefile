@@ -43,4 +43,5 @@ bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made 
 	$(RUN) benchmarks.encoder ../shared/bootstrap/checkpoint
 	$(RUN) benchmarks.kernels
 	$(RUN) benchmarks.engine ../shared/data/eval
+	$(RUN) benchmarks.throughput ../shared/data/eval
 	$(RUN) benchmarks.tables
