@@ -163,11 +163,25 @@ def engine(results: Results) -> str:
     return markdown(head, lines)
 
 
+def throughput(results: Results) -> str:
+    """One row a preset and number of searching threads, and how much faster than one thread that is."""
+    alone = {row["setting"]: row["queries_per_s"] for row in results.rows if row["searching_threads"] == 1}
+    lines = [
+        [
+            row["setting"], str(row["searching_threads"]), f"{row['queries_per_s']:,.0f}",
+            f"{row['queries_per_s'] / alone[row['setting']]:.2f}", f"{row['cpu_ms_per_query']:.1f}",
+        ]
+        for row in results.rows
+    ]  # fmt: skip
+    return markdown(["setting", "searching threads", "queries a second", "times one thread", "CPU ms a query"], lines)
+
+
 TABLES: Mapping[str, Callable[[Results], str]] = {
     "quality": quality,
     "encoder": encoder,
     "kernels": kernels,
     "engine": engine,
+    "throughput": throughput,
 }
 
 

@@ -54,8 +54,8 @@ def rows_of(setting: Setting, folder: Path, queries: Queries) -> list[dict[str, 
             "setting": setting.name,
             "searching_threads": threads,
             "queries": len(queries),
-            "queries_per_s": round(len(queries) / wall, 1),
-            "cpu_ms_per_query": round(cpu / len(queries) * 1000, 3),
+            "queries_per_s": round(float(len(queries) / wall), 1),
+            "cpu_ms_per_query": round(float(cpu / len(queries) * 1000), 3),
         }
         click.echo(row)
         rows.append(row)

@@ -87,3 +87,16 @@ def test_a_trial_never_becomes_a_table(tmp_path: Path) -> None:
     save(tmp_path, "quality", quality_rows(), commit=f"{COMMIT}-dirty")
     with pytest.raises(InvalidArgumentError, match="trial"):
         table("quality", tmp_path)
+
+
+def test_threads_are_compared_with_one_thread_of_the_same_setting(tmp_path: Path) -> None:
+    costs = {"queries": 440, "cpu_ms_per_query": 4.36}
+    given = (("fast", 1, 300.0), ("fast", 2, 540.0), ("balanced", 1, 200.0), ("balanced", 2, 380.0))
+    rows = [{"setting": s, "searching_threads": n, "queries_per_s": per_s} | costs for s, n, per_s in given]
+    save(tmp_path, "throughput", rows)
+    assert table("throughput", tmp_path).splitlines()[2:6] == [
+        "| fast | 1 | 300 | 1.00 | 4.4 |",
+        "| fast | 2 | 540 | 1.80 | 4.4 |",
+        "| balanced | 1 | 200 | 1.00 | 4.4 |",
+        "| balanced | 2 | 380 | 1.90 | 4.4 |",
+    ]
