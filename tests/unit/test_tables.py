@@ -95,8 +95,8 @@ def test_threads_are_compared_with_one_thread_of_the_same_setting(tmp_path: Path
     rows = [{"setting": s, "searching_threads": n, "queries_per_s": per_s} | costs for s, n, per_s in given]
     save(tmp_path, "throughput", rows)
     assert table("throughput", tmp_path).splitlines()[2:6] == [
-        "| fast | 1 | 300 | 1.00 | 4.4 |",
-        "| fast | 2 | 540 | 1.80 | 4.4 |",
         "| balanced | 1 | 200 | 1.00 | 4.4 |",
         "| balanced | 2 | 380 | 1.90 | 4.4 |",
+        "| fast | 1 | 300 | 1.00 | 4.4 |",
+        "| fast | 2 | 540 | 1.80 | 4.4 |",
     ]
