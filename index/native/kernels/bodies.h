@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "kernels.h"
@@ -153,30 +154,32 @@ float passage_fine(const FineQuery& query, const CoarseTokens& tokens, int64_t f
     return total;
 }
 
-template <class Isa>
-void maxsim_coarse_body(const CoarseQuery& query, const CoarseTokens& tokens, const Passages& passages, float* scores) {
-    const int64_t blocks = query.n_padded / LANES;
+// Scores passages one by one, two blocks of query tokens at a time; `score` is told how many in its first argument's type.
+template <class Score>
+void maxsim_rows(int64_t n_padded, const Passages& passages, float* scores, Score score) {
+    const int64_t blocks = n_padded / LANES;
     for (int64_t i = 0; i < passages.n_rows; i++) {
         const int64_t first = passages.offsets[passages.rows[i]], last = passages.offsets[passages.rows[i] + 1];
         float total = first < last ? 0.0f : -std::numeric_limits<float>::infinity();
         for (int64_t block = 0; block < blocks && first < last; block += 2)
-            total += blocks - block > 1 ? passage_coarse<Isa, 2>(query, tokens, first, last, block)
-                                        : passage_coarse<Isa, 1>(query, tokens, first, last, block);
+            total += blocks - block > 1 ? score(std::integral_constant<int, 2>(), first, last, block)
+                                        : score(std::integral_constant<int, 1>(), first, last, block);
         scores[i] = total;
     }
 }
 
 template <class Isa>
+void maxsim_coarse_body(const CoarseQuery& query, const CoarseTokens& tokens, const Passages& passages, float* scores) {
+    maxsim_rows(query.n_padded, passages, scores, [&](auto n, int64_t first, int64_t last, int64_t block) {
+        return passage_coarse<Isa, decltype(n)::value>(query, tokens, first, last, block);
+    });
+}
+
+template <class Isa>
 void maxsim_fine_body(const FineQuery& query, const CoarseTokens& tokens, const Passages& passages, float* scores) {
-    const int64_t blocks = query.n_padded / LANES;
-    for (int64_t i = 0; i < passages.n_rows; i++) {
-        const int64_t first = passages.offsets[passages.rows[i]], last = passages.offsets[passages.rows[i] + 1];
-        float total = first < last ? 0.0f : -std::numeric_limits<float>::infinity();
-        for (int64_t block = 0; block < blocks && first < last; block += 2)
-            total += blocks - block > 1 ? passage_fine<Isa, 2>(query, tokens, first, last, block)
-                                        : passage_fine<Isa, 1>(query, tokens, first, last, block);
-        scores[i] = total;
-    }
+    maxsim_rows(query.n_padded, passages, scores, [&](auto n, int64_t first, int64_t last, int64_t block) {
+        return passage_fine<Isa, decltype(n)::value>(query, tokens, first, last, block);
+    });
 }
 
 template <class Isa>
