@@ -23,7 +23,7 @@ from index.indexing import IndexingReport, OnProgress, index_pending, publish_ve
 from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
 from index.maintenance import OptimizeReport, needs_optimize, optimize
 from index.reading.base import ReadOptions
-from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
+from index.records import FRAME, Change, CollectionSettings, StoreCounts, StoredDocument
 from index.search import Scored, Trace, View, search_snapshot
 from index.snapshot import EMPTY, Snapshot, load_codebook, load_snapshot
 from index.store import Store
@@ -43,7 +43,6 @@ from lfm2_colbert.registry import lookup
 DEFAULT_ENCODER = "nano"
 DEFAULT_CODEC = "scalar4"
 MAX_HITS = 1000
-FRAME = "frame"
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
 
 

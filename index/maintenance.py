@@ -14,7 +14,7 @@ from index.codecs.base import Codec
 from index.effort import Effort, pays_to_choose
 from index.lists import write_lists
 from index.native.base import Rows
-from index.records import ListsInfo, SegmentInfo
+from index.records import RECALL, TRAINED, ListsInfo, SegmentInfo
 from index.search import View, search_snapshot
 from index.segment import Segment, write_encoded
 from index.snapshot import Part, Snapshot, load_snapshot
@@ -25,7 +25,6 @@ OUTGROWN = 4
 MERGED_TOKENS = 4_000_000
 """Segments are merged up to about this size."""
 DECODED_TOKENS = 65_536
-RECALL, TRAINED = "recall", "trained"
 N_RECALL_QUERIES = 25
 RECALL_QUERY_TOKENS = 16
 

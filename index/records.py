@@ -7,6 +7,9 @@ from typing import Any
 
 from index.types import Failure, Passage
 
+FRAME, TRAINED, RECALL = "frame", "trained", "recall"
+"""Notes that a store keeps: the frame of the codes, what centroids were trained on, and how well they find."""
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionSettings:

@@ -19,7 +19,7 @@ class Settings:
         as_json: results as one JSON object on standard output.
         debug: tracebacks instead of one-line errors.
         device: ``auto``, ``cpu`` or ``cuda``; ``LFM2_COLBERT_DEVICE``.
-        threads: of the encoder; ``LFM2_COLBERT_THREADS``; None takes the processors this process may use.
+        threads: of encoder and search; ``LFM2_COLBERT_THREADS``; None takes the processors this process may use.
     """
 
     home: Path | None

@@ -16,10 +16,11 @@ from service.settings import Settings
 def status(collection_name: str, failed: bool, settings: Settings) -> None:
     """Show what a collection holds."""
     from index.home import collection_folder
+    from index.records import RECALL
     from index.store import Store
 
     with Store.open(collection_folder(settings.home, collection_name), writable=False) as store:
-        counts, built, failures, recall = store.counts(), store.settings, store.failures(), store.note("recall")
+        counts, built, failures, recall = store.counts(), store.settings, store.failures(), store.note(RECALL)
     if settings.as_json:
         encoder = {"name": built.encoder, "fingerprint": built.fingerprint, "dim": built.dim, "codec": built.codec}
         listed = {"failures": [asdict(f) for f in failures]} if failed else {}

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index import Collection, Document, effort, maintenance, search
+from index import Collection, Document, effort, search
 from index.arrays import write_arrays
 from index.candidates.centroids import Centroids
 from index.codebook import Codebook, train
 from index.home import collection_folder
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
-from index.records import ListsInfo
+from index.records import RECALL, ListsInfo
 from index.snapshot import load_snapshot
 from index.store import Store
 from lfm2_colbert.encoders.hashing import HashingEncoder
@@ -107,7 +107,7 @@ def test_presets_find_what_exact_search_finds(collection: Collection, effort: st
 
 
 def test_adding_clusters_by_itself_and_keeps_the_measured_recall(collection: Collection) -> None:
-    note = collection._store.note(maintenance.RECALL)
+    note = collection._store.note(RECALL)
     assert note is not None
     assert note["recall_at_10"] >= 0.9
     assert collection._store.codebook() is not None
