@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.engine_measures import best_passages, digest, exact_scores, ndcg_of_documents, pareto_front, recall
-from benchmarks.engine_vectors import EngineSet, engine_set
+from benchmarks.engine_vectors import EngineSet, Part, engine_set
 from benchmarks.peers import ENGINES
 from benchmarks.peers.processes import Answers, NotRunError, built, interpreter, searched
 from benchmarks.peers.protocol import Engine
@@ -28,11 +28,13 @@ from benchmarks.results_file import ROOT, measured, measured_commit, write
 from lfm2_colbert.registry import lookup
 
 LIBRARIES = ("faiss-cpu",)
+PASSAGES = ("passages.npy", "offsets.npy", "token_ids.npy")
+"""Files that decide an index."""
 SEED = 0
 FOUND = 100
 THREADS: Mapping[str, tuple[int, ...]] = {"lfm2-colbert": (1, 2)}
 """Of build and search alike; one thread for the others."""
-BUILD_CPU_SECONDS = 1800
+BUILD_CPU_SECONDS = 3 * 3600
 SEARCH_CPU_SECONDS = 20
 """Of one setting: an engine that is slower than the queries allow is asked fewer, drawn by the seed."""
 
@@ -44,12 +46,14 @@ class Truth:
     Attributes:
         data: vectors, queries and judgements.
         exact: ``(n_queries, n_passages)`` exact MaxSim.
-        folder: where `data` lies.
+        folder: where the passages of `data` lie.
+        indexes: folder of what is built from them.
     """
 
     data: EngineSet
     exact: NDArray[np.float32]
     folder: Path
+    indexes: Path
 
 
 @click.command()
@@ -58,12 +62,14 @@ class Truth:
     "--engine", "names", multiple=True, type=click.Choice(sorted(ENGINES)), help="These alone; by default all."
 )
 @click.option("--trial", type=click.Path(file_okay=False, path_type=Path), help="Write below this folder instead.")
+@click.option("--part", type=click.Choice(list(Part)), default=Part.REPORTED, help="Of the queries.")
 @allow_dirty
-def main(sets: Path, names: tuple[str, ...], trial: Path | None, allow_dirty: bool) -> None:
+def main(sets: Path, names: tuple[str, ...], trial: Path | None, part: Part, allow_dirty: bool) -> None:
     """Measure the engines on the evaluation sets whose archives lie in SETS."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    data, folder = engine_set(sets, ROOT / "data", SEED), ROOT / "data" / "engine"
-    truth = Truth(data, exact_scores(data, folder), folder)
+    data, folder = engine_set(sets, ROOT / "data", part, SEED), ROOT / "data" / "engine"
+    passages = digest(folder, PASSAGES)
+    truth = Truth(data, exact_scores(data, passages), folder, folder / "indexes" / passages)
     rows: list[dict[str, Any]] = []
     versions: dict[str, str] = {}
     for name in names or tuple(ENGINES):
@@ -85,8 +91,10 @@ def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> 
     """Build an engine and search with each of its settings; its libraries' releases are added to `versions`."""
     engine = cast(Engine, lookup(ENGINES, name, "engine", extra="eval")())
     common = {"system": name} | facts(truth.data, threads)
-    place = truth.folder / "indexes" / digest(truth.folder) / f"{name}-{threads}"
-    job = Job(name, "", threads, str(truth.folder), str(place / "index"), str(place / "build"), BUILD_CPU_SECONDS)
+    place = truth.indexes / f"{name}-{threads}"
+    job = Job(
+        name, "", threads, str(truth.folder), "", str(place / "index"), str(place / "build"), BUILD_CPU_SECONDS
+    )  # fmt: skip
     if not engine.environment.requirements:
         shutil.rmtree(place, ignore_errors=True)
     try:
@@ -99,7 +107,10 @@ def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> 
     costs.pop("build_peak_rss_mb")
     for setting in engine.settings:
         named = common | {"setting": setting.name}
-        asked = replace(job, setting=setting.name, result=str(place / "search"), cpu_seconds=SEARCH_CPU_SECONDS)
+        asked = replace(
+            job, setting=setting.name, queries=str(truth.data.queries_folder), result=str(place / "search"),
+            cpu_seconds=SEARCH_CPU_SECONDS,
+        )  # fmt: skip
         try:
             yield ordered(named | quality(searched(python, asked), truth) | costs)
         except NotRunError as error:

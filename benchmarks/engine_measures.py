@@ -15,18 +15,24 @@ SAME_SCORE = 1e-4
 """Scores as close as this are ties: sums of float32 in another order, or passages that say the same."""
 
 
-def digest(folder: Path) -> str:
-    """Name what was encoded into `folder`, so that what was computed from it is not taken for something else."""
+def digest(folder: Path, names: Sequence[str]) -> str:
+    """Name what lies in the files of a folder, so that what was computed from it is not taken for something else."""
     known = hashlib.sha256()
-    for name in ("passages.npy", "offsets.npy", "queries.npy", "query_offsets.npy", "documents.npy", "facts.json"):
+    for name in names:
         with (folder / name).open("rb") as content:
             known.update(hashlib.file_digest(content, "sha256").digest())
     return known.hexdigest()[:12]
 
 
-def exact_scores(data: EngineSet, folder: Path) -> NDArray[np.float32]:
-    """Give exact MaxSim, ``(n_queries, n_passages)``, computed once and kept in `folder`."""
-    path = folder / f"exact-{digest(folder)}.npy"
+def exact_scores(data: EngineSet, passages: str) -> NDArray[np.float32]:
+    """Give exact MaxSim, ``(n_queries, n_passages)``, computed once and kept beside the queries.
+
+    Args:
+        data: passages and queries.
+        passages: digest of the passages.
+    """
+    asked = digest(data.queries_folder, ("queries.npy", "query_offsets.npy"))
+    path = data.queries_folder / f"exact-{passages}-{asked}.npy"
     if not path.exists():
         np.save(path, all_scores(data.queries, data.passages))
     return np.asarray(np.load(path), dtype=np.float32)

@@ -36,7 +36,7 @@ Queries = list[NDArray[np.float32]]
 def main(sets: Path, allow_dirty: bool) -> None:
     """Measure on the evaluation sets whose archives lie in SETS."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    data, folder = engine_set(sets, ROOT / "data", SEED), ROOT / "data" / "throughput"
+    data, folder = engine_set(sets, ROOT / "data", seed=SEED), ROOT / "data" / "throughput"
     shutil.rmtree(folder, ignore_errors=True)
     queries = [np.asarray(query, np.float32) for query in data.queries]
     Ours().build(Material(data.passages, data.token_ids), folder, max(THREADS))

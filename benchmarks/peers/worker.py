@@ -36,7 +36,8 @@ class Job:
         engine: name in `ENGINES`.
         setting: its name; empty: build.
         threads: of build or search; the process is bound to as many cores.
-        material: folder of the vectors (`engine_vectors.py`).
+        material: folder of the passages' vectors (`engine_vectors.py`).
+        queries: folder of the queries' vectors; a build needs none.
         index: folder of the engine's index.
         result: folder to write the results into.
         cpu_seconds: after which a build is killed, and no more queries are asked.
@@ -47,6 +48,7 @@ class Job:
     setting: str
     threads: int
     material: str
+    queries: str
     index: str
     result: str
     cpu_seconds: int
@@ -84,9 +86,9 @@ def build(engine: Engine, job: Job) -> dict[str, Any]:
 
 def search(engine: Engine, job: Job) -> dict[str, Any]:
     """Ask the queries one at a time, in an order drawn by a seed, until the CPU time is spent; say what they cost."""
-    material = Path(job.material)
-    queries = MultiVectors(np.load(material / "queries.npy"), np.load(material / "query_offsets.npy"))
-    n_tokens = int(np.load(material / "offsets.npy", mmap_mode="r")[-1])
+    asked = Path(job.queries)
+    queries = MultiVectors(np.load(asked / "queries.npy"), np.load(asked / "query_offsets.npy"))
+    n_tokens = int(np.load(Path(job.material) / "offsets.npy", mmap_mode="r")[-1])
     setting = next(setting for setting in engine.settings if setting.name == job.setting)
     before = _status_mb("VmRSS")
     ask = engine.open(Path(job.index), job.threads, setting)

@@ -64,7 +64,7 @@ def answers(engine: tuple[str, Engine], material: Path, tmp_path_factory: pytest
     """What the engine finds at its most thorough setting."""
     name, loaded = engine
     place = tmp_path_factory.mktemp(name)
-    job = Job(name, "", 1, str(material), str(place / "index"), str(place / "build"), 300, K)
+    job = Job(name, "", 1, str(material), str(material), str(place / "index"), str(place / "build"), 300, K)
     python = interpreter(ROOT, name, loaded.environment)
     figures = built(python, job)
     assert figures["disk_bytes_per_token"] > DIM / 8  # a bit a dimension: less is not all that was written

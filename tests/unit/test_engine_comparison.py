@@ -26,7 +26,7 @@ from benchmarks.results_file import ROOT
 
 EXACT = np.array([[9.0, 7.0, 8.0, 1.0, 2.0], [1.0, 2.0, 3.0, 4.0, 5.0]], np.float32)
 POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12)
-JOB = Job("engine", "", 1, "", "", "", 1800)
+JOB = Job("engine", "", 1, "", "", "", "", 1800)
 
 
 def test_recall_is_the_share_of_the_best_that_were_found_meaned_over_queries() -> None:

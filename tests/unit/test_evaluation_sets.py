@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.engine_vectors import QUERIES_PER_SET, Part, part_of
 from benchmarks.evaluation_sets import crossed, sample, unpack, without_titles
 from eval.datasets.base import Task
 from index.types import Document
@@ -83,3 +84,12 @@ def test_sets_that_judge_differently_are_not_crossed() -> None:
 
 def test_titles_are_left_out() -> None:
     assert without_titles(task()).documents == {"d1": Document("d1", "有給休暇")}
+
+
+def test_queries_to_tune_with_and_to_report_have_nothing_in_common() -> None:
+    asked = task(n_queries=100)
+    tuning, reported = (part_of(asked, part, seed=0) for part in Part)
+    assert len(tuning.queries) == len(reported.queries) == QUERIES_PER_SET
+    assert not tuning.queries.keys() & reported.queries.keys()
+    assert reported.qrels.keys() == reported.queries.keys()
+    assert part_of(asked, Part.REPORTED, seed=0).queries == reported.queries
