@@ -61,8 +61,8 @@ def material(rng: np.random.Generator) -> Material:
 def kernels_of(given: Material, n_query: int, rng: np.random.Generator) -> Iterator[tuple[str, int, Kernel]]:
     """Give each kernel by its name, and the number of tokens that it works on."""
     values = rng.integers(-VALUE_LIMIT, VALUE_LIMIT + 1, (n_query, DIM)).astype(np.int8)
-    coarse = CoarseQuery(values, TABLES.levels, 1e-5)
-    fine = FineQuery(rng.integers(-2000, 2001, (n_query, DIM)).astype(np.int16), TABLES.bases, TABLES.steps, 1e-8)
+    coarse = CoarseQuery(values, TABLES[4].levels, 1e-5)
+    fine = FineQuery(rng.integers(-2000, 2001, (n_query, DIM)).astype(np.int16), TABLES[4].bases, TABLES[4].steps, 1e-8)
     table = rng.integers(0, 256, (N_CENTROIDS, -(-n_query // LANES) * LANES), dtype=np.uint8)
     scored = N_SCORED * PASSAGE_TOKENS
     tokens = np.resize(values, (N_ASSIGNED, DIM))
@@ -71,7 +71,7 @@ def kernels_of(given: Material, n_query: int, rng: np.random.Generator) -> Itera
     yield "interact", scored, lambda k: k.interact(table, given.centroid_of, given.rows)
     yield "centroid_products", N_CENTROIDS, lambda k: k.centroid_products(values, given.centroids)
     yield "nearest_centroids", N_ASSIGNED, lambda k: k.nearest_centroids(tokens, given.centroids)
-    yield "code_tokens", N_ASSIGNED, lambda k: k.code_tokens(given.vectors, TABLES).codes
+    yield "code_tokens", N_ASSIGNED, lambda k: k.code_tokens(given.vectors, TABLES[4]).codes
 
 
 def variants() -> Iterator[Kernels]:

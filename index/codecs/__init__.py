@@ -3,4 +3,6 @@
 CODECS = {
     "float16": "index.codecs.float16:Float16",
     "scalar4": "index.codecs.scalar:Scalar4",
+    "scalar4-coarse": "index.codecs.scalar:Scalar4Coarse",
+    "scalar2": "index.codecs.scalar:Scalar2",
 }

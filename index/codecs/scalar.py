@@ -1,7 +1,7 @@
-"""Rotated scalar codes: 4 bits a dimension to rank by, 4 more in a section of their own to be exact with.
+"""Rotated scalar codes: 4 bits a dimension to rank by, 4 more in a section of their own to be exact with; or fewer.
 
-A centred token vector ``v = x − μ`` is rotated, brought to norm √dim and rounded, dimension by dimension, to the 16
-levels that serve a normal distribution best (Lloyd 1982, Max 1960). A scale that makes the code's product with the
+A centred token vector ``v = x − μ`` is rotated, brought to norm √dim and rounded, dimension by dimension, to the 16 or
+4 levels that serve a normal distribution best (Lloyd 1982, Max 1960). A scale that makes the code's product with the
 vector itself right (the unbiased scale of RaBitQ, Gao and Long 2024) and the exact product μ·x are kept for each token:
 
     q · x  ≈  (R(q − μ)) · (scale · level)  +  q · μ  +  μ · x  −  μ · μ
@@ -11,7 +11,7 @@ Centring both sides matters: with one side centred the ranking is worse than wit
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,35 +22,36 @@ from index.native import kernels
 from index.native.base import VALUE_LIMIT, CoarseQuery, CodingTables, FineQuery, Rows, TokenCodes, unpacked
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 
-POSITIVE_LEVELS = (0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733)
-"""Lloyd-Max levels of a standard normal distribution at 4 bits."""
+POSITIVE_LEVELS = {4: (0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733), 2: (0.4528, 1.5104)}
+"""Lloyd-Max levels of a standard normal distribution, by bits."""
 OUTERMOST = 4.2
 """Where the refinement of the outer cells ends; two in a hundred thousand values lie beyond."""
-LEVEL_UNIT = POSITIVE_LEVELS[-1] / VALUE_LIMIT
 FINE_UNIT = 1 / 2048
-CELLS = 16
+STEPS = 16
+"""Of the refinement, in each cell."""
 MAX_DIM = 4096
 """What the kernels have room for."""
 MAX_LENGTH = 255
 """Of a vector: its product with a mean of that length still fits a half."""
 
 
-def _tables() -> CodingTables:
-    levels = np.array([-x for x in reversed(POSITIVE_LEVELS)] + list(POSITIVE_LEVELS))
+def _tables(bits: int) -> CodingTables:
+    positive = POSITIVE_LEVELS[bits]
+    levels = np.array([-x for x in reversed(positive)] + list(positive))
     bounds = (levels[1:] + levels[:-1]) / 2
     edges = np.concatenate([[-OUTERMOST], bounds, [OUTERMOST]])
-    widths = np.diff(edges) / CELLS
+    widths, level_unit = np.diff(edges) / STEPS, positive[-1] / VALUE_LIMIT
     return CodingTables(
         bounds=bounds.astype(np.float32),
-        levels=np.rint(levels / LEVEL_UNIT).astype(np.int8),
+        levels=np.rint(levels / level_unit).astype(np.int8),
         bases=np.rint((edges[:-1] + widths / 2) / FINE_UNIT).astype(np.int16),
         steps=np.rint(widths / FINE_UNIT).astype(np.int16),
-        level_unit=LEVEL_UNIT,
+        level_unit=level_unit,
         fine_unit=FINE_UNIT,
     )
 
 
-TABLES = _tables()
+TABLES = {bits: _tables(bits) for bits in POSITIVE_LEVELS}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,22 +63,26 @@ class ScalarQuestion:
     constant: float
 
 
-class Scalar4:
-    """4 bits and a refinement of 4 bits a dimension; dim must be divisible by 16 and at most `MAX_DIM`."""
+class _Scalar:
+    """What the scalar codecs have in common; dim must be divisible by 16, at 2 bits by 32, and at most `MAX_DIM`."""
 
-    name = "scalar4"
+    name: ClassVar[str]
+    bits: ClassVar[int] = 4
+    refined: ClassVar[bool] = False
 
     def __init__(self, frame: Frame) -> None:
         """Code in this frame.
 
         Raises:
-            InvalidArgumentError: its width is not divisible by 16, or too large.
+            InvalidArgumentError: its width is not what the codec can divide, or too large.
         """
-        if len(frame.mean) % 16 or not 0 < len(frame.mean) <= MAX_DIM:
+        divisor = 64 // self.bits
+        if len(frame.mean) % divisor or not 0 < len(frame.mean) <= MAX_DIM:
             raise InvalidArgumentError(
-                f"scalar4 needs a width divisible by 16, at most {MAX_DIM}, not {len(frame.mean)}", help="use float16"
+                f"{self.name} needs a width divisible by {divisor}, at most {MAX_DIM}, not {len(frame.mean)}",
+                help="use float16",
             )
-        self._mean, self._rotation = frame.mean, frame.rotation()
+        self._mean, self._rotation, self._tables = frame.mean, frame.rotation(), TABLES[self.bits]
 
     def encode(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Code ``(n, dim)`` vectors.
@@ -90,22 +95,28 @@ class Scalar4:
         rotated = (vectors - self._mean) @ self._rotation.T  # (n, dim)
         norms = np.linalg.norm(rotated, axis=1, keepdims=True)
         spread = np.sqrt(np.float32(dim)) / np.where(norms == 0, np.float32(1), norms)
-        coded = kernels().code_tokens(rotated * spread, TABLES)
+        coded = kernels().code_tokens(rotated * spread, self._tables)
         # The squared norm of what was coded is dim, but for vectors that equal the mean.
         own = np.where(norms[:, 0] == 0, np.float32(0), np.float32(dim)) / spread[:, 0]
-        return {
+        arrays: dict[str, NDArray[Any]] = {
             "codes": coded.codes,
             "scales": _divided(own, coded.coarse_products),
             "means": (vectors @ self._mean).astype(np.float16),
-            "refinement": coded.refinement,
-            "fine_scales": _divided(own, coded.fine_products),
         }
+        if self.refined:
+            arrays |= {"refinement": coded.refinement, "fine_scales": _divided(own, coded.fine_products)}
+        return arrays
 
     def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Give vectors back from all bits, ``(n, dim)``."""
-        codes, finer = unpacked(arrays["codes"]), unpacked(arrays["refinement"])
-        levels = (TABLES.bases[codes] + finer * TABLES.steps[codes].astype(np.float32)) * np.float32(FINE_UNIT)
-        centred = levels * arrays["fine_scales"].astype(np.float32)[:, None]
+        tables, codes = self._tables, unpacked(arrays["codes"], self.bits)
+        if self.refined:
+            finer = unpacked(arrays["refinement"])
+            levels = (tables.bases[codes] + finer * tables.steps[codes].astype(np.float32)) * np.float32(FINE_UNIT)
+            scales = arrays["fine_scales"]
+        else:
+            levels, scales = tables.levels[codes] * np.float32(tables.level_unit), arrays["scales"]
+        centred = levels * scales.astype(np.float32)[:, None]
         return (centred @ self._rotation + self._mean).astype(np.float32)
 
     def question(self, query: NDArray[np.float32]) -> ScalarQuestion:
@@ -117,23 +128,44 @@ class Scalar4:
         coarse = np.rint(rotated / coarse_step).astype(np.int8)
         fine = np.rint(rotated / fine_step).astype(np.int16)
         constant = float(query.sum(axis=0) @ self._mean) - len(query) * float(self._mean @ self._mean)
+        tables = self._tables
         return ScalarQuestion(
-            CoarseQuery(coarse, TABLES.levels, coarse_step * LEVEL_UNIT),
-            FineQuery(fine, TABLES.bases, TABLES.steps, fine_step * FINE_UNIT),
+            CoarseQuery(coarse, tables.levels, coarse_step * tables.level_unit),
+            FineQuery(fine, tables.bases, tables.steps, fine_step * FINE_UNIT),
             constant,
         )
 
     def scores(
         self, question: ScalarQuestion, arrays: Mapping[str, NDArray[Any]], rows: Rows, precision: Precision
     ) -> NDArray[np.float32]:
-        """MaxSim of passages over the 4-bit codes, or over all bits; ``(n_rows,)``."""
-        tokens = TokenCodes(**arrays)
-        if precision is Precision.COARSE:
-            scores = kernels().maxsim_coarse(question.coarse, tokens, rows)
-        else:
+        """MaxSim of passages over the coarse codes, or over all bits; ``(n_rows,)``."""
+        tokens = TokenCodes(**arrays, bits=self.bits)
+        if precision is Precision.FULL and self.refined:
             scores = kernels().maxsim_fine(question.fine, tokens, rows)
+        else:
+            scores = kernels().maxsim_coarse(question.coarse, tokens, rows)
         shifted: NDArray[np.float32] = scores + np.float32(question.constant)
         return shifted
+
+
+class Scalar4(_Scalar):
+    """4 bits a dimension to rank by, and 4 more to be exact with."""
+
+    name = "scalar4"
+    refined = True
+
+
+class Scalar4Coarse(_Scalar):
+    """4 bits a dimension: half the bytes of `Scalar4`, whose first look is then its last."""
+
+    name = "scalar4-coarse"
+
+
+class Scalar2(_Scalar):
+    """2 bits a dimension: for those who need the smallest index."""
+
+    name = "scalar2"
+    bits = 2
 
 
 def _require_codable(vectors: NDArray[np.float32]) -> None:

@@ -49,37 +49,64 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenCodes:
-    """Rotated 4-bit codes: byte ``i`` holds dimension ``i`` (low nibble) and ``dim / 2 + i`` (high nibble).
+    """Rotated codes of 4 or 2 bits a dimension, in the layout of `SHIFTS`.
 
     A token's score against a query token is ``scale · unit · Σ level · value + mean``.
 
     Attributes:
-        codes: ``(n_tokens, dim / 2)`` uint8.
+        codes: ``(n_tokens, dim · bits / 8)`` uint8.
         scales: ``(n_tokens,)`` float16.
         means: ``(n_tokens,)`` float16, added to every product.
-        refinement: ``(n_tokens, dim / 2)`` uint8, the next 4 bits in the same layout.
-        fine_scales: ``(n_tokens,)`` float16, the scale of refined codes.
+        refinement: ``(n_tokens, dim / 2)`` uint8, the next 4 bits; None for codes that have no more.
+        fine_scales: ``(n_tokens,)`` float16, the scale of refined codes; None likewise.
+        bits: 4 or 2.
     """
 
     codes: NDArray[np.uint8]
     scales: NDArray[np.float16]
     means: NDArray[np.float16]
-    refinement: NDArray[np.uint8]
-    fine_scales: NDArray[np.float16]
+    refinement: NDArray[np.uint8] | None = None
+    fine_scales: NDArray[np.float16] | None = None
+    bits: int = 4
 
 
-def unpacked(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give the ``(n, dim)`` codes of ``(n, dim / 2)`` bytes in the layout of `TokenCodes`."""
-    return np.concatenate([codes & 15, codes >> 4], axis=1)
+def refined(tokens: TokenCodes) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Give the refinement and its scales of codes that have one.
+
+    Raises:
+        ValueError: these have none.
+    """
+    if tokens.refinement is None or tokens.fine_scales is None:
+        raise ValueError("these codes have no refinement")
+    return tokens.refinement, tokens.fine_scales
+
+
+SHIFTS = {4: (0, 4), 2: (0, 4, 2, 6)}
+"""Where byte ``i`` of a token holds dimension ``i``, and after it those at equal distances from there: at 4 bits
+``dim / 2 + i``, at 2 bits ``dim / 4 + i`` and so on. This order lets one look-up of nibbles serve both."""
+
+
+def unpacked(codes: NDArray[np.uint8], bits: int = 4) -> NDArray[np.uint8]:
+    """Give the ``(n, dim)`` codes of ``(n, dim · bits / 8)`` bytes in the layout of `SHIFTS`."""
+    return np.concatenate([codes >> shift & (1 << bits) - 1 for shift in SHIFTS[bits]], axis=1)
+
+
+def packed(codes: NDArray[np.uint8], bits: int = 4) -> NDArray[np.uint8]:
+    """Undo `unpacked`."""
+    parts = np.split(codes, len(SHIFTS[bits]), axis=1)
+    joined: NDArray[np.uint8] = np.bitwise_or.reduce(
+        [part << shift for part, shift in zip(parts, SHIFTS[bits], strict=True)]
+    )
+    return joined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseQuery:
-    """A query against 4-bit codes.
+    """A query against coarse codes.
 
     Attributes:
-        values: ``(n_q, dim)`` int8, from −63 to 63; dim divisible by 16.
-        levels: ``(16,)`` int8, from −63 to 63: what each code stands for.
+        values: ``(n_q, dim)`` int8, from −63 to 63; dim divisible by 16, for 2-bit codes by 32.
+        levels: ``(2 ** bits,)`` int8, from −63 to 63: what each code stands for.
         unit: what one unit of value times level is worth.
     """
 
@@ -90,7 +117,7 @@ class CoarseQuery:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FineQuery:
-    """A query against 8-bit codes: code ``c`` with refinement ``r`` stands for ``bases[c] + r · steps[c]``.
+    """A query against refined 4-bit codes: code ``c`` with refinement ``r`` stands for ``bases[c] + r · steps[c]``.
 
     Attributes:
         values: ``(n_q, dim)`` int16; the sums of products must stay within 31 bits.
@@ -110,10 +137,10 @@ class CodingTables:
     """The cells of a scalar code.
 
     Attributes:
-        bounds: ``(15,)`` float32, rising, between 16 cells.
-        levels: ``(16,)`` int8, what a coarse code stands for, in units of `level_unit`.
-        bases: ``(16,)`` int16, where the refinement of a cell begins, in units of `fine_unit`.
-        steps: ``(16,)`` int16, what each of its 16 steps adds.
+        bounds: ``(n_cells − 1,)`` float32, rising, between 16 or 4 cells.
+        levels: ``(n_cells,)`` int8, what a coarse code stands for, in units of `level_unit`.
+        bases: ``(n_cells,)`` int16, where the refinement of a cell begins, in units of `fine_unit`.
+        steps: ``(n_cells,)`` int16, what each of its 16 steps adds.
         level_unit: float.
         fine_unit: float.
     """
@@ -125,13 +152,18 @@ class CodingTables:
     level_unit: float
     fine_unit: float
 
+    @property
+    def bits(self) -> int:
+        """Of a code."""
+        return (len(self.levels) - 1).bit_length()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
     """Codes of n vectors.
 
     Attributes:
-        codes: ``(n, dim / 2)`` uint8, packed as in `TokenCodes`.
+        codes: ``(n, dim · bits / 8)`` uint8, packed as in `TokenCodes`.
         refinement: ``(n, dim / 2)`` uint8.
         coarse_products: ``(n,)`` float32, each vector times what its coarse code stands for.
         fine_products: ``(n,)`` float32, each vector times what all its bits stand for.
@@ -164,10 +196,10 @@ class Kernels(Protocol):
         """``avx512``, ``avx2``, ``neon``, ``scalar`` or ``numpy``."""
 
     def maxsim_coarse(self, query: CoarseQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
-        """MaxSim over 4-bit codes, ``(n_rows,)``; −inf for a passage without tokens."""
+        """MaxSim over coarse codes, ``(n_rows,)``; −inf for a passage without tokens."""
 
     def maxsim_fine(self, query: FineQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
-        """MaxSim over 8-bit codes, ``(n_rows,)``; −inf for a passage without tokens."""
+        """MaxSim over refined 4-bit codes, ``(n_rows,)``; −inf for a passage without tokens."""
 
     def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
         """Sum over the table's columns of the largest entry among a passage's centroids, ``(n_rows,)``.
@@ -213,4 +245,4 @@ class Kernels(Protocol):
         """For each row of `values`, the centroid with the largest product; the first of equals."""
 
     def code_tokens(self, values: NDArray[np.float32], tables: CodingTables) -> Coded:
-        """Code ``(n, dim)`` values, dim divisible by 16."""
+        """Code ``(n, dim)`` values, dim divisible by 16, for 2-bit codes by 32."""

@@ -19,6 +19,8 @@ from index.native.base import (
     PostingLists,
     Rows,
     TokenCodes,
+    packed,
+    refined,
     unpacked,
 )
 from lfm2_colbert.errors import CorruptionError
@@ -33,24 +35,25 @@ class NumpyKernels:
     variant = "numpy"
 
     def maxsim_coarse(self, query: CoarseQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
-        """MaxSim over 4-bit codes."""
+        """MaxSim over coarse codes."""
         values = query.values.astype(np.float32)
 
         def products(stretch: NDArray[np.int64]) -> NDArray[np.float32]:
-            return query.levels.astype(np.float32)[unpacked(tokens.codes[stretch])] @ values.T
+            return query.levels.astype(np.float32)[unpacked(tokens.codes[stretch], tokens.bits)] @ values.T
 
         return _maxsim(products, tokens.scales, tokens.means, np.float32(query.unit), rows)
 
     def maxsim_fine(self, query: FineQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
-        """MaxSim over 8-bit codes."""
+        """MaxSim over refined codes."""
         values = query.values.astype(np.float64)
+        refinement, scales = refined(tokens)
 
         def products(stretch: NDArray[np.int64]) -> NDArray[np.float32]:
-            coarse, finer = unpacked(tokens.codes[stretch]), unpacked(tokens.refinement[stretch])
+            coarse, finer = unpacked(tokens.codes[stretch]), unpacked(refinement[stretch])
             levels = query.bases[coarse].astype(np.float64) + finer * query.steps[coarse].astype(np.float64)
             return (levels @ values.T).astype(np.float32)
 
-        return _maxsim(products, tokens.fine_scales, tokens.means, np.float32(query.unit), rows)
+        return _maxsim(products, scales, tokens.means, np.float32(query.unit), rows)
 
     def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
         """Sum of the largest table entries."""
@@ -121,16 +124,11 @@ class NumpyKernels:
         coarse = tables.levels.astype(np.float32)[cells] * np.float32(tables.level_unit)
         fine = (bases[cells] + finer * steps[cells]) * np.float32(tables.fine_unit)
         return Coded(
-            _packed(cells),
-            _packed(finer),
+            packed(cells, tables.bits),
+            packed(finer),
             np.einsum("ij,ij->i", values, coarse),
             np.einsum("ij,ij->i", values, fine),
         )
-
-
-def _packed(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    half = codes.shape[1] // 2
-    return (codes[:, :half] | codes[:, half:] << 4).astype(np.uint8)
 
 
 def _signed(centroids: NDArray[np.uint8]) -> NDArray[np.float32]:

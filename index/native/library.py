@@ -21,6 +21,7 @@ from index.native.base import (
     PostingLists,
     Rows,
     TokenCodes,
+    refined,
 )
 from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ReadFailedError
 
@@ -41,6 +42,7 @@ class _CoarseTokens(ctypes.Structure):
         ("scales", _POINTER),
         ("means", _POINTER),
         ("dim", _SIZE),
+        ("bits", _SIZE),
     )
 
 
@@ -82,6 +84,7 @@ class _Tables(ctypes.Structure):
         ("steps", _POINTER),
         ("level_unit", _FLOAT),
         ("fine_unit", _FLOAT),
+        ("bits", _SIZE),
     )
 
 
@@ -97,17 +100,17 @@ class CompiledKernels:
         self.variant = str(library.variant_name(self._variant).decode())
 
     def maxsim_coarse(self, query: CoarseQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
-        """MaxSim over 4-bit codes."""
+        """MaxSim over coarse codes."""
         values, bias = _packed(query.values, 4), _bias(query.values)
-        levels = (query.levels.astype(np.int16) + LEVEL_OFFSET).astype(np.uint8)
+        levels = _nibble_tables(query.levels)
         structure = _CoarseQuery(_at(values), _at(bias), _at(levels), query.unit, len(query.values), values.shape[1])
         return self._maxsim(self._library.maxsim_coarse, structure, tokens, tokens.scales, rows)
 
     def maxsim_fine(self, query: FineQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
-        """MaxSim over 8-bit codes."""
+        """MaxSim over refined codes."""
         values, bases, steps = _packed(query.values, 2), _plain(query.bases), _plain(query.steps)
         structure = _FineQuery(_at(values), _at(bases), _at(steps), query.unit, len(query.values), values.shape[1])
-        return self._maxsim(self._library.maxsim_fine, structure, tokens, tokens.fine_scales, rows)
+        return self._maxsim(self._library.maxsim_fine, structure, tokens, refined(tokens)[1], rows)
 
     def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
         """Sum of the largest table entries."""
@@ -197,9 +200,9 @@ class CompiledKernels:
         columns = [
             _plain(array.astype(np.float32)) for array in (tables.bounds, tables.levels, tables.bases, tables.steps)
         ]
-        structure = _Tables(*map(_at, columns), tables.level_unit, tables.fine_unit)
+        structure = _Tables(*map(_at, columns), tables.level_unit, tables.fine_unit, tables.bits)
         coded = Coded(
-            np.empty((n, dim // 2), np.uint8), np.empty((n, dim // 2), np.uint8),
+            np.empty((n, dim * tables.bits // 8), np.uint8), np.empty((n, dim // 2), np.uint8),
             np.empty(n, np.float32), np.empty(n, np.float32),
         )  # fmt: skip
         self._library.code_tokens(
@@ -211,8 +214,9 @@ class CompiledKernels:
     def _maxsim(
         self, kernel: Any, query: ctypes.Structure, tokens: TokenCodes, scales: NDArray[np.float16], rows: Rows
     ) -> NDArray[np.float32]:
-        arrays = [_plain(array) for array in (tokens.codes, tokens.refinement, scales, tokens.means)]
-        structure = _CoarseTokens(*map(_at, arrays), tokens.codes.shape[1] * 2)
+        refinement = tokens.codes[:0] if tokens.refinement is None else tokens.refinement
+        arrays = [_plain(array) for array in (tokens.codes, refinement, scales, tokens.means)]
+        structure = _CoarseTokens(*map(_at, arrays), tokens.codes.shape[1] * 8 // tokens.bits, tokens.bits)
 
         def score(part: Rows) -> NDArray[np.float32]:
             passages = _checked(part, len(tokens.codes))
@@ -299,6 +303,13 @@ def _packed(values: NDArray[Any], group: int) -> NDArray[Any]:
     padded = np.zeros((-(-n_tokens // LANES) * LANES, dim), values.dtype)
     padded[:n_tokens] = values
     return np.ascontiguousarray(padded.reshape(len(padded), dim // group, group).transpose(1, 0, 2))
+
+
+def _nibble_tables(levels: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Give what each nibble stands for, with the offset; of 2-bit codes by its lower half, then by its upper one."""
+    nibbles = np.arange(16)
+    tables = [nibbles] if len(levels) == 16 else [nibbles & 3, nibbles >> 2]
+    return (levels[np.concatenate(tables)].astype(np.int16) + LEVEL_OFFSET).astype(np.uint8)
 
 
 def _bias(values: NDArray[np.int8]) -> NDArray[np.int32]:

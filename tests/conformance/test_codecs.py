@@ -13,7 +13,7 @@ from scipy.linalg import hadamard
 from index.codecs import CODECS
 from index.codecs.base import Codec, Precision
 from index.codecs.frame import Frame
-from index.codecs.scalar import Scalar4
+from index.codecs.scalar import Scalar2, Scalar4
 from index.maxsim import maxsim_scores
 from index.native.base import Rows
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
@@ -22,11 +22,13 @@ from lfm2_colbert.registry import lookup
 
 DIM = 128
 FRAME = Frame(np.random.default_rng(0).normal(0, 0.02, DIM).astype(np.float32), seed=3)
-ERROR_BOUNDS = {"float16": 2.0**-11, "scalar4": 0.1}
+ERROR_BOUNDS = {"float16": 2.0**-11, "scalar4": 0.1, "scalar4-coarse": 0.25, "scalar2": 0.6}
 """Largest Euclidean distance between a unit vector and what comes back; a codec without a line here fails the suite.
 
 scalar4 is ten times better on the average vector; a value beyond its outermost cell, in three vectors of a thousand, is
-cut off there."""
+cut off there. Of normal values 16 levels leave .0095 of the variance, 4 levels .1175: mean distances of .1 and .34."""
+OF_THE_BEST_TEN = {"float16": 8, "scalar4": 8, "scalar4-coarse": 7, "scalar2": 4}
+"""How many of the best are at least found among 300 passages of nothing but noise, the hardest case."""
 
 
 @pytest.fixture(params=sorted(CODECS))
@@ -96,16 +98,17 @@ def test_own_scores_equal_the_oracle_within_their_precision(codec: Codec, precis
     scores = codec.scores(codec.question(query), codec.encode(vectors), Rows(offsets, rows), precision)
     exact = maxsim_scores(query, MultiVectors(vectors, offsets))[rows]
     # Coarse codes of 128 dimensions are off by some hundredths a product; the sum of 16 by less than one.
-    bound = 1.0 if precision is Precision.COARSE else len(query) * ERROR_BOUNDS[codec.name]
+    sums = {"scalar2": 3.0}.get(codec.name, 1.0)
+    bound = sums if precision is Precision.COARSE else len(query) * ERROR_BOUNDS[codec.name]
     np.testing.assert_allclose(scores, exact, atol=bound)
 
 
-def test_best_passages_by_all_bits_are_the_best(codec: Codec) -> None:
+def test_the_best_passages_by_all_bits_are_among_the_best(codec: Codec) -> None:
     query, vectors = unit_vectors(16, seed=10), unit_vectors(6000, seed=11)
     offsets = np.arange(0, 6001, 20)
     exact = maxsim_scores(query, MultiVectors(vectors, offsets))
     scores = codec.scores(codec.question(query), codec.encode(vectors), Rows(offsets, np.arange(300)), Precision.FULL)
-    assert set(np.argsort(-scores)[:10]) & set(np.argsort(-exact)[:10]) >= set(np.argsort(-exact)[:8])
+    assert len(set(np.argsort(-scores)[:10]) & set(np.argsort(-exact)[:10])) >= OF_THE_BEST_TEN[codec.name]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -128,6 +131,11 @@ def test_scalar_codes_refuse_vectors_that_their_scales_cannot_hold(length: float
 def test_scalar_codes_refuse_widths_that_the_kernels_cannot_read(dim: int) -> None:
     with pytest.raises(InvalidArgumentError, match=str(dim)):
         Scalar4(Frame(np.zeros(dim, np.float32)))
+
+
+def test_codes_of_two_bits_need_a_width_that_they_can_pack() -> None:
+    with pytest.raises(InvalidArgumentError, match="divisible by 32"):
+        Scalar2(Frame(np.zeros(48, np.float32)))
 
 
 def test_a_frame_is_never_measured_on_values_that_are_not_finite() -> None:
@@ -158,3 +166,15 @@ def test_scalar_codes_can_be_read_with_nothing_but_the_page_on_the_format(dim: i
     levels = (bases[code] + finer * steps[code]) / 2048
     read = (arrays["fine_scales"][:, None] * levels) @ rotation + mean
     np.testing.assert_allclose(codec.decode(arrays), read, atol=1e-6)
+
+
+def test_two_bit_codes_can_be_read_with_nothing_but_the_page_on_the_format() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "file-format.md").read_text(encoding="utf-8")
+    levels = np.array(re.search(r"with the levels ([-0-9 ]+)\.", page)[1].split(), float)
+    rng = np.random.default_rng(12)
+    codec = Scalar2(Frame(np.zeros(128, np.float32), seed=5))
+    arrays = codec.encode(rng.normal(0, 128**-0.5, (50, 128)).astype(np.float32))
+    rotation = hadamard(128) * (2 * np.random.default_rng(5).integers(0, 2, 128) - 1) / np.sqrt(128)
+    code = np.concatenate([arrays["codes"] >> shift & 3 for shift in (0, 4, 2, 6)], axis=1)
+    read = (arrays["scales"][:, None].astype(float) * levels[code] * 1.5104 / 63) @ rotation
+    np.testing.assert_allclose(codec.decode(arrays), read, atol=1e-5)

@@ -57,7 +57,7 @@ int main(int, char** arguments) {
     const auto fine_packed = packed(fine, n_query, dim, 2);
     const CoarseQuery coarse_query{coarse_packed.data(), bias.data(), levels.data(), units[0], n_query, n_padded};
     const FineQuery fine_query{fine_packed.data(), bases.data(), steps.data(), units[1], n_query, n_padded};
-    const CoarseTokens tokens{codes.data(), refinement.data(), scales.data(), means.data(), dim};
+    const CoarseTokens tokens{codes.data(), refinement.data(), scales.data(), means.data(), dim, 4};
     const Passages passages{offsets.data(), rows.data(), n_rows};
 
     std::vector<float> scores(n_rows);

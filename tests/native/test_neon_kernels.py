@@ -81,7 +81,7 @@ def test_emulated_kernels_equal_the_numpy_kernels(
     given = [
         np.array([dim, n_query, n, len(lengths), len(rows.rows), N_CENTROIDS], np.int64),
         np.array([COARSE_UNIT, FINE_UNIT]), offsets, rows.rows, codes, refinement, scales, means, coarse,
-        (TABLES.levels.astype(np.int16) + LEVEL_OFFSET).astype(np.uint8), fine, TABLES.bases, TABLES.steps,
+        (TABLES[4].levels.astype(np.int16) + LEVEL_OFFSET).astype(np.uint8), fine, TABLES[4].bases, TABLES[4].steps,
         centroids, table, centroid_of,
     ]  # fmt: skip
     done = emulated(program, variant, "max", b"".join(array.tobytes() for array in given))
@@ -95,8 +95,8 @@ def test_emulated_kernels_equal_the_numpy_kernels(
         ("<i4", (N_CENTROIDS, width)),
         ("<u4", (n_query,)),
     )
-    coarse_query = CoarseQuery(coarse, TABLES.levels, float(COARSE_UNIT))
-    fine_query = FineQuery(fine, TABLES.bases, TABLES.steps, float(FINE_UNIT))
+    coarse_query = CoarseQuery(coarse, TABLES[4].levels, float(COARSE_UNIT))
+    fine_query = FineQuery(fine, TABLES[4].bases, TABLES[4].steps, float(FINE_UNIT))
     for found, expected in (
         (scored, definition.maxsim_coarse(coarse_query, tokens, rows)),
         (refined, definition.maxsim_fine(fine_query, tokens, rows)),

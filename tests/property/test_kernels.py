@@ -1,6 +1,6 @@
 """Every compiled variant that runs here against the NumPy kernels, and those against the definition of MaxSim."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from index.maxsim import maxsim_scores
 from index.native import kernels
 from index.native.base import (
     LANES,
+    SHIFTS,
     VALUE_LIMIT,
     CoarseQuery,
     FineQuery,
@@ -22,6 +23,8 @@ from index.native.base import (
     PostingLists,
     Rows,
     TokenCodes,
+    packed,
+    unpacked,
 )
 from index.native.fallback import NumpyKernels
 from index.native.library import load_library
@@ -81,12 +84,12 @@ class Case:
     @property
     def coarse(self) -> CoarseQuery:
         values = self.rng.integers(-VALUE_LIMIT, VALUE_LIMIT + 1, (self.n_query, self.dim)).astype(np.int8)
-        return CoarseQuery(values, TABLES.levels, 1e-4)
+        return CoarseQuery(values, TABLES[4].levels, 1e-4)
 
     @property
     def fine(self) -> FineQuery:
         values = self.rng.integers(-1000, 1001, (self.n_query, self.dim)).astype(np.int16)
-        return FineQuery(values, TABLES.bases, TABLES.steps, 1e-7)
+        return FineQuery(values, TABLES[4].bases, TABLES[4].steps, 1e-7)
 
     @property
     def centroids(self) -> np.ndarray:
@@ -121,6 +124,38 @@ def test_maxsim_equals_the_numpy_kernels(case: Case) -> None:
 
 
 @needs_compiled
+@settings(max_examples=40)
+@given(case=cases.filter(lambda case: case.dim % 32 == 0))
+def test_maxsim_over_two_bits_equals_the_numpy_kernels(case: Case) -> None:
+    tokens = replace(
+        case.tokens, codes=case.tokens.codes[:, : case.dim // 4], refinement=None, fine_scales=None, bits=2
+    )
+    query = CoarseQuery(case.coarse.values, TABLES[2].levels, 1e-4)
+    expected = DEFINITION.maxsim_coarse(query, tokens, case.rows)
+    for compiled in VARIANTS:
+        found = compiled.maxsim_coarse(query, tokens, case.rows)
+        np.testing.assert_array_equal(np.isneginf(found), np.isneginf(expected))
+        real = np.isfinite(expected)
+        largest = max(1.0, float(np.abs(expected[real]).max(initial=0)))
+        assert np.abs(found[real] - expected[real]).max(initial=0) <= 5e-6 * largest
+
+
+@given(rows=st.integers(0, 5), dim=st.sampled_from([32, 64, 128]), bits=st.sampled_from(sorted(SHIFTS)))
+def test_packing_is_undone(rows: int, dim: int, bits: int) -> None:
+    codes = np.random.default_rng(rows).integers(0, 2**bits, (rows, dim), dtype=np.uint8)
+    bytes_of_codes = packed(codes, bits)
+    assert bytes_of_codes.shape == (rows, dim * bits // 8)
+    np.testing.assert_array_equal(unpacked(bytes_of_codes, bits), codes)
+
+
+@pytest.mark.parametrize("chosen", [DEFINITION, *VARIANTS], ids=lambda chosen: chosen.variant)
+def test_codes_without_a_refinement_are_not_refined(chosen: Kernels) -> None:
+    case = Case(32, 3, 0, (4,), 0.1)
+    with pytest.raises(ValueError, match="no refinement"):
+        chosen.maxsim_fine(case.fine, replace(case.tokens, refinement=None), case.rows)
+
+
+@needs_compiled
 @settings(max_examples=60)
 @given(case=cases, n_probe=st.integers(1, 60), limit=st.integers(1, 12))
 def test_integer_kernels_equal_the_numpy_kernels_bit_for_bit(case: Case, n_probe: int, limit: int) -> None:
@@ -151,12 +186,18 @@ def test_integer_kernels_equal_the_numpy_kernels_bit_for_bit(case: Case, n_probe
 
 @needs_compiled
 @settings(max_examples=40)
-@given(dim=st.sampled_from([16, 48, 128]), n=st.integers(0, 40), seed=st.integers(0, 2**31), spread=st.floats(0.1, 9))
-def test_coding_equals_the_numpy_kernels(dim: int, n: int, seed: int, spread: float) -> None:
+@given(
+    dim=st.sampled_from([32, 96, 128]),
+    n=st.integers(0, 40),
+    seed=st.integers(0, 2**31),
+    spread=st.floats(0.1, 9),
+    bits=st.sampled_from(sorted(TABLES)),
+)
+def test_coding_equals_the_numpy_kernels(dim: int, n: int, seed: int, spread: float, bits: int) -> None:
     values = (spread * np.random.default_rng(seed).standard_normal((n, dim))).astype(np.float32)
-    expected = DEFINITION.code_tokens(values, TABLES)
+    expected = DEFINITION.code_tokens(values, TABLES[bits])
     for compiled in VARIANTS:
-        found = compiled.code_tokens(values, TABLES)
+        found = compiled.code_tokens(values, TABLES[bits])
         np.testing.assert_array_equal(found.codes, expected.codes)
         np.testing.assert_array_equal(found.refinement, expected.refinement)
         np.testing.assert_allclose(found.coarse_products, expected.coarse_products, rtol=1e-4, atol=1e-3)

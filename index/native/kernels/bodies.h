@@ -73,7 +73,10 @@ inline Affine affine(const CoarseTokens& tokens, int64_t token, float unit) {
 
 template <class Isa>
 inline void expand_coarse(const CoarseTokens& tokens, int64_t token, const uint8_t* levels, uint8_t* out) {
-    Isa::look_up(tokens.codes + token * (tokens.dim / 2), levels, tokens.dim / 2, out);
+    const int64_t n = tokens.dim * tokens.bits / 8;
+    const uint8_t* codes = tokens.codes + token * n;
+    Isa::look_up(codes, levels, n, out);
+    if (tokens.bits == 2) Isa::look_up(codes, levels + 16, n, out + 2 * n);
 }
 
 template <class Isa>

@@ -56,6 +56,14 @@ struct Avx512 {
             const __m512i high = _mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble);
             _mm512_storeu_si512(out + half + i, _mm512_shuffle_epi8(wide, high));
         }
+        for (; i + 32 <= half; i += 32) {
+            const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + i));
+            const __m256i low = _mm256_and_si256(packed, _mm256_set1_epi8(15));
+            const __m256i high = _mm256_and_si256(_mm256_srli_epi16(packed, 4), _mm256_set1_epi8(15));
+            const __m256i both = _mm256_broadcastsi128_si256(table);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_shuffle_epi8(both, low));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + half + i), _mm256_shuffle_epi8(both, high));
+        }
         for (; i < half; i += 8) {  // half is divisible by 8
             const __m128i packed = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes + i));
             const __m128i low = _mm_and_si128(packed, _mm_set1_epi8(15));

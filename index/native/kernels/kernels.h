@@ -21,20 +21,22 @@ struct Passages {
     int64_t n_rows;
 };
 
-// Rotated 4-bit codes: byte i of a token holds dimension i (low nibble) and dimension dim / 2 + i (high nibble).
+// Rotated codes. At 4 bits byte i of a token holds dimension i (low nibble) and dimension dim / 2 + i (high nibble); at 2
+// bits the lower halves of its nibbles hold dimensions i and dim / 4 + i, the upper halves those dim / 2 further on.
 struct CoarseTokens {
-    const uint8_t* codes;       // (n_tokens, dim / 2)
-    const uint8_t* refinement;  // (n_tokens, dim / 2), the next 4 bits in the same layout; null for the coarse kernel
+    const uint8_t* codes;       // (n_tokens, dim * bits / 8)
+    const uint8_t* refinement;  // (n_tokens, dim / 2), the next 4 bits of 4-bit codes; not read by the coarse kernel
     const uint16_t* scales;     // (n_tokens,) binary16
     const uint16_t* means;      // (n_tokens,) binary16, the exact product of token and mean vector
-    int64_t dim;                // divisible by 16
+    int64_t dim;                // divisible by 16, at 2 bits by 32
+    int64_t bits;               // 4 or 2
 };
 
 // A query against coarse codes: signed 7-bit values in groups of 4 dimensions, (dim / 4, n_padded, 4).
 struct CoarseQuery {
     const int8_t* values;
     const int32_t* bias;    // (n_padded,) what the accumulators start with: it undoes the offset of the levels
-    const uint8_t* levels;  // 16 levels plus an offset, 1 .. 127
+    const uint8_t* levels;  // what the 16 nibbles stand for plus an offset, 1 .. 127; at 2 bits a table for each half
     float unit;             // of value times level
     int64_t n_tokens;
     int64_t n_padded;
@@ -89,13 +91,14 @@ struct PostingLists {
 // The `limit` live passages whose probed centroids add up to most, ascending; gives their number, -1 for damaged lists.
 int64_t collect_candidates(const CentroidProbe*, const PostingLists*, const uint8_t* live, int64_t limit, int64_t* rows);
 
-// The cells of a scalar code: 15 bounds between 16 levels, and what the refinement of each cell stands for.
+// The cells of a scalar code: bounds between 2^bits levels, and what the refinement of each cell stands for.
 struct CodingTables {
     const float* bounds;
     const float* levels;
     const float* bases;
     const float* steps;
     float level_unit, fine_unit;
+    int64_t bits;
 };
 
 // Codes of n rotated vectors, and each vector's product with what its coarse and its refined code stand for.
