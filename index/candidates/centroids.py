@@ -39,7 +39,7 @@ class Centroids:
             limit = _share(budget.n_candidates, int(part.live.sum()), n_clustered)
             found = kernels().collect(probed, products, part.lists.postings, part.live, limit)
             rows.append(found)
-            scores.append(kernels().interact(table, part.lists.codes, Rows(part.segment.offsets, found, threads)))
+            scores.append(kernels().interact(table, part.lists.codes, Rows(part.lists.offsets, found, threads)))
         return _best(snapshot.parts, rows, scores, budget.n_coarse)
 
 
@@ -54,7 +54,6 @@ def _look_up(
     )  # a cosine, however long the query's vectors
     floor = round(TABLE_FLOOR * longest / codebook.step)
     table = kernels().quantise_table(products, floor, max(int(products.max()), floor + 1))
-    table[:, len(query) :] = 0
     return products, table, kernels().top_centroids(products, len(query), n_probe)
 
 

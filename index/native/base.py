@@ -188,6 +188,10 @@ class PostingLists:
     rows: NDArray[np.uint32]
 
 
+CentroidCodes = NDArray[np.uint16] | NDArray[np.uint32]
+"""Numbers of centroids; two bytes each where that is enough."""
+
+
 class Kernels(Protocol):
     """The loops that a search and a build spend their time in."""
 
@@ -201,13 +205,13 @@ class Kernels(Protocol):
     def maxsim_fine(self, query: FineQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
         """MaxSim over refined 4-bit codes, ``(n_rows,)``; −inf for a passage without tokens."""
 
-    def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
+    def interact(self, table: NDArray[np.uint8], codes: CentroidCodes, rows: Rows) -> NDArray[np.int32]:
         """Sum over the table's columns of the largest entry among a passage's centroids, ``(n_rows,)``.
 
         Args:
             table: ``(n_centroids, width)``, width a multiple of `LANES`.
-            codes: ``(n_tokens,)``, the centroid of each token.
-            rows: passages to score.
+            codes: ``(n,)``, the centroids of the passages.
+            rows: passages to score; offsets are into `codes`.
 
         Raises:
             CorruptionError: a code names no centroid.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from index.native.base import (
     LANES,
     LEVEL_OFFSET,
+    CentroidCodes,
     CoarseQuery,
     Coded,
     CodingTables,
@@ -55,7 +56,7 @@ class NumpyKernels:
 
         return _maxsim(products, scales, tokens.means, np.float32(query.unit), rows)
 
-    def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
+    def interact(self, table: NDArray[np.uint8], codes: CentroidCodes, rows: Rows) -> NDArray[np.int32]:
         """Sum of the largest table entries."""
         scores = np.zeros(len(rows.rows), np.int32)
         for block, stretch, starts, filled in _blocks(rows):

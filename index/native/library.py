@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from index.native.base import (
     LANES,
     LEVEL_OFFSET,
+    CentroidCodes,
     CoarseQuery,
     Coded,
     CodingTables,
@@ -112,7 +113,7 @@ class CompiledKernels:
         structure = _FineQuery(_at(values), _at(bases), _at(steps), query.unit, len(query.values), values.shape[1])
         return self._maxsim(self._library.maxsim_fine, structure, tokens, refined(tokens)[1], rows)
 
-    def interact(self, table: NDArray[np.uint8], codes: NDArray[np.uint32], rows: Rows) -> NDArray[np.int32]:
+    def interact(self, table: NDArray[np.uint8], codes: CentroidCodes, rows: Rows) -> NDArray[np.int32]:
         """Sum of the largest table entries."""
         table, codes = _plain(table), _plain(codes)
 
@@ -121,7 +122,7 @@ class CompiledKernels:
             scores = np.empty(len(part.rows), np.int32)
             self._library.interact(
                 self._variant, _pointer(table), _SIZE(len(table)), _SIZE(table.shape[1]), _pointer(codes),
-                ctypes.byref(passages), _pointer(scores),
+                _SIZE(codes.itemsize), ctypes.byref(passages), _pointer(scores),
             )  # fmt: skip
             return scores
 
@@ -146,8 +147,9 @@ class CompiledKernels:
         table = np.empty(products.shape, np.uint8)
         products = _plain(products)
         self._library.quantise_table(
-            _pointer(products), _SIZE(products.size), ctypes.c_int32(low), ctypes.c_int32(high), _pointer(table)
-        )
+            self._variant, _pointer(products), _SIZE(products.size), ctypes.c_int32(low), ctypes.c_int32(high),
+            _pointer(table),
+        )  # fmt: skip
         return table
 
     def top_centroids(self, products: NDArray[np.int32], n_tokens: int, n_probe: int) -> NDArray[np.uint32]:
@@ -156,8 +158,9 @@ class CompiledKernels:
         n_centroids, width = products.shape
         ids = np.empty((n_tokens, min(n_probe, n_centroids)), np.uint32)
         self._library.top_centroids(
-            _pointer(products), _SIZE(n_centroids), _SIZE(width), _SIZE(n_tokens), _SIZE(ids.shape[1]), _pointer(ids)
-        )
+            self._variant, _pointer(products), _SIZE(n_centroids), _SIZE(width), _SIZE(n_tokens), _SIZE(ids.shape[1]),
+            _pointer(ids),
+        )  # fmt: skip
         return ids
 
     def collect(

@@ -66,7 +66,7 @@ int main(int, char** arguments) {
     maxsim_fine(variant, &fine_query, &tokens, &passages, scores.data());
     write(scores);
     std::vector<int32_t> interactions(n_rows), products(n_centroids * n_padded);
-    interact(variant, table.data(), n_centroids, n_padded, centroid_of.data(), &passages, interactions.data());
+    interact(variant, table.data(), n_centroids, n_padded, centroid_of.data(), 4, &passages, interactions.data());
     write(interactions);
     centroid_products(variant, &coarse_query, centroids.data(), n_centroids, dim, products.data());
     write(products);

@@ -172,9 +172,10 @@ def test_integer_kernels_equal_the_numpy_kernels_bit_for_bit(case: Case, n_probe
         np.testing.assert_array_equal(compiled.centroid_products(values, case.centroids), products)
         np.testing.assert_array_equal(compiled.quantise_table(products, -3000, 20_000), table)
         np.testing.assert_array_equal(compiled.top_centroids(products, len(values), n_probe), probed)
-        np.testing.assert_array_equal(
-            compiled.interact(table, codes, case.rows), DEFINITION.interact(table, codes, case.rows)
-        )
+        for sized in (codes, codes.astype(np.uint16)):
+            np.testing.assert_array_equal(
+                compiled.interact(table, sized, case.rows), DEFINITION.interact(table, codes, case.rows)
+            )
         np.testing.assert_array_equal(
             compiled.nearest_centroids(values, case.centroids), DEFINITION.nearest_centroids(values, case.centroids)
         )

@@ -1,6 +1,7 @@
 // The kernels once, over what an instruction set offers (see isa_*.cpp). Included by each variant, compiled with its flags.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -157,11 +158,26 @@ float passage_fine(const FineQuery& query, const CoarseTokens& tokens, int64_t f
     return total;
 }
 
+// Candidates lie far apart, so what a passage needs is asked for while the one before it is scored.
+template <class T>
+inline void fetch_ahead(const T* items, int64_t first, int64_t last, int64_t stride = 1) {
+    const char* end = reinterpret_cast<const char*>(items + last * stride);
+    for (const char* at = reinterpret_cast<const char*>(items + first * stride); at < end; at += 64) __builtin_prefetch(at);
+}
+
+inline void fetch_codes(const CoarseTokens& tokens, int64_t first, int64_t last) {
+    fetch_ahead(tokens.codes, first, last, tokens.dim * tokens.bits / 8);
+    fetch_ahead(tokens.scales, first, last);
+    fetch_ahead(tokens.means, first, last);
+}
+
 // Scores passages one by one, two blocks of query tokens at a time; `score` is told how many in its first argument's type.
-template <class Score>
-void maxsim_rows(int64_t n_padded, const Passages& passages, float* scores, Score score) {
+template <class Fetch, class Score>
+void maxsim_rows(int64_t n_padded, const Passages& passages, float* scores, Fetch fetch, Score score) {
     const int64_t blocks = n_padded / LANES;
     for (int64_t i = 0; i < passages.n_rows; i++) {
+        if (i + 1 < passages.n_rows)
+            fetch(passages.offsets[passages.rows[i + 1]], passages.offsets[passages.rows[i + 1] + 1]);
         const int64_t first = passages.offsets[passages.rows[i]], last = passages.offsets[passages.rows[i] + 1];
         float total = first < last ? 0.0f : -std::numeric_limits<float>::infinity();
         for (int64_t block = 0; block < blocks && first < last; block += 2)
@@ -173,38 +189,117 @@ void maxsim_rows(int64_t n_padded, const Passages& passages, float* scores, Scor
 
 template <class Isa>
 void maxsim_coarse_body(const CoarseQuery& query, const CoarseTokens& tokens, const Passages& passages, float* scores) {
-    maxsim_rows(query.n_padded, passages, scores, [&](auto n, int64_t first, int64_t last, int64_t block) {
+    const auto fetch = [&](int64_t first, int64_t last) { fetch_codes(tokens, first, last); };
+    maxsim_rows(query.n_padded, passages, scores, fetch, [&](auto n, int64_t first, int64_t last, int64_t block) {
         return passage_coarse<Isa, decltype(n)::value>(query, tokens, first, last, block);
     });
 }
 
 template <class Isa>
 void maxsim_fine_body(const FineQuery& query, const CoarseTokens& tokens, const Passages& passages, float* scores) {
-    maxsim_rows(query.n_padded, passages, scores, [&](auto n, int64_t first, int64_t last, int64_t block) {
+    const auto fetch = [&](int64_t first, int64_t last) {
+        fetch_codes(tokens, first, last);
+        fetch_ahead(tokens.refinement, first, last, tokens.dim / 2);
+    };
+    maxsim_rows(query.n_padded, passages, scores, fetch, [&](auto n, int64_t first, int64_t last, int64_t block) {
         return passage_fine<Isa, decltype(n)::value>(query, tokens, first, last, block);
     });
 }
 
-template <class Isa>
-int32_t passage_interaction(const uint8_t* table, int64_t n_centroids, int64_t width, const uint32_t* codes, int64_t n) {
-    int32_t total = 0;
-    for (int64_t column = 0; column < width; column += Isa::ROW) {
-        auto best = Isa::row_zero();
-        for (int64_t j = 0; j < n; j++) {
-            if (codes[j] >= uint64_t(n_centroids)) return -1;
-            best = Isa::row_max(best, table + int64_t(codes[j]) * width + column);
-        }
-        total += Isa::row_sum(best);
+// The sum over N groups of columns of the largest entry among a passage's centroids.
+template <class Isa, int N, class Code>
+int32_t passage_interaction(const uint8_t* table, int64_t n_centroids, int64_t width, const Code* codes, int64_t n) {
+    typename Isa::Row best[N];
+    for (int i = 0; i < N; i++) best[i] = Isa::row_zero();
+    for (int64_t j = 0; j < n; j++) {
+        if (int64_t(codes[j]) >= n_centroids) return -1;
+        const uint8_t* at = table + int64_t(codes[j]) * width;
+        for (int i = 0; i < N; i++) best[i] = Isa::row_max(best[i], at + i * Isa::ROW);
     }
+    int32_t total = 0;
+    for (int i = 0; i < N; i++) total += Isa::row_sum(best[i]);
     return total;
 }
 
-template <class Isa>
-void interact_body(const uint8_t* table, int64_t n_centroids, int64_t width, const uint32_t* codes, const Passages& passages,
+constexpr int64_t AHEAD = 4;  // an interaction takes less time than a line needs to come
+
+template <class Isa, class Code>
+void interact_rows(const uint8_t* table, int64_t n_centroids, int64_t width, const Code* codes, const Passages& passages,
                    int32_t* scores) {
     for (int64_t i = 0; i < passages.n_rows; i++) {
+        if (i + AHEAD < passages.n_rows) {
+            const int64_t next = passages.rows[i + AHEAD];
+            fetch_ahead(codes, passages.offsets[next], passages.offsets[next + 1]);
+        }
         const int64_t first = passages.offsets[passages.rows[i]], last = passages.offsets[passages.rows[i] + 1];
-        scores[i] = passage_interaction<Isa>(table, n_centroids, width, codes + first, last - first);
+        int32_t total = 0;
+        for (int64_t column = 0; column < width && total >= 0; column += 2 * Isa::ROW) {
+            const int32_t own =
+                width - column > Isa::ROW
+                    ? passage_interaction<Isa, 2>(table + column, n_centroids, width, codes + first, last - first)
+                    : passage_interaction<Isa, 1>(table + column, n_centroids, width, codes + first, last - first);
+            total = own < 0 ? -1 : total + own;
+        }
+        scores[i] = total;
+    }
+}
+
+template <class Isa>
+void interact_body(const uint8_t* table, int64_t n_centroids, int64_t width, const void* codes, int64_t code_bytes,
+                   const Passages& passages, int32_t* scores) {
+    if (code_bytes == 2)
+        interact_rows<Isa>(table, n_centroids, width, static_cast<const uint16_t*>(codes), passages, scores);
+    else
+        interact_rows<Isa>(table, n_centroids, width, static_cast<const uint32_t*>(codes), passages, scores);
+}
+
+template <class Isa>
+void quantise_table_body(const int32_t* products, int64_t n, int32_t low, int32_t high, uint8_t* table) {
+    const float scale = 255.0f / float(std::max(high - low, 1));
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t clamped = std::min(std::max(products[i], low), high);
+        table[i] = uint8_t(int32_t(float(clamped - low) * scale + 0.5f));
+    }
+}
+
+struct Ranked {
+    int32_t product;
+    uint32_t id;
+    bool operator<(const Ranked& other) const {  // a heap's top is the least: larger products and smaller ids stay
+        return product != other.product ? product > other.product : id < other.id;
+    }
+};
+
+inline void enter(std::vector<Ranked>& heap, Ranked entry, int64_t limit) {
+    if (int64_t(heap.size()) == limit) {
+        std::pop_heap(heap.begin(), heap.end());
+        heap.back() = entry;
+    } else {
+        heap.push_back(entry);
+    }
+    std::push_heap(heap.begin(), heap.end());
+}
+
+// One pass over the products for all query tokens: a centroid enters a token's heap only above the heap's least.
+template <class Isa>
+void top_centroids_body(const int32_t* products, int64_t n_centroids, int64_t n_padded, int64_t n_tokens, int64_t n_probe,
+                        uint32_t* ids) {
+    std::vector<std::vector<Ranked>> heaps(n_tokens);
+    std::vector<int32_t> least(n_tokens, std::numeric_limits<int32_t>::min());
+    for (int64_t c = 0; c < n_centroids; c++) {
+        const int32_t* row = products + c * n_padded;
+        bool any = c < n_probe;
+        for (int64_t t = 0; t < n_tokens; t++) any |= row[t] > least[t];  // almost never: no branch inside
+        if (!any) continue;
+        for (int64_t t = 0; t < n_tokens; t++) {
+            if (int64_t(heaps[t].size()) == n_probe && row[t] <= least[t]) continue;
+            enter(heaps[t], {row[t], uint32_t(c)}, n_probe);
+            if (int64_t(heaps[t].size()) == n_probe) least[t] = heaps[t].front().product;
+        }
+    }
+    for (int64_t t = 0; t < n_tokens; t++) {
+        std::sort(heaps[t].begin(), heaps[t].end());
+        for (int64_t i = 0; i < n_probe; i++) ids[t * n_probe + i] = heaps[t][i].id;
     }
 }
 
@@ -282,6 +377,8 @@ constexpr Variant variant_of(const char* name) {
             maxsim_coarse_body<Isa>,
             maxsim_fine_body<Isa>,
             interact_body<Isa>,
+            quantise_table_body<Isa>,
+            top_centroids_body<Isa>,
             centroid_products_body<Isa>,
             nearest_centroids_body<Isa>};
 }

@@ -1,55 +1,10 @@
-// From centroid products to candidate passages: small integer loops that every processor runs the same way.
+// From probed centroids to candidate passages: look-ups that every processor does one by one.
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "kernels.h"
 
 extern "C" {
-
-void quantise_table(const int32_t* products, int64_t n, int32_t low, int32_t high, uint8_t* table) {
-    const float scale = 255.0f / float(std::max(high - low, 1));
-    for (int64_t i = 0; i < n; i++) {
-        const int32_t clamped = std::min(std::max(products[i], low), high);
-        table[i] = uint8_t(float(clamped - low) * scale + 0.5f);
-    }
-}
-
-void top_centroids(const int32_t* products, int64_t n_centroids, int64_t n_padded, int64_t n_tokens, int64_t n_probe,
-                   uint32_t* ids) {
-    // One pass over the table for all query tokens: a centroid enters a token's heap only above the heap's least.
-    struct Entry {
-        int32_t product;
-        uint32_t id;
-        bool operator<(const Entry& other) const {  // the heap's top is the least: larger products and smaller ids stay
-            return product != other.product ? product > other.product : id < other.id;
-        }
-    };
-    std::vector<std::vector<Entry>> heaps(n_tokens);
-    std::vector<int32_t> least(n_tokens, INT32_MIN);
-    for (int64_t c = 0; c < n_centroids; c++) {
-        const int32_t* row = products + c * n_padded;
-        bool any = c < n_probe;
-        for (int64_t t = 0; t < n_tokens; t++) any |= row[t] > least[t];  // almost never: no branch inside
-        if (!any) continue;
-        for (int64_t t = 0; t < n_tokens; t++) {
-            auto& heap = heaps[t];
-            if (int64_t(heap.size()) == n_probe && row[t] <= least[t]) continue;
-            if (int64_t(heap.size()) == n_probe) {
-                std::pop_heap(heap.begin(), heap.end());
-                heap.back() = {row[t], uint32_t(c)};
-            } else {
-                heap.push_back({row[t], uint32_t(c)});
-            }
-            std::push_heap(heap.begin(), heap.end());
-            if (int64_t(heap.size()) == n_probe) least[t] = heap.front().product;
-        }
-    }
-    for (int64_t t = 0; t < n_tokens; t++) {
-        std::sort(heaps[t].begin(), heaps[t].end());
-        for (int64_t i = 0; i < n_probe; i++) ids[t * n_probe + i] = heaps[t][i].id;
-    }
-}
 
 int64_t collect_candidates(const CentroidProbe* probe, const PostingLists* lists, const uint8_t* live, int64_t limit,
                            int64_t* rows) {

@@ -63,9 +63,18 @@ void maxsim_fine(const Variant* variant, const FineQuery* query, const CoarseTok
     variant->maxsim_fine(*query, *tokens, *passages, scores);
 }
 
-void interact(const Variant* variant, const uint8_t* table, int64_t n_centroids, int64_t width, const uint32_t* codes, const Passages* passages,
-              int32_t* scores) {
-    variant->interact(table, n_centroids, width, codes, *passages, scores);
+void interact(const Variant* variant, const uint8_t* table, int64_t n_centroids, int64_t width, const void* codes, int64_t code_bytes,
+              const Passages* passages, int32_t* scores) {
+    variant->interact(table, n_centroids, width, codes, code_bytes, *passages, scores);
+}
+
+void quantise_table(const Variant* variant, const int32_t* products, int64_t n, int32_t low, int32_t high, uint8_t* table) {
+    variant->quantise_table(products, n, low, high, table);
+}
+
+void top_centroids(const Variant* variant, const int32_t* products, int64_t n_centroids, int64_t n_padded, int64_t n_tokens,
+                   int64_t n_probe, uint32_t* ids) {
+    variant->top_centroids(products, n_centroids, n_padded, n_tokens, n_probe, ids);
 }
 
 void centroid_products(const Variant* variant, const CoarseQuery* query, const uint8_t* centroids, int64_t n_centroids, int64_t dim,

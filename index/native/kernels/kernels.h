@@ -57,9 +57,10 @@ void maxsim_coarse(const Variant*, const CoarseQuery*, const CoarseTokens*, cons
 void maxsim_fine(const Variant*, const FineQuery*, const CoarseTokens*, const Passages*, float* scores);
 
 // For each passage: the sum over query tokens of the largest table entry among the passage's centroids.
-// table is (n_centroids, width) of u8, width a multiple of 16; codes are checked against n_centroids (then -1).
-void interact(const Variant*, const uint8_t* table, int64_t n_centroids, int64_t width, const uint32_t* codes, const Passages*,
-              int32_t* scores);
+// table is (n_centroids, width) of u8, width a multiple of 16; codes of 2 or 4 bytes, to which the passages' offsets lead,
+// are checked against n_centroids (then -1).
+void interact(const Variant*, const uint8_t* table, int64_t n_centroids, int64_t width, const void* codes, int64_t code_bytes,
+              const Passages*, int32_t* scores);
 
 // Integer products of centroids (u8 levels with the offset that bias undoes) and query: (n_centroids, n_padded).
 void centroid_products(const Variant*, const CoarseQuery*, const uint8_t* centroids, int64_t n_centroids, int64_t dim, int32_t* products);
@@ -69,11 +70,11 @@ void nearest_centroids(const Variant*, const int8_t* values, int64_t n, const ui
                        uint32_t* nearest);
 
 // Products brought into 0 .. 255 between low and high.
-void quantise_table(const int32_t* products, int64_t n, int32_t low, int32_t high, uint8_t* table);
+void quantise_table(const Variant*, const int32_t* products, int64_t n, int32_t low, int32_t high, uint8_t* table);
 
 // For each query token its n_probe best centroids, best first, the first of equals first: ids is (n_tokens, n_probe).
-void top_centroids(const int32_t* products, int64_t n_centroids, int64_t n_padded, int64_t n_tokens, int64_t n_probe,
-                   uint32_t* ids);
+void top_centroids(const Variant*, const int32_t* products, int64_t n_centroids, int64_t n_padded, int64_t n_tokens,
+                   int64_t n_probe, uint32_t* ids);
 
 struct CentroidProbe {
     const uint32_t* ids;      // (n_tokens, n_probe)
