@@ -24,8 +24,8 @@ from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
 from index.maintenance import OptimizeReport, needs_optimize, optimize
 from index.reading.base import ReadOptions
 from index.records import FRAME, Change, CollectionSettings, StoreCounts, StoredDocument
-from index.search import Scored, Trace, View, search_snapshot
-from index.snapshot import EMPTY, Snapshot, load_codebook, load_snapshot
+from index.search import Scored, Trace, search_snapshot
+from index.snapshot import EMPTY, Snapshot, View, load_codebook, load_snapshot
 from index.store import Store
 from index.types import Document, Failure, Hit, Match, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
@@ -322,28 +322,36 @@ class Collection:
         return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
 
     def search_vectors(
-        self, query: NDArray[np.float32], *, k: int = 10, effort: str = Effort.BALANCED
+        self, query: NDArray[np.float32], *, k: int = 10, effort: str = Effort.BALANCED, candidates: str | None = None
     ) -> list[tuple[str, float]]:
-        """Find documents by query vectors ``(n_q, dim)`` that were made elsewhere: ids and MaxSim, best first.
+        """Find documents by query vectors that were made elsewhere: ids and MaxSim, best first.
+
+        Args:
+            query: ``(n_q, dim)``.
+            k: documents wanted, 1 to 1000.
+            effort: ``fast``, ``balanced`` or ``exact``.
+            candidates: a name in `index.candidates.CANDIDATES`, to compare; None takes what costs least.
 
         Raises:
             InvalidArgumentError: the query has no vectors or another width, or `k` is out of range.
             NonFiniteVectorError: a value is NaN or infinite.
-            UnknownNameError: there is no such effort.
+            UnknownNameError: there is no such effort, or no such candidate generator.
         """
         _require_request(k, effort)
         vectors = np.asarray(query, np.float32)
         _require_query(vectors, self._store.settings.dim)
         with self._store.snapshot():
-            found, _ = self._search(vectors, Effort(effort), k)
+            found, _ = self._search(vectors, Effort(effort), k, candidates)
         return [(hit.document_id, hit.score) for hit in found]
 
-    def _search(self, query: NDArray[np.float32], effort: Effort, k: int) -> tuple[list[Scored], Trace]:
+    def _search(
+        self, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
+    ) -> tuple[list[Scored], Trace]:
         snapshot = self._present()
         if not snapshot.parts:
             return [], Trace()
         view = View(snapshot, self._codec_or_fail(), self._threads)
-        return search_snapshot(query, view, effort, k, self._store.document_ids)
+        return search_snapshot(query, view, effort, k, self._store.document_ids, candidates)
 
     def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
         stored = self._store.passage(scored.document, scored.ordinal)

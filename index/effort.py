@@ -1,6 +1,6 @@
 """How hard a search looks: the three presets, and what they mean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 EXHAUSTIVE_TOKENS = 250_000
@@ -26,19 +26,24 @@ class Budget:
 
     Attributes:
         n_probe: centroids looked up for each token of the query.
-        n_candidates: passages that get a score from the centroids of all their tokens.
-        n_coarse: passages of these that get MaxSim over 4-bit codes, at least.
+        n_candidates: passages that get a score from the centroids of all their tokens, at least.
         n_fine: passages of these that get MaxSim over all bits, at least.
+        margin: how far above what its centroids promise a passage's coarse MaxSim is expected to lie, in standard
+            deviations: what cannot come among the `n_fine` best even so is not scored (index/promise.py).
     """
 
     n_probe: int
     n_candidates: int
-    n_coarse: int
     n_fine: int
+    margin: float
+
+    def for_hits(self, k: int) -> "Budget":
+        """Grow where many hits are wanted."""
+        return replace(self, n_candidates=max(self.n_candidates, 24 * k), n_fine=max(self.n_fine, k + k // 4))
 
 
 BUDGETS = {
-    Effort.FAST: Budget(n_probe=12, n_candidates=1536, n_coarse=256, n_fine=32),
-    Effort.BALANCED: Budget(n_probe=24, n_candidates=3072, n_coarse=512, n_fine=48),
+    Effort.FAST: Budget(n_probe=12, n_candidates=1536, n_fine=32, margin=1.5),
+    Effort.BALANCED: Budget(n_probe=24, n_candidates=3072, n_fine=40, margin=2.25),
 }
-"""Chosen on the queries that benchmarks/results/engine.json reports; they grow where more hits are asked for."""
+"""Chosen on queries of the same collections as those that benchmarks/results/engine.json reports, but not on them."""

@@ -1,6 +1,7 @@
 """The centroids that occur in each passage of a segment, and the lists that lead from a centroid to those passages.
 
-A centroid counts once a passage: MaxSim does not care how many tokens are near it. They are in a file of their own beside the segment, so that training centroids anew never touches stored vectors.
+A centroid counts once a passage: MaxSim does not care how many tokens are near it. They are in a file of their own
+beside the segment, so that training centroids anew never touches stored vectors.
 """
 
 from dataclasses import dataclass

@@ -15,9 +15,9 @@ from index.effort import Effort, pays_to_choose
 from index.lists import write_lists
 from index.native.base import Rows
 from index.records import RECALL, TRAINED, ListsInfo, SegmentInfo
-from index.search import View, search_snapshot
+from index.search import search_snapshot
 from index.segment import Segment, write_encoded
-from index.snapshot import Part, Snapshot, load_snapshot
+from index.snapshot import Part, Snapshot, View, load_snapshot
 from index.store import Store
 
 OUTGROWN = 4

@@ -1,4 +1,4 @@
-"""One query's vectors against one snapshot: candidates → coarse MaxSim → MaxSim over all bits of the best.
+"""One query's vectors against one snapshot: candidates → coarse MaxSim of the promising → all bits of the best.
 
 A document counts as its best passage. Everything is deterministic: equal scores are ordered by document id.
 """
@@ -13,23 +13,18 @@ from numpy.typing import NDArray
 
 from index.candidates import CANDIDATES
 from index.candidates.base import CandidateGenerator
-from index.codecs.base import Codec, Precision
+from index.codecs.base import Precision
 from index.effort import BUDGETS, Budget, Effort, pays_to_choose
 from index.native.base import Rows
-from index.snapshot import Snapshot
+from index.pool import Pool, joined
+from index.promise import least_promise
+from index.snapshot import Snapshot, View
 from lfm2_colbert.registry import lookup
 
 Names = Callable[[Iterable[int]], Mapping[int, str]]
 """From document keys to document ids."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """A state of a collection, how its vectors are coded, and how many threads may share a search of it."""
-
-    snapshot: Snapshot
-    codec: Codec
-    threads: int = 1
+FIRST_ROUND = 3
+"""Times the passages wanted from the coarse stage: so many are scored before what the others promise is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +48,15 @@ class Trace:
     last: float = field(default_factory=time.perf_counter)
 
     def lap(self, stage: str, count: int) -> None:
-        """End a stage."""
+        """End a stage, or its last turn."""
         now = time.perf_counter()
-        self.counts[stage], self.timings_ms[stage] = count, (now - self.last) * 1000
+        self.counts[stage] = count
+        self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self.last) * 1000
         self.last = now
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pool:
-    """Passages under consideration: place of their part, their row in it, their score. None is without vectors."""
-
-    part: NDArray[np.int64]
-    row: NDArray[np.int64]
-    score: NDArray[np.float32]
-
-    def best(self, n: int) -> "_Pool":
-        """Keep the `n` best, and all that tie with the last of them."""
-        if len(self.score) <= n:
-            return self
-        least = np.partition(self.score, len(self.score) - n)[len(self.score) - n]
-        kept = self.score >= least
-        return _Pool(self.part[kept], self.row[kept], self.score[kept])
-
-
 def search_snapshot(
-    query: NDArray[np.float32], view: View, effort: Effort, k: int, names: Names
+    query: NDArray[np.float32], view: View, effort: Effort, k: int, names: Names, candidates: str | None = None
 ) -> tuple[list[Scored], Trace]:
     """Give the `k` best documents, best first; equal scores in the order of their ids.
 
@@ -87,65 +66,63 @@ def search_snapshot(
         effort: how hard to look.
         k: documents wanted.
         names: looks ids up, for the documents that can be among the best alone.
+        candidates: name in `CANDIDATES`; None: what costs least. `exact` always looks at every passage.
     """
     trace, snapshot = Trace(), view.snapshot
     question = view.codec.question(query)
-    budget = _budget(effort, k)
-    rows = _generator(snapshot, effort).candidates(query, snapshot, budget, view.threads)
-    trace.lap("candidates", sum(map(len, rows)))
+    budget = BUDGETS.get(effort, BUDGETS[Effort.BALANCED]).for_hits(k)
+    pool = _generator(snapshot, effort, candidates).candidates(query, view, budget)
+    trace.lap("candidates", len(pool))
     if effort is Effort.EXACT:
-        pool = _score(question, view, rows, Precision.FULL)
-        trace.lap("fine", len(pool.row))
-        return _documents(pool, snapshot, k, names), trace
-    pool = _score(question, view, rows, Precision.COARSE)
-    trace.lap("coarse", len(pool.row))
-    found: list[Scored] = []
-    n_fine = budget.n_fine
+        scored = _score(question, view, pool, Precision.FULL)
+        trace.lap("fine", len(scored))
+        return _documents(scored, snapshot, k, names), trace
+    coarse = pool.where(np.zeros(len(pool), np.bool_))
     while True:  # again with more, where one document owns many of the best passages
-        chosen = pool.best(n_fine)
-        refined = _score(question, view, _by_part(chosen, len(snapshot.parts)), Precision.FULL)
-        found = _documents(refined, snapshot, k, names)
-        if len(found) >= k or len(chosen.row) == len(pool.row):
-            break
-        n_fine *= 4
-    trace.lap("fine", len(chosen.row))
-    return found, trace
+        if len(coarse) < len(pool):
+            coarse = _score_promising(question, view, pool, budget)
+        trace.lap("coarse", len(coarse))
+        chosen = coarse.best(budget.n_fine)
+        found = _documents(_score(question, view, chosen, Precision.FULL), snapshot, k, names)
+        trace.lap("fine", len(chosen))
+        if len(found) >= k or len(chosen) == len(pool):
+            return found, trace
+        budget = replace(budget, n_fine=4 * budget.n_fine)
 
 
-def _budget(effort: Effort, k: int) -> Budget:
-    base = BUDGETS.get(effort, BUDGETS[Effort.BALANCED])
-    return replace(base, n_coarse=max(base.n_coarse, 4 * k), n_fine=max(base.n_fine, k + k // 2))
-
-
-def _generator(snapshot: Snapshot, effort: Effort) -> CandidateGenerator:
-    choosing = effort is not Effort.EXACT and snapshot.codebook is not None and pays_to_choose(snapshot.n_tokens)
-    name = "centroids" if choosing else "exhaustive"
+def _generator(snapshot: Snapshot, effort: Effort, wanted: str | None) -> CandidateGenerator:
+    choosing = snapshot.codebook is not None and pays_to_choose(snapshot.n_tokens)
+    name = "exhaustive" if effort is Effort.EXACT else wanted or ("centroids" if choosing else "exhaustive")
     made: CandidateGenerator = lookup(CANDIDATES, name, "candidate generator")()
     return made
 
 
-def _score(question: Any, view: View, rows: list[NDArray[np.int64]], precision: Precision) -> _Pool:
-    scores = [
-        view.codec.scores(question, part.segment.arrays, Rows(part.segment.offsets, own, view.threads), precision)
-        for part, own in zip(view.snapshot.parts, rows, strict=True)
-    ]
-    place = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
-    score = _joined(scores, np.float32)
-    comparable = score > -np.inf  # a passage without vectors matches nothing
-    return _Pool(place[comparable], _joined(rows, np.int64)[comparable], score[comparable])
+def _score_promising(question: Any, view: View, pool: Pool, budget: Budget) -> Pool:
+    """Score the most promising passages coarsely, then those of the others that can come among the best yet."""
+    ranked = pool.where(np.isfinite(pool.score))
+    least = ranked.least_of_best(FIRST_ROUND * budget.n_fine)
+    first = pool.where(pool.score >= least)
+    scored = _score(question, view, first, Precision.COARSE)
+    if len(first) == len(pool):
+        return scored
+    enough = least_promise(first.score, scored.score, budget.n_fine, budget.margin)
+    rest = pool.where((pool.score < least) & (pool.score >= enough))
+    return joined([scored, _score(question, view, rest, Precision.COARSE)])
 
 
-def _by_part(pool: _Pool, n_parts: int) -> list[NDArray[np.int64]]:
-    return [np.sort(pool.row[pool.part == place]) for place in range(n_parts)]
+def _score(question: Any, view: View, pool: Pool, precision: Precision) -> Pool:
+    """Give the same passages with their MaxSim; −inf without vectors."""
+    scores = []
+    for place, part in enumerate(view.snapshot.parts):
+        rows = Rows(part.segment.offsets, pool.rows_of(place), view.threads)
+        scores.append(view.codec.scores(question, part.segment.arrays, rows, precision))
+    return replace(pool, score=np.concatenate(scores) if scores else pool.score)
 
 
-def _joined(arrays: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
-    return np.concatenate(arrays) if arrays else np.empty(0, dtype)
-
-
-def _documents(pool: _Pool, snapshot: Snapshot, k: int, names: Names) -> list[Scored]:
-    """Take the best passage of each document, and the `k` best documents."""
-    documents, ordinals = np.empty(len(pool.row), np.int64), np.empty(len(pool.row), np.int64)
+def _documents(pool: Pool, snapshot: Snapshot, k: int, names: Names) -> list[Scored]:
+    """Take the best passage of each document, and the `k` best documents; what has no vectors matches nothing."""
+    pool = pool.where(pool.score > -np.inf)
+    documents, ordinals = np.empty(len(pool), np.int64), np.empty(len(pool), np.int64)
     for place, part in enumerate(snapshot.parts):
         own = pool.part == place
         documents[own], ordinals[own] = part.documents[pool.row[own]], part.ordinals[pool.row[own]]

@@ -52,7 +52,7 @@ def write_encoded(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Segment:
     """A mapped segment.
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.codebook import Codebook
+from index.codecs.base import Codec
 from index.lists import SegmentLists
 from index.segment import Segment
 from index.store import Store
@@ -53,6 +54,15 @@ class Snapshot:
 
 
 EMPTY = Snapshot(-1, (), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A state of a collection, how its vectors are coded, and how many threads may share a search of it."""
+
+    snapshot: Snapshot
+    codec: Codec
+    threads: int = 1
 
 
 def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snapshot:

@@ -6,4 +6,5 @@ Each entry is a class made without arguments.
 CANDIDATES = {
     "exhaustive": "index.candidates.exhaustive:Exhaustive",
     "centroids": "index.candidates.centroids:Centroids",
+    "faiss": "index.candidates.faiss:Faiss",
 }

@@ -6,25 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.effort import Budget
-from index.snapshot import Snapshot
+from index.pool import Pool
+from index.snapshot import View
 
 
 @runtime_checkable
 class CandidateGenerator(Protocol):
-    """Names the rows of each part of a snapshot that deserve MaxSim."""
+    """Names the passages of a snapshot that deserve MaxSim."""
 
     @property
     def name(self) -> str:
         """Name in `CANDIDATES`."""
 
-    def candidates(
-        self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget, threads: int = 1
-    ) -> list[NDArray[np.int64]]:
-        """Pick rows, ascending and only live ones, for each part.
+    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Pool:
+        """Pick live passages, each with what it promises, or with `index.pool.UNKNOWN`.
 
         Args:
             query: ``(n_q, dim)``.
-            snapshot: where to look.
-            budget: how many are wanted; a generator that is exact may give more.
-            threads: that may share the work.
+            view: where to look.
+            budget: how many are wanted; a generator may give more.
         """

@@ -4,6 +4,8 @@
 token; the second looks at the centroids of all of a passage's tokens. Parts that were never clustered are given whole.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,8 @@ from index.codebook import Codebook
 from index.effort import Budget
 from index.native import kernels
 from index.native.base import VALUE_LIMIT, Rows
-from index.snapshot import Part, Snapshot
+from index.pool import UNKNOWN, Pool
+from index.snapshot import View
 
 TABLE_FLOOR = -0.1
 """Cosine that a table entry of 0 stands for; lower ones never decide a maximum."""
@@ -22,25 +25,25 @@ class Centroids:
 
     name = "centroids"
 
-    def candidates(
-        self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget, threads: int = 1
-    ) -> list[NDArray[np.int64]]:
-        """Give the best rows of clustered parts, and all live rows of the others."""
-        if snapshot.codebook is None or not snapshot.parts:
-            return [np.flatnonzero(part.live) for part in snapshot.parts]
+    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Pool:
+        """Give the best rows of clustered parts with their interaction, and all live rows of the others."""
+        snapshot = view.snapshot
+        if snapshot.codebook is None:
+            return Pool.of([np.flatnonzero(part.live) for part in snapshot.parts])
         products, table, probed = _look_up(query, snapshot.codebook, budget.n_probe)
         n_clustered = sum(int(part.live.sum()) for part in snapshot.parts if part.lists)
-        rows, scores = [], []
+        rows: list[NDArray[np.int64]] = []
+        promises: list[NDArray[Any]] = []
         for part in snapshot.parts:
             if part.lists is None:
                 rows.append(np.flatnonzero(part.live))
-                scores.append(np.empty(0, np.int32))
+                promises.append(np.full(len(rows[-1]), UNKNOWN))
                 continue
             limit = _share(budget.n_candidates, int(part.live.sum()), n_clustered)
             found = kernels().collect(probed, products, part.lists.postings, part.live, limit)
             rows.append(found)
-            scores.append(kernels().interact(table, part.lists.codes, Rows(part.lists.offsets, found, threads)))
-        return _best(snapshot.parts, rows, scores, budget.n_coarse)
+            promises.append(kernels().interact(table, part.lists.codes, Rows(part.lists.offsets, found, view.threads)))
+        return Pool.of(rows, promises)
 
 
 def _look_up(
@@ -60,17 +63,3 @@ def _look_up(
 def _share(n_candidates: int, n_live: int, n_clustered: int) -> int:
     """A part's share of the candidates, with room, since good passages do not lie evenly."""
     return min(n_candidates, 64 + 2 * n_candidates * n_live // max(n_clustered, 1))
-
-
-def _best(
-    parts: tuple[Part, ...], rows: list[NDArray[np.int64]], scores: list[NDArray[np.int32]], n_best: int
-) -> list[NDArray[np.int64]]:
-    """Keep the best rows over all clustered parts; the rows of the others stay."""
-    every = np.concatenate(scores)
-    if len(every) <= n_best:
-        return rows
-    least = np.partition(every, len(every) - n_best)[len(every) - n_best]
-    return [
-        found if part.lists is None else found[own >= least]
-        for part, found, own in zip(parts, rows, scores, strict=True)
-    ]

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.effort import Budget
-from index.snapshot import Snapshot
+from index.pool import Pool
+from index.snapshot import View
 
 
 class Exhaustive:
@@ -12,8 +13,6 @@ class Exhaustive:
 
     name = "exhaustive"
 
-    def candidates(
-        self, query: NDArray[np.float32], snapshot: Snapshot, budget: Budget, threads: int = 1
-    ) -> list[NDArray[np.int64]]:
+    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Pool:
         """Give all live rows."""
-        return [np.flatnonzero(part.live) for part in snapshot.parts]
+        return Pool.of([np.flatnonzero(part.live) for part in view.snapshot.parts])

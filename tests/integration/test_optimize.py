@@ -14,16 +14,18 @@ import pytest
 
 from index import Collection, Document, effort, search
 from index.arrays import write_arrays
+from index.candidates import CANDIDATES
 from index.candidates.centroids import Centroids
 from index.codebook import Codebook, train
+from index.codecs.float16 import Float16
 from index.home import collection_folder
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
 from index.records import RECALL, ListsInfo
-from index.snapshot import load_snapshot
+from index.snapshot import View, load_snapshot
 from index.store import Store
 from lfm2_colbert.encoders.hashing import HashingEncoder
-from lfm2_colbert.errors import CorruptionError
+from lfm2_colbert.errors import CorruptionError, UnknownNameError
 from lfm2_colbert.multivectors import MultiVectors
 
 DIM = 32
@@ -157,12 +159,37 @@ def test_candidates_do_not_depend_on_the_length_of_query_vectors(
     collection.optimize()
     with collection._store.snapshot():
         snapshot = load_snapshot(collection._store, collection._store.segments_folder)
+    view = View(snapshot, Float16())
     for query in topical(5, seed=9):
         usual, scaled = (
-            Centroids().candidates(each, snapshot, search.BUDGETS[search.Effort(effort)])
+            Centroids().candidates(each, view, search.BUDGETS[search.Effort(effort)])
             for each in (query, query * np.float32(factor))
         )
-        np.testing.assert_array_equal(usual, scaled)
+        np.testing.assert_array_equal(usual.row, scaled.row)
+        np.testing.assert_array_equal(usual.score, scaled.score)
+
+
+@pytest.mark.parametrize("candidates", sorted(CANDIDATES))
+def test_every_generator_finds_the_passage_that_a_query_was_cut_from(collection: Collection, candidates: str) -> None:
+    collection.optimize()
+    for number, vectors in enumerate(topical(40, seed=7)):
+        found = collection.search_vectors(vectors, k=1, candidates=candidates)
+        assert found == collection.search_vectors(vectors, k=1, effort="exact"), number
+
+
+def test_a_generator_that_does_not_exist_is_named(collection: Collection) -> None:
+    with pytest.raises(UnknownNameError, match="hnsw"):
+        collection.search_vectors(topical(1, seed=9)[0], candidates="hnsw")
+
+
+def test_a_document_of_many_good_passages_does_not_hide_the_others(tmp_path: Path, small: None) -> None:
+    """One document owns the best passages by far, more of them than a search refines at first."""
+    encoder = HashingEncoder(dim=DIM)
+    texts = ["Prag " * 8000, *(f"Prag und {city}" for city in ("Wien", "東京", "القاهرة"))]
+    with Collection.open("crowd", create=True, encoder=encoder, home=tmp_path) as opened:
+        opened.add([Document(str(number), text) for number, text in enumerate(texts)])
+        assert opened.counts().passages > 3 * search.BUDGETS[search.Effort.FAST].n_fine
+        assert {hit.document_id for hit in opened.search("Prag", k=4, effort="fast").hits} == {"0", "1", "2", "3"}
 
 
 def test_new_passages_are_found_at_once_and_clustered_by_the_codebook_there_is(collection: Collection) -> None:
