@@ -45,7 +45,8 @@ def require_factor(factor: int) -> None:
     """
     if factor not in FACTORS:
         raise InvalidArgumentError(
-            f"the pooling factor must be 1, 2 or 3, not {factor}", help="1 keeps every vector, 2 about half of them"
+            f"the pooling factor is one of {', '.join(map(str, FACTORS))}, not {factor}",
+            help="1 keeps every vector, 2 about half of them",
         )
 
 

@@ -223,6 +223,6 @@ def test_another_codec_than_the_collection_has_is_refused(opened: Opened) -> Non
 
 @pytest.mark.parametrize("factor", [0, 4, -1])
 def test_a_factor_that_there_is_not_makes_no_collection(opened: Opened, tmp_path: Path, factor: int) -> None:
-    with pytest.raises(InvalidArgumentError, match="1, 2 or 3"):
+    with pytest.raises(InvalidArgumentError, match="one of 1, 2, 3"):
         opened(pool=factor)
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,6 @@
 """Pooling against another implementation of Ward's criterion, and by its laws."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -53,7 +53,9 @@ passages = st.lists(tokens_of_a_passage, max_size=5)
 @pytest.mark.parametrize("factor", POOLING)
 @pytest.mark.parametrize(("n", "dim"), [(1, 16), (2, 16), (3, 16), (7, 16), (60, 128), (178, 128), (300, 32)])
 @pytest.mark.parametrize("make", [unit_vectors, topical])
-def test_clusters_are_those_of_scipy(factor: int, n: int, dim: int, make: type) -> None:
+def test_clusters_are_those_of_scipy(
+    factor: int, n: int, dim: int, make: Callable[[int, int, int], NDArray[np.float32]]
+) -> None:
     for seed in range(4):
         tokens = make(n, seed, dim)
         pooled = pool(MultiVectors.of([tokens]), factor)
@@ -195,6 +197,6 @@ def test_values_that_are_not_finite_are_refused(value: float) -> None:
 
 @pytest.mark.parametrize("factor", [0, 4, -1])
 def test_other_factors_are_refused_with_a_way_out(factor: int) -> None:
-    with pytest.raises(InvalidArgumentError, match="1, 2 or 3") as caught:
+    with pytest.raises(InvalidArgumentError, match="one of 1, 2, 3") as caught:
         require_factor(factor)
     assert "keeps every vector" in caught.value.help
