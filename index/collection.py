@@ -17,11 +17,12 @@ from index.codecs import CODECS
 from index.codecs.base import Codec
 from index.codecs.frame import Frame
 from index.effort import Effort
-from index.hits import UNCALIBRATED, Question, explain_hit, make_hit, query_notices
+from index.hits import UNCALIBRATED, PassageVectors, Question, explain_hit, make_hit, query_notices
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
 from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
 from index.maintenance import OptimizeReport, needs_optimize, optimize
+from index.pooling import require_factor
 from index.reading.base import ReadOptions
 from index.records import FRAME, Change, CollectionSettings, StoreCounts, StoredDocument
 from index.search import Scored, Trace, search_snapshot
@@ -116,7 +117,8 @@ class Collection:
         *,
         create: bool = False,
         encoder: str | Encoder | None = None,
-        codec: str = DEFAULT_CODEC,
+        codec: str | None = None,
+        pool: int | None = None,
         home: str | Path | None = None,
         device: str = "auto",
         threads: int | None = None,
@@ -128,7 +130,9 @@ class Collection:
             create: make it where it does not exist.
             encoder: a name for `lfm2_colbert.load_encoder`, or a loaded encoder; None: the one it was built with, and
                 ``nano`` for a new one. It is loaded when it is first needed.
-            codec: how a new collection stores vectors.
+            codec: how the collection stores vectors; None: as it was built, and ``scalar4`` for a new one.
+            pool: 2 or 3 to store about a half or a third of each passage's vectors, 1 for all of them; None: as it was
+                built, and 1 for a new one.
             home: where collections live; None: ``LFM2_COLBERT_HOME``, else the user's data folder.
             device: ``auto``, ``cpu`` or ``cuda``.
             threads: of encoder and search; None takes the processors this process may use.
@@ -136,25 +140,33 @@ class Collection:
         Raises:
             NotFoundError: it does not exist and was not to be created.
             ModelMismatchError: it was built with another encoder than the one asked for.
-            UnknownEncoderError: there is no such encoder.
+            InvalidArgumentError: it was built with another codec or pooling factor, or there is no such factor.
+            UnknownNameError: there is no such encoder or codec.
             CorruptionError: it is damaged.
         """
+        if codec is not None:
+            lookup(CODECS, codec, "codec")
+        if pool is not None:
+            require_factor(pool)
         folder = new_collection_folder(home, name) if create else collection_folder(home, name)
 
         def load(encoder_name: str) -> Encoder:
             return load_encoder(encoder_name, device=device, threads=threads)
 
         if create and not is_collection(folder):
-            lookup(CODECS, codec, "codec")
             encoder = load(encoder or DEFAULT_ENCODER) if encoder is None or isinstance(encoder, str) else encoder
-            Store.create(folder, _settings(encoder, codec)).close()
+            Store.create(folder, _settings(encoder, codec or DEFAULT_CODEC, int(pool or 1))).close()
         store = Store.open(folder, writable=False)
-        built_with = store.settings.encoder
-        if isinstance(encoder, str) and resolve(encoder).name != built_with:
+        built = store.settings
+        try:
+            if isinstance(encoder, str) and resolve(encoder).name != built.encoder:
+                raise _mismatch(name, built.encoder, encoder)
+            _require_as_built(name, built, codec, pool)
+        except BaseException:
             store.close()
-            raise _mismatch(name, built_with, encoder)
+            raise
         if encoder is None or isinstance(encoder, str):
-            return cls(name, store, lambda: load(built_with), threads)
+            return cls(name, store, lambda: load(built.encoder), threads)
         return cls(name, store, encoder, threads)
 
     def close(self) -> None:
@@ -210,7 +222,8 @@ class Collection:
 
         Args:
             documents: in any number.
-            vectors: one item a document, if they are encoded already; each document is then a single passage.
+            vectors: one item a document, if they are encoded already; each document is then a single passage. They are
+                pooled as the collection's own.
             on_progress: called during encoding.
 
         Raises:
@@ -362,7 +375,8 @@ class Collection:
             segment = self._snapshot.parts[scored.part].segment
             own = slice(*segment.offsets[scored.row : scored.row + 2])
             vectors = self._codec_or_fail().decode({name: array[own] for name, array in segment.arrays.items()})
-            matches = explain_hit(question, self.encoder, stored.text, vectors)
+            passage = PassageVectors(vectors, segment.places(scored.row), self.settings.pool)
+            matches = explain_hit(question, self.encoder, stored.text, passage)
         return make_hit(rank, scored, question, stored, matches)
 
     def _present(self) -> Snapshot:
@@ -444,9 +458,21 @@ def _require_query(vectors: NDArray[np.float32], dim: int) -> None:
         )
 
 
-def _settings(encoder: Encoder, codec: str) -> CollectionSettings:
+def _settings(encoder: Encoder, codec: str, pool: int) -> CollectionSettings:
     program = f"lfm2-colbert {version('lfm2-colbert')}"
-    return CollectionSettings(encoder.name, encoder.fingerprint, encoder.dim, codec, program)
+    return CollectionSettings(encoder.name, encoder.fingerprint, encoder.dim, codec, program, pool)
+
+
+def _require_as_built(collection: str, built: CollectionSettings, codec: str | None, pool: int | None) -> None:
+    """Refuse what only a new collection could grant; None asks for nothing."""
+    asked = {"codec": (codec, built.codec), "pool": (pool, built.pool)}
+    others = [f"{name} {wanted}" for name, (wanted, there) in asked.items() if wanted not in (None, there)]
+    if others:
+        raise InvalidArgumentError(
+            f"the collection '{collection}' was not built with {' and '.join(others)}, as asked for now",
+            help=f"it has codec {built.codec} and pool {built.pool}: leave the choice out, or index the documents into "
+            "another collection",
+        )
 
 
 def _mismatch(collection: str, built_with: str, asked_for: str) -> ModelMismatchError:

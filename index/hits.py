@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.explain import highlight, match_tokens
+from index.pooling import pooled_count
 from index.records import StoredPassage
 from index.search import Scored
 from index.types import Highlight, Hit, Match, Notice, Span
@@ -45,16 +46,34 @@ def make_hit(rank: int, scored: Scored, question: Question, stored: StoredPassag
     )
 
 
-def explain_hit(question: Question, encoder: Encoder, text: str, vectors: NDArray[np.float32]) -> tuple[Match, ...]:
-    """Align the query with a passage's text.
+@dataclass(frozen=True, slots=True, eq=False)
+class PassageVectors:
+    """A passage as it is stored.
+
+    Attributes:
+        vectors: ``(n, dim)`` float32.
+        places: ``(n,)``, the place in the passage of the encoder's token that each vector stands for.
+        pool: factor of the collection.
+    """
+
+    vectors: NDArray[np.float32]
+    places: NDArray[np.intp]
+    pool: int
+
+
+def explain_hit(question: Question, encoder: Encoder, text: str, passage: PassageVectors) -> tuple[Match, ...]:
+    """Align the query with a passage's text; a pooled vector is shown as the one token it stands for.
 
     Vectors that somebody else computed need not stand for this encoder's tokens; then there is nothing to show.
     """
     spans = encoder.document_spans(text)
     query_spans = encoder.query_spans(question.text)
-    if len(spans) != len(vectors) or len(query_spans) != len(question.vectors):
+    n_vectors = len(passage.vectors)
+    foreign = n_vectors != pooled_count(len(spans), passage.pool) or passage.places.max(initial=-1) >= len(spans)
+    if foreign or len(query_spans) != len(question.vectors):
         return ()
-    return match_tokens(question.vectors, query_spans, question.text, vectors, spans, text)
+    shown = spans[passage.places]
+    return match_tokens(question.vectors, query_spans, question.text, passage.vectors, shown, text)
 
 
 def query_notices(query: str, encoder: Encoder) -> list[Notice]:

@@ -11,6 +11,7 @@ from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.language import language_of
 from index.lists import write_lists
+from index.pooling import pool
 from index.records import ListsInfo, PendingDocument, PlacedPassage, Placement, SegmentInfo
 from index.segment import write_segment
 from index.store import Store
@@ -81,10 +82,22 @@ def cluster(folder: Path, segment: int, vectors: MultiVectors, codebook: Codeboo
     return [write_lists(folder, segment, codebook.number, len(codebook.levels), codes, vectors.offsets)]
 
 
+def write_passages(
+    store: Store, codec_for: CodecFor, codebook: Codebook | None, vectors: MultiVectors
+) -> tuple[SegmentInfo, list[ListsInfo]]:
+    """Pool vectors as the collection does and write them as a segment, with its lists if there is a codebook."""
+    pooled = pool(vectors, store.settings.pool)
+    number, codec = store.next_segment_number(), codec_for(pooled.vectors)
+    info = write_segment(store.segments_folder, number, codec, pooled.vectors, pooled.origins)
+    return info, cluster(store.segments_folder, number, pooled.vectors, codebook)
+
+
 def publish_vectors(
     store: Store, codec_for: CodecFor, codebook: Codebook | None, ids: Sequence[str], vectors: MultiVectors
 ) -> None:
     """Make pending documents searchable by vectors that somebody else computed: one passage each, the whole text.
+
+    A passage's `tokens` are the vectors given, also where fewer are stored.
 
     Args:
         store: open for writing.
@@ -92,19 +105,21 @@ def publish_vectors(
         codebook: of the collection, if it has one.
         ids: the documents; those that are not pending are passed over.
         vectors: one item for each id.
+
+    Raises:
+        InvalidArgumentError: an item has too many vectors to be pooled.
+        NonFiniteVectorError: a value is NaN or infinite.
     """
     found = ((row, store.document(document_id)) for row, document_id in enumerate(ids))
     waiting = [(row, document) for row, document in found if document and document.pending]
     if not waiting:
         return
     vectors = vectors.take([row for row, _ in waiting])
-    number = store.next_segment_number()
-    info = write_segment(store.segments_folder, number, codec_for(vectors), vectors)
-    lists = cluster(store.segments_folder, number, vectors, codebook)
+    info, lists = write_passages(store, codec_for, codebook, vectors)
     placements = []
     for row, (_, document) in enumerate(waiting):
         passage = Passage(0, 0, len(document.text), int(vectors.lengths[row]), language_of(document.text))
-        placements.append(Placement(document.key, document.version, (PlacedPassage(passage, number, row),)))
+        placements.append(Placement(document.key, document.version, (PlacedPassage(passage, info.number, row),)))
     with store.transaction():
         store.publish([info], placements)
         store.add_lists(lists)
@@ -147,12 +162,10 @@ class _Run:
         places: list[tuple[int, int]] = []
         for start in range(0, len(passages), PASSAGES_PER_SEGMENT):
             part = passages[start : start + PASSAGES_PER_SEGMENT]
-            vectors = self._encode(part)
-            number = self._store.next_segment_number()
-            codec = self._codec_for(vectors)
-            segments.append(write_segment(self._store.segments_folder, number, codec, vectors))
-            lists += cluster(self._store.segments_folder, number, vectors, self._codebook)
-            places += [(number, row) for row in range(len(part))]
+            info, own_lists = write_passages(self._store, self._codec_for, self._codebook, self._encode(part))
+            segments.append(info)
+            lists += own_lists
+            places += [(info.number, row) for row in range(len(part))]
         return segments, lists, places
 
     def _encode(self, passages: Sequence[tuple[PendingDocument, Passage]]) -> MultiVectors:

@@ -112,7 +112,10 @@ def _merged(store: Store, group: Sequence[Part]) -> tuple[SegmentInfo | None, li
     number = store.next_segment_number()
     first = group[0].segment
     tokens = [(part.segment, Rows(part.segment.offsets, own).tokens()) for part, own in rows]
-    arrays = {name: np.concatenate([s.arrays[name][chosen] for s, chosen in tokens]) for name in first.arrays}
+    arrays = {
+        name: np.concatenate([segment.token_arrays[name][chosen] for segment, chosen in tokens])
+        for name in first.token_arrays
+    }
     lengths = np.concatenate([np.diff(part.segment.offsets)[own] for part, own in rows])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     info = write_encoded(store.segments_folder, number, first.info.codec, first.info.dim, arrays, offsets)

@@ -21,6 +21,8 @@ class CollectionSettings:
         dim: width of a vector.
         codec: name in `index.codecs.CODECS`.
         created_by: program and version.
+        pool: factor by which the vectors of a passage are pooled (`index.pooling`); 1, as in collections made before
+            there was a choice: every token keeps its own.
     """
 
     encoder: str
@@ -28,6 +30,7 @@ class CollectionSettings:
     dim: int
     codec: str
     created_by: str
+    pool: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,7 @@ class StoreCounts:
     Attributes:
         documents: all of them, searchable or pending.
         passages: searchable ones.
-        tokens: of the searchable passages.
+        tokens: of the searchable passages, as their encoder counts them.
         bytes: database (without its write-ahead log) and segments.
         languages: passages by language code.
         pending: documents that wait for their vectors.

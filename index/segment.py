@@ -15,10 +15,20 @@ from lfm2_colbert.multivectors import MultiVectors
 
 KIND = "segment"
 OFFSETS = "offsets"
+ORIGINS = "origins"
 
 
-def write_segment(folder: Path, number: int, codec: Codec, vectors: MultiVectors) -> SegmentInfo:
+def write_segment(
+    folder: Path, number: int, codec: Codec, vectors: MultiVectors, origins: NDArray[np.uint16] | None = None
+) -> SegmentInfo:
     """Encode vectors and make them durable as ``folder/<number>.seg``; the store publishes them after this.
+
+    Args:
+        folder: of the segments.
+        number: of the segment.
+        codec: of the collection.
+        vectors: one item a passage.
+        origins: ``(n_tokens,)``, where they are pooled (`index.pooling.Pooled`).
 
     Raises:
         AlreadyExistsError: the number is taken; a segment is never rewritten.
@@ -26,6 +36,7 @@ def write_segment(folder: Path, number: int, codec: Codec, vectors: MultiVectors
         StorageError: the file did not reach the disk; nothing of it is left.
     """
     arrays = codec.encode(vectors.vectors.astype(np.float32, copy=False))
+    arrays |= {} if origins is None else {ORIGINS: origins}
     return write_encoded(folder, number, codec.name, vectors.dim, arrays, vectors.offsets)
 
 
@@ -37,7 +48,7 @@ def write_encoded(
     arrays: Mapping[str, NDArray[Any]],
     offsets: NDArray[np.int64],
 ) -> SegmentInfo:
-    """Write arrays that are encoded already, as a merge has them."""
+    """Write arrays of a row a token that are encoded already, as a merge has them (`Segment.token_arrays`)."""
     name = f"{number:010d}.seg"
     written = write_arrays(folder / name, KIND, number, _note(codec, dim), {**arrays, OFFSETS: offsets})
     return SegmentInfo(
@@ -56,17 +67,21 @@ def write_encoded(
 class Segment:
     """A mapped segment.
 
-    Row ``i`` is a passage; it owns the tokens ``offsets[i]:offsets[i + 1]`` of every array.
+    Row ``i`` is a passage; it owns the tokens ``offsets[i]:offsets[i + 1]`` of every array. A token is a vector here:
+    in a pooled collection it stands for several of the encoder's.
 
     Attributes:
         info: what the store knows of it.
         arrays: the codec's arrays, ``(n_tokens, …)`` each, read-only views of the mapping.
         offsets: ``(n_passages + 1,)``, int64.
+        origins: ``(n_tokens,)`` uint16, the place in its passage of the encoder's token that each stands for; None
+            where nothing was pooled.
     """
 
     info: SegmentInfo
     arrays: Mapping[str, NDArray[Any]]
     offsets: NDArray[np.int64]
+    origins: NDArray[np.uint16] | None
     _file: ArrayFile
 
     @classmethod
@@ -81,9 +96,20 @@ class Segment:
         file = ArrayFile.open(folder, published, KIND, info.number, _note(info.codec, info.dim))
         arrays = dict(file.arrays)
         offsets = arrays.pop(OFFSETS, None)
-        if offsets is None or not _fits(info, offsets, arrays):
+        origins = arrays.pop(ORIGINS, None)
+        if offsets is None or not _fits(info, offsets, origins, arrays):
             raise damage(file.path, HEADER.size, "it is not the segment that was published under this number")
-        return cls(info, arrays, offsets, file)
+        return cls(info, arrays, offsets, origins, file)
+
+    @property
+    def token_arrays(self) -> Mapping[str, NDArray[Any]]:
+        """All arrays of a row a token: the codec's, and the origins if there are any."""
+        return self.arrays if self.origins is None else {**self.arrays, ORIGINS: self.origins}
+
+    def places(self, row: int) -> NDArray[np.intp]:
+        """Give the place in its passage of the encoder's token that each vector of a row stands for, ``(n,)``."""
+        first, last = self.offsets[row : row + 2]
+        return np.arange(last - first) if self.origins is None else self.origins[first:last].astype(np.intp)
 
     def check(self) -> None:
         """Read every byte and compare with the checksums.
@@ -98,12 +124,15 @@ def _note(codec: str, dim: int) -> str:
     return f"{codec}/{dim}"
 
 
-def _fits(info: SegmentInfo, offsets: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> bool:
+def _fits(
+    info: SegmentInfo, offsets: NDArray[Any], origins: NDArray[Any] | None, arrays: Mapping[str, NDArray[Any]]
+) -> bool:
     return (
         offsets.dtype == np.int64
         and offsets.shape == (info.n_passages + 1,)
         and offsets[0] == 0
         and offsets[-1] == info.n_tokens
         and bool((np.diff(offsets) >= 0).all())
+        and (origins is None or (origins.dtype == np.uint16 and origins.shape == (info.n_tokens,)))
         and all(len(array) == info.n_tokens for array in arrays.values())
     )

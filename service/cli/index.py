@@ -19,8 +19,7 @@ UNSUPPORTED = "unsupported_file"
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @options.collection
-@click.option("--model", metavar="NAME", help="Encoder of a new collection: nano, a model folder, …  [default: nano]")
-@click.option("--codec", default="scalar4", show_default=True, help="How a new collection stores vectors.")
+@options.build
 @click.option(
     "--prefix", default="", metavar="NAME", help="Put before document ids, where two folders hold the same names."
 )
@@ -30,8 +29,7 @@ UNSUPPORTED = "unsupported_file"
 def index(
     paths: tuple[Path, ...],
     collection_name: str,
-    model: str | None,
-    codec: str,
+    build: options.Build,
     prefix: str,
     text_field: str,
     strict: bool,
@@ -49,8 +47,9 @@ def index(
     with Collection.open(
         collection_name,
         create=True,
-        encoder=model,
-        codec=codec,
+        encoder=build.model,
+        codec=build.codec,
+        pool=build.pool,
         home=settings.home,
         device=settings.device,
         threads=settings.threads,

@@ -1,6 +1,7 @@
-"""Options that stand after any command, gathered into one `Settings`."""
+"""Options that several commands share, or that belong together, gathered into one object."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,32 @@ collection = click.option(
     "-c", "--collection", "collection_name", default=DEFAULT_COLLECTION, show_default=True, metavar="NAME",
     help="The collection.",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What a new collection is built with; None: the default, and for an existing one what it has."""
+
+    model: str | None
+    codec: str | None
+    pool: int | None
+
+
+def build(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a new collection; it gets them as `build`."""
+
+    @click.option(
+        "--model", metavar="NAME", help="Encoder of a new collection: nano, a model folder, …  [default: nano]"
+    )
+    @click.option("--codec", metavar="NAME", help="How a new collection stores vectors.  [default: scalar4]")
+    @click.option(
+        "--pool", type=int, metavar="1|2|3", help="Store all vectors, about a half, or a third.  [default: 1]"
+    )
+    @wraps(command)
+    def with_build(*args: Any, model: str | None, codec: str | None, pool: int | None, **kwargs: Any) -> Any:
+        return command(*args, build=Build(model, codec, pool), **kwargs)
+
+    return with_build
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:

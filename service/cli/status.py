@@ -22,7 +22,8 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
     with Store.open(collection_folder(settings.home, collection_name), writable=False) as store:
         counts, built, failures, recall = store.counts(), store.settings, store.failures(), store.note(RECALL)
     if settings.as_json:
-        encoder = {"name": built.encoder, "fingerprint": built.fingerprint, "dim": built.dim, "codec": built.codec}
+        stored = {"dim": built.dim, "codec": built.codec, "pool": built.pool}
+        encoder = {"name": built.encoder, "fingerprint": built.fingerprint, **stored}
         listed = {"failures": [asdict(f) for f in failures]} if failed else {}
         print_json(
             {"collection": collection_name, **asdict(counts), "encoder": encoder, "recall": recall or {}, **listed}
@@ -32,11 +33,12 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
         print_table([(f.path, f.code, f.message) for f in failures])
         return
     languages = "  ".join(f"{code} {n:,}" for code, n in sorted(counts.languages.items(), key=lambda item: -item[1]))
+    pooling = f" · pool {built.pool}" if built.pool > 1 else ""
     print_line(f"collection  {collection_name}")
     print_line(f"documents   {counts.documents:,} ({counts.pending:,} pending, {counts.failed:,} files failed)")
     print_line(f"passages    {counts.passages:,} · {counts.tokens:,} tokens · {megabytes(counts.bytes)}")
     print_line(f"languages   {languages}")
-    print_line(f"encoder     {built.encoder} · {built.dim} dimensions · {built.codec}")
+    print_line(f"encoder     {built.encoder} · {built.dim} dimensions · {built.codec}{pooling}")
     if recall:
         print_line(f"recall@10   {recall['recall_at_10']:.3f} of {recall['effort']} against exact search")
     if counts.pending:

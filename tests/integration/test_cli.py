@@ -146,7 +146,17 @@ def test_status_counts_and_lists_failures(run: Run, docs: Path) -> None:
     status = run("status", "-c", "pets", "--json").json
     assert (status["documents"], status["pending"], status["failed"]) == (4, 0, 1)
     assert status["encoder"]["name"] == "hashing"  # type: ignore[index]
+    assert (status["encoder"]["codec"], status["encoder"]["pool"]) == ("scalar4", 1)  # type: ignore[index]
     assert "latin.txt" in run("status", "-c", "pets", "--failed").out
+
+
+def test_pooled_collection_says_so(run: Run, docs: Path) -> None:
+    assert run("index", str(docs), "-c", "pets", "--model", "hashing", "--pool", "2").status == 0
+    assert "hashing · 32 dimensions · scalar4 · pool 2" in run("status", "-c", "pets").out
+    status = run("status", "-c", "pets", "--json").json
+    assert status["encoder"]["pool"] == 2  # type: ignore[index]
+    assert run("index", str(docs), "-c", "pets", "--pool", "2", "--codec", "scalar4").status == 0
+    assert run("search", "首都", "-c", "pets", "-k", "1", "--json").json["hits"][0]["document_id"] == "ja/tokyo.md"  # type: ignore[index]
 
 
 def test_status_tells_people_what_is_there_and_what_is_next(run: Run, indexed: Path, tmp_path: Path) -> None:
@@ -231,6 +241,10 @@ def test_collections_are_listed_renamed_and_deleted(run: Run, indexed: Path) -> 
         (("index", ".", "-c", "pets", "--model", "nano"), 2, "model_mismatch", "another collection"),
         (("index", ".", "-c", "new", "--model", "nanoo"), 2, "unknown_encoder", "did you mean 'nano'?"),
         (("index", ".", "-c", "new", "--codec", "float61"), 2, "unknown_name", "did you mean 'float16'?"),
+        (("index", ".", "-c", "pets", "--codec", "float16"), 2, "invalid_argument", "it has codec scalar4 and pool 1"),
+        (("index", ".", "-c", "pets", "--pool", "2"), 2, "invalid_argument", "it has codec scalar4 and pool 1"),
+        (("index", ".", "-c", "new", "--pool", "5"), 2, "invalid_argument", "1 keeps every vector"),
+        (("index", ".", "-c", "new", "--pool", "x"), 2, "usage", "--help"),
         (("index", ".", "-c", "a/b"), 2, "invalid_argument", "letters, digits"),
         (("search", "  ", "-c", "pets"), 2, "invalid_argument", "ask a question"),
         (("serach", "x"), 2, "usage", "did you mean 'search'?"),

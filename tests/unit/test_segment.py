@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from index.arrays import HEADER, TRAILER
 from index.codecs.float16 import Float16
 from index.records import SegmentInfo
-from index.segment import Segment, write_segment
+from index.segment import Segment, write_encoded, write_segment
 from lfm2_colbert.errors import (
     AlreadyExistsError,
     CorruptionError,
@@ -55,6 +55,32 @@ def test_what_was_written_is_read_back(tmp_path: Path, written: SegmentInfo) -> 
     segment.check()
     np.testing.assert_array_equal(Float16().decode(segment.arrays), sample().vectors)
     np.testing.assert_array_equal(segment.offsets, sample().offsets)
+
+
+def test_what_pooled_vectors_stand_for_is_read_back(tmp_path: Path) -> None:
+    origins = np.array([0, 4, 2**16 - 1, 0, 1, 5, 6, 9, 3], np.uint16)
+    segment = Segment.open(tmp_path, write_segment(tmp_path, 1, Float16(), sample(), origins))
+    segment.check()
+    assert segment.origins is not None
+    np.testing.assert_array_equal(segment.origins, origins)
+    np.testing.assert_array_equal(Float16().decode(segment.arrays), sample().vectors)
+    assert [segment.places(row).tolist() for row in range(4)] == [[0, 4, 2**16 - 1], [], [0, 1, 5, 6, 9], [3]]
+
+
+def test_vectors_that_are_not_pooled_stand_for_their_own_tokens(tmp_path: Path, written: SegmentInfo) -> None:
+    segment = Segment.open(tmp_path, written)
+    assert segment.origins is None
+    assert [segment.places(row).tolist() for row in range(4)] == [[0, 1, 2], [], [0, 1, 2, 3, 4], [0]]
+
+
+@pytest.mark.parametrize(
+    "origins", [np.zeros(9, np.uint32), np.zeros(9, np.int16), np.zeros(8, np.uint16), np.zeros((9, 1), np.uint16)]
+)
+def test_origins_that_fit_no_segment_are_refused(tmp_path: Path, origins: np.ndarray) -> None:
+    arrays = {**Float16().encode(np.asarray(sample().vectors)), "origins": origins}
+    info = write_encoded(tmp_path, 1, "float16", 16, arrays, sample().offsets)
+    with pytest.raises(CorruptionError, match="not the segment"):
+        Segment.open(tmp_path, info)
 
 
 def test_info_describes_the_file(tmp_path: Path, written: SegmentInfo) -> None:

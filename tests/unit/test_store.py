@@ -63,6 +63,14 @@ def test_new_store_is_empty_and_remembers_its_settings(store: Store, folder: Pat
         assert reader.settings == SETTINGS
 
 
+def test_store_of_before_there_was_pooling_keeps_every_vector(folder: Path) -> None:
+    with Store.create(folder, SETTINGS) as store, store.transaction():
+        store._database.write("UPDATE meta SET v = json_remove(v, '$.pool') WHERE k = 'settings'")
+    with Store.open(folder, writable=False) as reader:
+        assert reader.settings == SETTINGS
+        assert reader.settings.pool == 1
+
+
 def test_folder_is_laid_out_as_documented(folder: Path) -> None:
     with Store.create(folder, SETTINGS) as store:
         put(store, "a")
