@@ -29,11 +29,18 @@ from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ReadFaile
 LIBRARY = Path(__file__).parent / "libkernels.so"
 FORCED = "unset LFM2_COLBERT_KERNELS, or set it to numpy"
 
+Scores = NDArray[Any]
 _POINTER, _SIZE, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 
 
 class _Passages(ctypes.Structure):
-    _fields_ = (("offsets", _POINTER), ("rows", _POINTER), ("n_rows", _SIZE))
+    _fields_ = (
+        ("offsets", _POINTER),
+        ("rows", _POINTER),
+        ("n_rows", _SIZE),
+        ("n_passages", _SIZE),
+        ("n_tokens", _SIZE),
+    )
 
 
 class _CoarseTokens(ctypes.Structure):
@@ -97,7 +104,8 @@ class CompiledKernels:
         self._library = library
         self._variant = _POINTER(variant)
         library.variant_name.restype = ctypes.c_char_p
-        library.collect_candidates.restype = _SIZE
+        for function in (library.maxsim_coarse, library.maxsim_fine, library.interact, library.collect_candidates):
+            function.restype = _SIZE
         self.variant = str(library.variant_name(self._variant).decode())
 
     def maxsim_coarse(self, query: CoarseQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
@@ -117,14 +125,14 @@ class CompiledKernels:
         """Sum of the largest table entries."""
         table, codes = _plain(table), _plain(codes)
 
-        def score(part: Rows) -> NDArray[np.int32]:
-            passages = _checked(part, len(codes))
+        def score(part: Rows) -> Scores:
+            passages = _passages(part, len(codes))
             scores = np.empty(len(part.rows), np.int32)
-            self._library.interact(
+            status = self._library.interact(
                 self._variant, _pointer(table), _SIZE(len(table)), _SIZE(table.shape[1]), _pointer(codes),
                 _SIZE(codes.itemsize), ctypes.byref(passages), _pointer(scores),
             )  # fmt: skip
-            return scores
+            return _sound(scores, status)
 
         scores = _shared(score, rows)
         if (scores < 0).any():
@@ -221,13 +229,13 @@ class CompiledKernels:
         arrays = [_plain(array) for array in (tokens.codes, refinement, scales, tokens.means)]
         structure = _CoarseTokens(*map(_at, arrays), tokens.codes.shape[1] * 8 // tokens.bits, tokens.bits)
 
-        def score(part: Rows) -> NDArray[np.float32]:
-            passages = _checked(part, len(tokens.codes))
+        def score(part: Rows) -> Scores:
+            passages = _passages(part, len(tokens.codes))
             scores = np.empty(len(part.rows), np.float32)
-            kernel(
+            status = kernel(
                 self._variant, ctypes.byref(query), ctypes.byref(structure), ctypes.byref(passages), _pointer(scores)
             )
-            return scores
+            return _sound(scores, status)
 
         return _shared(score, rows)
 
@@ -264,7 +272,7 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="kernels")
 
 
-def _shared(score: Callable[[Rows], NDArray[Any]], rows: Rows) -> NDArray[Any]:
+def _shared(score: Callable[[Rows], Scores], rows: Rows) -> Scores:
     """Score stretches of the rows at the same time: ctypes lets go of the GIL."""
     parts = rows.split()
     if len(parts) == 1:
@@ -285,19 +293,18 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array)
 
 
-def _checked(rows: Rows, n_tokens: int) -> _Passages:
-    """Make sure that no row reaches beyond the tokens: a kernel would read what is not there."""
+def _passages(rows: Rows, n_tokens: int) -> _Passages:
     offsets, chosen = _plain(rows.offsets), _plain(rows.rows)
-    if len(chosen) and (
-        chosen.min() < 0
-        or chosen.max() >= len(offsets) - 1
-        or offsets[chosen].min() < 0
-        or offsets[chosen + 1].max() > n_tokens
-    ):
-        raise CorruptionError("a passage reaches beyond its segment", help="index the documents again")
-    passages = _Passages(_at(offsets), _at(chosen), len(chosen))
+    passages = _Passages(_at(offsets), _at(chosen), len(chosen), len(offsets) - 1, n_tokens)
     passages.keep = (offsets, chosen)
     return passages
+
+
+def _sound(scores: Scores, status: int) -> Scores:
+    """Give the scores, unless the kernel refused to read beyond what is there."""
+    if status:
+        raise CorruptionError("a passage reaches beyond its segment", help="index the documents again")
+    return scores
 
 
 def _packed(values: NDArray[Any], group: int) -> NDArray[Any]:

@@ -58,7 +58,7 @@ int main(int, char** arguments) {
     const CoarseQuery coarse_query{coarse_packed.data(), bias.data(), levels.data(), units[0], n_query, n_padded};
     const FineQuery fine_query{fine_packed.data(), bases.data(), steps.data(), units[1], n_query, n_padded};
     const CoarseTokens tokens{codes.data(), refinement.data(), scales.data(), means.data(), dim, 4};
-    const Passages passages{offsets.data(), rows.data(), n_rows};
+    const Passages passages{offsets.data(), rows.data(), n_rows, n_passages, n_tokens};
 
     std::vector<float> scores(n_rows);
     maxsim_coarse(variant, &coarse_query, &tokens, &passages, scores.data());

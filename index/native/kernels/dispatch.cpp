@@ -42,6 +42,16 @@ const Variant* best() {
     return &scalar_variant;
 }
 
+// Files may be damaged, and a kernel reads wherever it is sent.
+bool sound(const Passages& passages) {
+    for (int64_t i = 0; i < passages.n_rows; i++) {
+        const int64_t row = passages.rows[i];
+        if (row < 0 || row >= passages.n_passages) return false;
+        if (passages.offsets[row] < 0 || passages.offsets[row + 1] > passages.n_tokens) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 extern "C" {
@@ -55,17 +65,23 @@ const Variant* find_variant(const char* name) {
 
 const char* variant_name(const Variant* variant) { return variant->name; }
 
-void maxsim_coarse(const Variant* variant, const CoarseQuery* query, const CoarseTokens* tokens, const Passages* passages, float* scores) {
+int64_t maxsim_coarse(const Variant* variant, const CoarseQuery* query, const CoarseTokens* tokens, const Passages* passages, float* scores) {
+    if (!sound(*passages)) return DAMAGED;
     variant->maxsim_coarse(*query, *tokens, *passages, scores);
+    return 0;
 }
 
-void maxsim_fine(const Variant* variant, const FineQuery* query, const CoarseTokens* tokens, const Passages* passages, float* scores) {
+int64_t maxsim_fine(const Variant* variant, const FineQuery* query, const CoarseTokens* tokens, const Passages* passages, float* scores) {
+    if (!sound(*passages)) return DAMAGED;
     variant->maxsim_fine(*query, *tokens, *passages, scores);
+    return 0;
 }
 
-void interact(const Variant* variant, const uint8_t* table, int64_t n_centroids, int64_t width, const void* codes, int64_t code_bytes,
+int64_t interact(const Variant* variant, const uint8_t* table, int64_t n_centroids, int64_t width, const void* codes, int64_t code_bytes,
               const Passages* passages, int32_t* scores) {
+    if (!sound(*passages)) return DAMAGED;
     variant->interact(table, n_centroids, width, codes, code_bytes, *passages, scores);
+    return 0;
 }
 
 void quantise_table(const Variant* variant, const int32_t* products, int64_t n, int32_t low, int32_t high, uint8_t* table) {

@@ -19,7 +19,11 @@ struct Passages {
     const int64_t* offsets;
     const int64_t* rows;  // which passages, n_rows of them
     int64_t n_rows;
+    int64_t n_passages;  // offsets has one more
+    int64_t n_tokens;    // that there are
 };
+
+constexpr int64_t DAMAGED = -1;  // what a call gives for passages that reach beyond their tokens: nothing was read then
 
 // Rotated codes. At 4 bits byte i of a token holds dimension i (low nibble) and dimension dim / 2 + i (high nibble); at 2
 // bits the lower halves of its nibbles hold dimensions i and dim / 4 + i, the upper halves those dim / 2 further on.
@@ -53,13 +57,13 @@ struct FineQuery {
 };
 
 // For each passage: the sum over query tokens of the largest token score; -infinity for a passage without tokens.
-void maxsim_coarse(const Variant*, const CoarseQuery*, const CoarseTokens*, const Passages*, float* scores);
-void maxsim_fine(const Variant*, const FineQuery*, const CoarseTokens*, const Passages*, float* scores);
+int64_t maxsim_coarse(const Variant*, const CoarseQuery*, const CoarseTokens*, const Passages*, float* scores);
+int64_t maxsim_fine(const Variant*, const FineQuery*, const CoarseTokens*, const Passages*, float* scores);
 
 // For each passage: the sum over query tokens of the largest table entry among the passage's centroids.
 // table is (n_centroids, width) of u8, width a multiple of 16; codes of 2 or 4 bytes, to which the passages' offsets lead,
 // are checked against n_centroids (then -1).
-void interact(const Variant*, const uint8_t* table, int64_t n_centroids, int64_t width, const void* codes, int64_t code_bytes,
+int64_t interact(const Variant*, const uint8_t* table, int64_t n_centroids, int64_t width, const void* codes, int64_t code_bytes,
               const Passages*, int32_t* scores);
 
 // Integer products of centroids (u8 levels with the offset that bias undoes) and query: (n_centroids, n_padded).
