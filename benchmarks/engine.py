@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.engine_measures import best_passages, digest, exact_scores, ndcg_of_documents, pareto_front, recall
-from benchmarks.engine_vectors import EngineSet, Part, engine_set
+from benchmarks.engine_measures import Judgements, best_passages, digest, exact_scores, pareto_front, recall
+from benchmarks.engine_vectors import Part, engine_set
 from benchmarks.peers import ENGINES
 from benchmarks.peers.processes import Answers, NotRunError, built, interpreter, searched
 from benchmarks.peers.protocol import Engine
 from benchmarks.peers.worker import Job
 from benchmarks.results_file import ROOT, measured, measured_commit, write
+from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
 LIBRARIES = ("faiss-cpu",)
@@ -44,16 +45,20 @@ class Truth:
     """What is to be found.
 
     Attributes:
-        data: vectors, queries and judgements.
         exact: ``(n_queries, n_passages)`` exact MaxSim.
-        folder: where the passages of `data` lie.
-        indexes: folder of what is built from them.
+        folder: where the passages' vectors lie.
+        indexes: where what is built from them lies.
+        queries: where the queries' vectors lie.
+        facts: what rows say of the passages.
+        judgements: of documents, where there are any.
     """
 
-    data: EngineSet
     exact: NDArray[np.float32]
     folder: Path
     indexes: Path
+    queries: Path
+    facts: dict[str, Any]
+    judgements: Judgements | None = None
 
 
 @click.command()
@@ -68,15 +73,18 @@ def main(sets: Path, names: tuple[str, ...], trial: Path | None, part: Part, all
     """Measure the engines on the evaluation sets whose archives lie in SETS."""
     commit = measured_commit(allow_dirty=allow_dirty)
     data, folder = engine_set(sets, ROOT / "data", part, SEED), ROOT / "data" / "engine"
-    passages = digest(folder, PASSAGES)
-    truth = Truth(data, exact_scores(data, passages), folder, folder / "indexes" / passages)
+    name = digest(folder, PASSAGES)
+    exact = exact_scores(data.queries, data.passages, data.queries_folder, name)
+    facts = facts_of(data.passages) | {"languages": len(set(data.languages))}
+    judgements = Judgements(data.documents, data.qrels)
+    truth = Truth(exact, folder, folder / "indexes" / name, data.queries_folder, facts, judgements)
     rows: list[dict[str, Any]] = []
     versions: dict[str, str] = {}
     for name in names or tuple(ENGINES):
         for threads in THREADS.get(name, (1,)):
             for row in rows_of(name, threads, truth, versions):
                 rows.append(row)
-                _show(row)
+                show(row)
     results = measured(
         "engine", rows, commit=commit, command=command_line("benchmarks.engine"), seed=SEED, libraries=LIBRARIES
     )
@@ -90,7 +98,7 @@ def main(sets: Path, names: tuple[str, ...], trial: Path | None, part: Part, all
 def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Build an engine and search with each of its settings; its libraries' releases are added to `versions`."""
     engine = cast(Engine, lookup(ENGINES, name, "engine", extra="eval")())
-    common = {"system": name} | facts(truth.data, threads)
+    common = {"system": name, "threads": threads} | truth.facts
     place = truth.indexes / f"{name}-{threads}"
     job = Job(
         name, "", threads, str(truth.folder), "", str(place / "index"), str(place / "build"), BUILD_CPU_SECONDS
@@ -108,7 +116,7 @@ def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> 
     for setting in engine.settings:
         named = common | {"setting": setting.name}
         asked = replace(
-            job, setting=setting.name, queries=str(truth.data.queries_folder), result=str(place / "search"),
+            job, setting=setting.name, queries=str(truth.queries), result=str(place / "search"),
             cpu_seconds=SEARCH_CPU_SECONDS,
         )  # fmt: skip
         try:
@@ -117,32 +125,30 @@ def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> 
             yield not_run(named, error)
 
 
-def facts(data: EngineSet, threads: int) -> dict[str, Any]:
+def facts_of(passages: MultiVectors) -> dict[str, Any]:
     """Say what all engines are given."""
-    return {
-        "passages": len(data.passages),
-        "tokens": len(data.passages.vectors),
-        "dim": data.passages.dim,
-        "languages": len(set(data.languages)),
-        "threads": threads,
-    }
+    return {"passages": len(passages), "tokens": len(passages.vectors), "dim": passages.dim}
 
 
 def quality(answers: Answers, truth: Truth) -> dict[str, Any]:
-    """Measure answers against exact MaxSim and the judgements of the queries that were asked."""
+    """Measure answers against exact MaxSim, and by the judgements of the queries that were asked."""
     exact = truth.exact[answers.queries]
-    qrels = [truth.data.qrels[i] for i in answers.queries]
-    ideal = best_passages(exact, FOUND)
-    ideal_scores = np.take_along_axis(exact, ideal, axis=1)
-    ndcg = ndcg_of_documents(answers.passages, answers.scores, truth.data.documents, qrels)
-    ndcg_exact = ndcg_of_documents(ideal, ideal_scores, truth.data.documents, qrels)
-    return answers.figures | {
+    figures = answers.figures | {
         "queries": len(answers.queries),
         "recall_at_10": round(recall(answers.passages, exact, 10), 4),
         "recall_at_100": round(recall(answers.passages, exact, 100), 4),
-        "ndcg_at_10": round(ndcg, 4),
-        "ndcg_at_10_exact": round(ndcg_exact, 4),
     }
+    if truth.judgements is None:
+        return figures
+    ideal = best_passages(exact, FOUND)
+    found, best = (
+        truth.judgements.ndcg(answers.queries, passages, scores)
+        for passages, scores in (
+            (answers.passages, answers.scores),
+            (ideal, np.take_along_axis(exact, ideal, axis=1)),
+        )
+    )
+    return figures | {"ndcg_at_10": round(found, 4), "ndcg_at_10_exact": round(best, 4)}
 
 
 def not_run(row: Mapping[str, Any], error: NotRunError) -> dict[str, Any]:
@@ -178,15 +184,17 @@ def fronts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [run_rows[i] for i in front]
 
 
-def _show(row: Mapping[str, Any]) -> None:
+def show(row: Mapping[str, Any]) -> None:
+    """Print a row."""
     name = f"{row['system']:<17} {row['setting']:<60} {row['threads']}"
     if "not_run" in row:
         click.echo(f"{name}  not run: {row['not_run']}")
         return
+    judged = f"  nDCG@10 {row['ndcg_at_10']:.3f} ({row['ndcg_at_10_exact']:.3f})" if "ndcg_at_10" in row else ""
     click.echo(
         f"{name}  {row['cpu_ms_per_query']:9.2f} CPU ms"
-        f"  R@10 {row['recall_at_10']:.3f}  R@100 {row['recall_at_100']:.3f}"
-        f"  nDCG@10 {row['ndcg_at_10']:.3f} ({row['ndcg_at_10_exact']:.3f})  {row['disk_bytes_per_token']} B/token"
+        f"  R@10 {row['recall_at_10']:.3f}  R@100 {row['recall_at_100']:.3f}{judged}"
+        f"  {row['disk_bytes_per_token']} B/token"
     )
 
 

@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.engine_vectors import EngineSet
 from benchmarks.oracle import all_scores
 from eval.measures import measure
+from lfm2_colbert.multivectors import MultiVectors
 
 SAME_SCORE = 1e-4
 """Scores as close as this are ties: sums of float32 in another order, or passages that say the same."""
@@ -24,18 +25,39 @@ def digest(folder: Path, names: Sequence[str]) -> str:
     return known.hexdigest()[:12]
 
 
-def exact_scores(data: EngineSet, passages: str) -> NDArray[np.float32]:
+def exact_scores(
+    queries: MultiVectors, passages: MultiVectors, folder: Path, passages_name: str
+) -> NDArray[np.float32]:
     """Give exact MaxSim, ``(n_queries, n_passages)``, computed once and kept beside the queries.
 
     Args:
-        data: passages and queries.
-        passages: digest of the passages.
+        queries: float32.
+        passages: float16.
+        folder: where the queries lie.
+        passages_name: digest of the passages.
     """
-    asked = digest(data.queries_folder, ("queries.npy", "query_offsets.npy"))
-    path = data.queries_folder / f"exact-{passages}-{asked}.npy"
+    asked = digest(folder, ("queries.npy", "query_offsets.npy"))
+    path = folder / f"exact-{passages_name}-{asked}.npy"
     if not path.exists():
-        np.save(path, all_scores(data.queries, data.passages))
+        np.save(path, all_scores(queries, passages))
     return np.asarray(np.load(path), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgements:
+    """What documents are worth to queries.
+
+    Attributes:
+        documents: ``(n_passages,)``, the document of each passage.
+        qrels: for each query, document → grade.
+    """
+
+    documents: NDArray[np.int64]
+    qrels: Sequence[dict[int, int]]
+
+    def ndcg(self, queries: NDArray[np.int64], found: NDArray[np.int64], scores: NDArray[np.float32]) -> float:
+        """Give nDCG@10 of what was found for some of the queries; see `ndcg_of_documents`."""
+        return ndcg_of_documents(found, scores, self.documents, [self.qrels[i] for i in queries])
 
 
 def best_passages(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:

@@ -146,8 +146,9 @@ def _matrices(found: list[Found], k: int) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def _material(folder: Path) -> Material:
-    passages = MultiVectors(np.load(folder / "passages.npy", mmap_mode="r"), np.load(folder / "offsets.npy"))
-    return Material(passages, np.load(folder / "token_ids.npy"))
+    offsets = np.load(folder / "offsets.npy")
+    vectors = np.load(folder / "passages.npy", mmap_mode="r")[: offsets[-1]]
+    return Material(MultiVectors(vectors, offsets), np.load(folder / "token_ids.npy"))
 
 
 def versions(engine: Engine) -> dict[str, str]:
