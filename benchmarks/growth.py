@@ -1,7 +1,7 @@
 """How do engines grow? The same as `engine.py` on five times the passages, and on all of half a million.
 
-`python -m benchmarks.growth DATA --checkpoint FOLDER` writes ``results/growth.json``. All text is real and distinct. The
-queries are a hundred of those that `engine.py` reports; what was added is not judged for them, so there is recall
+`python -m benchmarks.growth DATA --checkpoint FOLDER` writes ``results/growth.json``. All text is real and distinct.
+The queries are a hundred of those that `engine.py` reports; what was added is not judged for them, so there is recall
 against exact MaxSim and no nDCG.
 """
 
