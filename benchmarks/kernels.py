@@ -70,7 +70,7 @@ def kernels_of(given: Material, n_query: int, rng: np.random.Generator) -> Itera
     yield "maxsim_fine", scored, lambda k: k.maxsim_fine(fine, given.tokens, given.rows)
     yield "interact", scored, lambda k: k.interact(table, given.centroid_of, given.rows)
     yield "centroid_products", N_CENTROIDS, lambda k: k.centroid_products(values, given.centroids)
-    yield "nearest_centroids", N_ASSIGNED, lambda k: k.nearest_centroids(tokens, given.centroids)
+    yield "nearest_centroids", N_ASSIGNED, lambda k: k.nearest_centroids(tokens, given.centroids).ids
     yield "code_tokens", N_ASSIGNED, lambda k: k.code_tokens(given.vectors, TABLES[4]).codes
 
 

@@ -129,8 +129,8 @@ def _train(store: Store, snapshot: Snapshot, codec: Codec, rng: np.random.Genera
     sample = np.concatenate(
         [_sampled(part, codec, n_centroids * SAMPLES_PER_CENTROID / n_tokens, rng) for part in snapshot.parts]
     )
-    centroids = train(rng.permutation(sample), n_centroids, seed=int(rng.integers(2**31)))
-    codebook = Codebook.of(store.next_codebook_number(), centroids)
+    clusters = train(rng.permutation(sample), n_centroids, seed=int(rng.integers(2**31)))
+    codebook = Codebook.of(store.next_codebook_number(), clusters)
     info = codebook.write(store.segments_folder)
     lists = [_clustered(store, part.segment, codec, codebook) for part in snapshot.parts]
     with store.transaction():

@@ -188,6 +188,19 @@ class PostingLists:
     rows: NDArray[np.uint32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Nearest:
+    """The nearest centroids of n vectors.
+
+    Attributes:
+        ids: ``(n,)`` uint32.
+        products: ``(n,)`` int32, of each vector and its centroid.
+    """
+
+    ids: NDArray[np.uint32]
+    products: NDArray[np.int32]
+
+
 CentroidCodes = NDArray[np.uint16] | NDArray[np.uint32]
 """Numbers of centroids; two bytes each where that is enough."""
 
@@ -245,7 +258,7 @@ class Kernels(Protocol):
             CorruptionError: a list names no passage.
         """
 
-    def nearest_centroids(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    def nearest_centroids(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> Nearest:
         """For each row of `values`, the centroid with the largest product; the first of equals."""
 
     def code_tokens(self, values: NDArray[np.float32], tables: CodingTables) -> Coded:

@@ -17,6 +17,7 @@ from index.native.base import (
     Coded,
     CodingTables,
     FineQuery,
+    Nearest,
     PostingLists,
     Rows,
     TokenCodes,
@@ -107,13 +108,14 @@ class NumpyKernels:
         order = np.lexsort((touched, -sums[touched]))
         return np.sort(touched[order[:limit]]).astype(np.int64)
 
-    def nearest_centroids(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    def nearest_centroids(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> Nearest:
         """The centroid with the largest product, for each row."""
         wide = _signed(centroids).T
-        nearest = np.empty(len(values), np.uint32)
+        nearest = Nearest(np.empty(len(values), np.uint32), np.empty(len(values), np.int32))
         for start in range(0, len(values), BLOCK_VALUES):
-            part = values[start : start + BLOCK_VALUES].astype(np.float32)
-            nearest[start : start + BLOCK_VALUES] = (part @ wide).argmax(axis=1)
+            block = slice(start, start + BLOCK_VALUES)
+            products = values[block].astype(np.float32) @ wide
+            nearest.ids[block], nearest.products[block] = products.argmax(axis=1), products.max(axis=1)
         return nearest
 
     def code_tokens(self, values: NDArray[np.float32], tables: CodingTables) -> Coded:

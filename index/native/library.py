@@ -19,6 +19,7 @@ from index.native.base import (
     Coded,
     CodingTables,
     FineQuery,
+    Nearest,
     PostingLists,
     Rows,
     TokenCodes,
@@ -194,13 +195,13 @@ class CompiledKernels:
             raise CorruptionError("a posting list names no passage", help="optimize the collection")
         return rows[:found]
 
-    def nearest_centroids(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    def nearest_centroids(self, values: NDArray[np.int8], centroids: NDArray[np.uint8]) -> Nearest:
         """The centroid with the largest product, for each row."""
         values, centroids = _plain(values), _plain(centroids)
-        nearest = np.empty(len(values), np.uint32)
+        nearest = Nearest(np.empty(len(values), np.uint32), np.empty(len(values), np.int32))
         self._library.nearest_centroids(
             self._variant, _pointer(values), _SIZE(len(values)), _pointer(centroids), _SIZE(len(centroids)),
-            _SIZE(centroids.shape[1]), _pointer(nearest),
+            _SIZE(centroids.shape[1]), _pointer(nearest.ids), _pointer(nearest.products),
         )  # fmt: skip
         return nearest
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from index import Collection, Document, effort, search
 from index.arrays import write_arrays
 from index.candidates import CANDIDATES
 from index.candidates.centroids import Centroids
-from index.codebook import Codebook, train
+from index.codebook import Clusters, Codebook, train
 from index.codecs.float16 import Float16
 from index.home import collection_folder
 from index.lists import SegmentLists, write_lists
@@ -235,9 +236,11 @@ def test_damage_in_what_clustering_wrote_is_found(collection: Collection, tmp_pa
 
 def test_training_is_a_function_of_its_seed() -> None:
     sample = np.concatenate(list(topical(300, seed=5)))
-    np.testing.assert_array_equal(train(sample, 40, seed=1), train(sample, 40, seed=1))
-    assert not np.array_equal(train(sample, 40, seed=1), train(sample, 40, seed=2))
-    np.testing.assert_allclose(np.linalg.norm(train(sample, 40, seed=1), axis=1), 1, atol=1e-5)
+    one, again, other = (train(sample, 40, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.centroids, again.centroids)
+    assert not np.array_equal(one.centroids, other.centroids)
+    np.testing.assert_allclose(np.linalg.norm(one.centroids, axis=1), 1, atol=1e-5)
+    assert one.group_offsets[-1] == len(one.centroids)
 
 
 def test_lists_name_each_passage_of_a_centroid_once(tmp_path: Path) -> None:
@@ -266,10 +269,27 @@ def test_nearest_centroid_has_the_largest_product() -> None:
     centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
     vectors = rng.standard_normal((500, DIM)).astype(np.float32)
     products = vectors @ centroids.T
-    nearest = Codebook.of(1, centroids).nearest(vectors)
+    nearest = Codebook.of(1, Clusters(centroids, centroids[:1], np.array([0, 50]))).nearest(vectors)
     gap = products.max(axis=1) - products[np.arange(500), nearest]
     assert gap.max() < 0.1  # seven bits a value: only near ties may go the other way
     assert np.mean(nearest == products.argmax(axis=1)) > 0.95
+
+
+def test_in_groups_nearly_every_token_finds_the_nearest_of_all_centroids() -> None:
+    sample = np.concatenate(list(topical(3000, seed=5)))
+    codebook = Codebook.of(1, train(sample, 256, seed=1))
+    tokens = np.concatenate(list(topical(400, seed=6)))
+    whole = replace(codebook, group_levels=codebook.group_levels[:1], group_offsets=np.array([0, len(codebook.levels)]))
+    assert np.mean(codebook.nearest(tokens) == whole.nearest(tokens)) > 0.95
+    for some in (tokens[:0], tokens[:1]):  # what a token finds does not depend on the others
+        np.testing.assert_array_equal(codebook.nearest(some), codebook.nearest(tokens)[: len(some)])
+
+
+def test_a_codebook_whose_groups_do_not_hold_its_centroids_is_refused(tmp_path: Path) -> None:
+    book = Codebook.of(1, train(np.concatenate(list(topical(300, seed=5))), 40, seed=1))
+    info = replace(book, group_offsets=book.group_offsets[:-1]).write(tmp_path)
+    with pytest.raises(CorruptionError, match="groups"):
+        Codebook.open(tmp_path, info)
 
 
 def test_kill_during_optimize_leaves_the_old_or_the_new_state(collection: Collection, tmp_path: Path) -> None:

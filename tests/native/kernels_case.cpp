@@ -71,6 +71,9 @@ int main(int, char** arguments) {
     centroid_products(variant, &coarse_query, centroids.data(), n_centroids, dim, products.data());
     write(products);
     std::vector<uint32_t> nearest(n_query);
-    nearest_centroids(variant, coarse.data(), n_query, centroids.data(), n_centroids, dim, nearest.data());
+    std::vector<int32_t> nearest_products(n_query);
+    nearest_centroids(variant, coarse.data(), n_query, centroids.data(), n_centroids, dim, nearest.data(),
+                      nearest_products.data());
     write(nearest);
+    write(nearest_products);
 }

@@ -87,13 +87,14 @@ def test_emulated_kernels_equal_the_numpy_kernels(
     done = emulated(program, variant, "max", b"".join(array.tobytes() for array in given))
     assert (done.returncode, done.stderr.decode()) == (0, variant)
     n_rows = (len(rows.rows),)
-    scored, refined, interactions, products, nearest = split(
+    scored, refined, interactions, products, nearest, nearest_products = split(
         done.stdout,
         ("<f4", n_rows),
         ("<f4", n_rows),
         ("<i4", n_rows),
         ("<i4", (N_CENTROIDS, width)),
         ("<u4", (n_query,)),
+        ("<i4", (n_query,)),
     )
     coarse_query = CoarseQuery(coarse, TABLES[4].levels, float(COARSE_UNIT))
     fine_query = FineQuery(fine, TABLES[4].bases, TABLES[4].steps, float(FINE_UNIT))
@@ -106,7 +107,9 @@ def test_emulated_kernels_equal_the_numpy_kernels(
         np.testing.assert_allclose(found[real], expected[real], rtol=1e-5, atol=1e-5 * n_query)
     np.testing.assert_array_equal(interactions, definition.interact(table, centroid_of, rows))
     np.testing.assert_array_equal(products, definition.centroid_products(coarse, centroids))
-    np.testing.assert_array_equal(nearest, definition.nearest_centroids(coarse, centroids))
+    expected_nearest = definition.nearest_centroids(coarse, centroids)
+    np.testing.assert_array_equal(nearest, expected_nearest.ids)
+    np.testing.assert_array_equal(nearest_products, expected_nearest.products)
 
 
 def test_processors_without_dot_products_get_plain_code(program: Path) -> None:

@@ -176,9 +176,9 @@ def test_integer_kernels_equal_the_numpy_kernels_bit_for_bit(case: Case, n_probe
             np.testing.assert_array_equal(
                 compiled.interact(table, sized, case.rows), DEFINITION.interact(table, codes, case.rows)
             )
-        np.testing.assert_array_equal(
-            compiled.nearest_centroids(values, case.centroids), DEFINITION.nearest_centroids(values, case.centroids)
-        )
+        found, expected = (k.nearest_centroids(values, case.centroids) for k in (compiled, DEFINITION))
+        np.testing.assert_array_equal(found.ids, expected.ids)
+        np.testing.assert_array_equal(found.products, expected.products)
         np.testing.assert_array_equal(
             compiled.collect(probed, products, lists, live, limit),
             DEFINITION.collect(probed, products, lists, live, limit),

@@ -346,7 +346,7 @@ constexpr int32_t LEVEL_OFFSET = 64;  // centroids are unsigned; accumulators st
 
 template <class Isa>
 void nearest_centroids_body(const int8_t* values, int64_t n, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
-                            uint32_t* nearest) {
+                            uint32_t* nearest, int32_t* products) {
     constexpr int64_t BLOCK = 2 * LANES;
     std::vector<int8_t> packed(dim * BLOCK);
     int32_t bias[BLOCK], found[BLOCK];
@@ -368,6 +368,8 @@ void nearest_centroids_body(const int8_t* values, int64_t n, const uint8_t* cent
         });
         for (int h = 0; h < 2; h++) Isa::store(found + h * LANES, where[h]);
         std::memcpy(nearest + first, found, own * sizeof(int32_t));
+        for (int h = 0; h < 2; h++) Isa::store(found + h * LANES, best[h]);
+        std::memcpy(products + first, found, own * sizeof(int32_t));
     }
 }
 

@@ -99,7 +99,7 @@ void centroid_products(const Variant* variant, const CoarseQuery* query, const u
 }
 
 void nearest_centroids(const Variant* variant, const int8_t* values, int64_t n, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
-                       uint32_t* nearest) {
-    variant->nearest_centroids(values, n, centroids, n_centroids, dim, nearest);
+                       uint32_t* nearest, int32_t* products) {
+    variant->nearest_centroids(values, n, centroids, n_centroids, dim, nearest, products);
 }
 }

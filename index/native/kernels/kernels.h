@@ -69,9 +69,9 @@ int64_t interact(const Variant*, const uint8_t* table, int64_t n_centroids, int6
 // Integer products of centroids (u8 levels with the offset that bias undoes) and query: (n_centroids, n_padded).
 void centroid_products(const Variant*, const CoarseQuery*, const uint8_t* centroids, int64_t n_centroids, int64_t dim, int32_t* products);
 
-// For each of n tokens, values (n, dim) of -63 .. 63: the centroid with the largest product, the first of equals.
+// For each of n tokens, values (n, dim) of -63 .. 63: the centroid with the largest product, the first of equals, and that.
 void nearest_centroids(const Variant*, const int8_t* values, int64_t n, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
-                       uint32_t* nearest);
+                       uint32_t* nearest, int32_t* products);
 
 // Products brought into 0 .. 255 between low and high.
 void quantise_table(const Variant*, const int32_t* products, int64_t n, int32_t low, int32_t high, uint8_t* table);

@@ -11,7 +11,7 @@ struct Variant {
     void (*quantise_table)(const int32_t*, int64_t, int32_t, int32_t, uint8_t*);
     void (*top_centroids)(const int32_t*, int64_t, int64_t, int64_t, int64_t, uint32_t*);
     void (*centroid_products)(const CoarseQuery&, const uint8_t*, int64_t, int64_t, int32_t*);
-    void (*nearest_centroids)(const int8_t*, int64_t, const uint8_t*, int64_t, int64_t, uint32_t*);
+    void (*nearest_centroids)(const int8_t*, int64_t, const uint8_t*, int64_t, int64_t, uint32_t*, int32_t*);
 };
 
 extern const Variant scalar_variant;
