@@ -90,20 +90,21 @@ def train(sample: NDArray[np.float32], n_centroids: int, seed: int) -> NDArray[n
         ``(≤ n_centroids, dim)`` unit vectors.
     """
     n_groups = min(int(2 ** round(np.log2(n_centroids) / 2)), len(sample))
-    group_centroids = _kmeans(sample[: n_groups * 256], n_groups, COARSE_ITERATIONS, seed)
+    group_centroids = kmeans(sample[: n_groups * 256], n_groups, COARSE_ITERATIONS, seed)
     group_of = Codebook.of(0, group_centroids).nearest(sample)
     counts = np.bincount(group_of, minlength=n_groups)
     shares = np.maximum(counts * n_centroids // max(len(sample), 1), 1)
     centroids = []
     for group in np.flatnonzero(counts):
         own = sample[group_of == group]
-        centroids.append(_kmeans(own, int(min(shares[group], len(own))), FINE_ITERATIONS, seed))
+        centroids.append(kmeans(own, int(min(shares[group], len(own))), FINE_ITERATIONS, seed))
     joined = np.concatenate(centroids)
     norms = np.linalg.norm(joined, axis=1, keepdims=True)
     return (joined / np.where(norms == 0, 1, norms)).astype(np.float32, copy=False)
 
 
-def _kmeans(vectors: NDArray[np.float32], n: int, n_iterations: int, seed: int) -> NDArray[np.float32]:
+def kmeans(vectors: NDArray[np.float32], n: int, n_iterations: int, seed: int) -> NDArray[np.float32]:
+    """Cluster all of ``(n_vectors, dim)`` into `n` by FAISS; the vectors themselves where they are not more."""
     import faiss
 
     if n >= len(vectors):

@@ -28,7 +28,7 @@ class Centroids:
         """Give the best rows of clustered parts, and all live rows of the others."""
         if snapshot.codebook is None or not snapshot.parts:
             return [np.flatnonzero(part.live) for part in snapshot.parts]
-        products, table, probed = _look_up(query, snapshot.codebook, budget.n_probe)
+        products, table, probed = look_up(query, snapshot.codebook, budget.n_probe)
         n_clustered = sum(int(part.live.sum()) for part in snapshot.parts if part.lists)
         rows, scores = [], []
         for part in snapshot.parts:
@@ -43,7 +43,7 @@ class Centroids:
         return _best(snapshot.parts, rows, scores, budget.n_coarse)
 
 
-def _look_up(
+def look_up(
     query: NDArray[np.float32], codebook: Codebook, n_probe: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint32]]:
     """Compare the query with all centroids: products, the same in 8 bits, and the nearest of each token."""
