@@ -42,6 +42,8 @@ bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made 
 	$(RUN) benchmarks.quality ../shared/data/eval --checkpoint ../shared/bootstrap/checkpoint
 	$(RUN) benchmarks.encoder ../shared/bootstrap/checkpoint
 	$(RUN) benchmarks.kernels
+	$(RUN) benchmarks.codebooks ../shared/data/eval
+	$(RUN) benchmarks.codecs ../shared/data/eval
 	$(RUN) benchmarks.engine ../shared/data/eval
 	$(RUN) benchmarks.throughput ../shared/data/eval
 	$(RUN) benchmarks.tables

@@ -68,18 +68,24 @@ def best_passages(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 def recall(found: NDArray[np.int64], exact: NDArray[np.float32], k: int) -> float:
     """Give the share of the `k` best passages that are among the first `k` found, mean over queries.
 
-    A passage whose exact score equals that of the k-th best is as good as that one.
-
     Args:
         found: ``(n_queries, n)`` numbers, −1 where there is none.
         exact: ``(n_queries, n_passages)``, of the same queries.
         k: at most ``n_passages``.
     """
+    return recall_among(found[:, :k], exact, k)
+
+
+def recall_among(found: NDArray[np.int64], exact: NDArray[np.float32], k: int) -> float:
+    """Give the share of the `k` best passages that were found at all, mean over queries; arguments as of `recall`.
+
+    A passage whose exact score equals that of the k-th best is as good as that one.
+    """
     shares = []
-    for row, scores in zip(found[:, :k], exact, strict=True):
+    for row, scores in zip(found, exact, strict=True):
         passages = np.unique(row[row >= 0])
         threshold = np.partition(scores, -k)[-k] - SAME_SCORE
-        shares.append(np.count_nonzero(scores[passages] >= threshold) / k)
+        shares.append(min(int(np.count_nonzero(scores[passages] >= threshold)), k) / k)
     return float(np.mean(shares))
 
 

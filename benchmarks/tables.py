@@ -176,11 +176,47 @@ def throughput(results: Results) -> str:
     return markdown(["setting", "searching threads", "queries a second", "times one thread", "CPU ms a query"], lines)
 
 
+def codebooks(results: Results) -> str:
+    """One row a way to cluster, number of centroids and way to assign."""
+    sizes = sorted({int(key.rpartition("_")[2]) for key in results.rows[0] if key.startswith("recall_at_10_in_")})
+    last = sizes[-1]
+    head = ["clustering", "assigned to", "centroids", "training, CPU s", "assigning, CPU s", "1 − cosine", "a passage"]
+    head += [f"recall@10 in {m}" for m in sizes] + [f"recall@100 in {last}", "load"]
+    lines = [
+        [
+            row["method"], row["assignment"], f"{row['centroids']:,}", f"{row['codebook_cpu_s']:,.1f}",
+            f"{row['assignment_cpu_s']:,.1f}", decimals(row["mean_distance"]), f"{row['centroids_per_passage']:.1f}",
+            *(decimals(row[f"recall_at_10_in_{m}"]) for m in sizes), decimals(row[f"recall_at_100_in_{last}"]),
+            f"{row['load_average']:.1f}",
+        ]
+        for row in sorted(results.rows, key=lambda row: (row["method"], row["assignment"], row["centroids"]))
+    ]  # fmt: skip
+    return markdown(head, lines)
+
+
+def codecs(results: Results) -> str:
+    """One row a codec, precision and frame."""
+    head = ["codec, precision", "rotation, centring", "recall@10", "spread", "recall@100", "recall@10 in 16"]
+    head += ["recall@10 in 32", "error of a score", "bytes read", "bytes on disk"]
+    lines = [
+        [
+            f"{row['codec']}, {row['precision']}", f"{row['rotation']}, {row['centring']}",
+            *(f"{row[key]:.4f}" for key in ("recall_at_10", "recall_at_10_spread", "recall_at_100")),
+            *(f"{row[key]:.4f}" for key in ("recall_at_10_in_16", "recall_at_10_in_32", "score_error_sd")),
+            f"{row['memory_bytes_per_token']:.0f}", f"{row['disk_bytes_per_token']:.0f}",
+        ]
+        for row in sorted(results.rows, key=lambda row: (row["codec"], row["precision"]))
+    ]  # fmt: skip
+    return markdown(head, lines)
+
+
 TABLES: Mapping[str, Callable[[Results], str]] = {
     "quality": quality,
     "encoder": encoder,
     "kernels": kernels,
     "engine": engine,
+    "codebooks": codebooks,
+    "codecs": codecs,
     "throughput": throughput,
 }
 

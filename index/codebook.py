@@ -44,6 +44,11 @@ class Clusters:
     group_centroids: NDArray[np.float32]
     group_offsets: NDArray[np.int64]
 
+    @classmethod
+    def whole(cls, centroids: NDArray[np.float32]) -> "Clusters":
+        """Take ``(n_centroids, dim)`` as one group, in which a token is compared with all of them."""
+        return cls(centroids, centroids[:1], np.array([0, len(centroids)], np.int64))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Codebook:
@@ -140,7 +145,7 @@ def train(sample: NDArray[np.float32], n_centroids: int, seed: int) -> Clusters:
         seed: of FAISS's random starts.
     """
     n_groups = min(int(2 ** round(np.log2(n_centroids) / 2)), len(sample))
-    group_centroids = _kmeans(sample[: n_groups * 256], n_groups, COARSE_ITERATIONS, seed)
+    group_centroids = kmeans(sample[: n_groups * 256], n_groups, COARSE_ITERATIONS, seed)
     group_of = kernels().nearest_centroids(_directions(sample), _levels(group_centroids)[0]).ids
     counts = np.bincount(group_of, minlength=n_groups)
     shares = np.maximum(counts * n_centroids // max(len(sample), 1), 1)
@@ -148,7 +153,7 @@ def train(sample: NDArray[np.float32], n_centroids: int, seed: int) -> Clusters:
     centroids = []
     for group in filled:
         own = sample[group_of == group]
-        centroids.append(_kmeans(own, int(min(shares[group], len(own))), FINE_ITERATIONS, seed))
+        centroids.append(kmeans(own, int(min(shares[group], len(own))), FINE_ITERATIONS, seed))
     offsets = np.cumsum([0, *map(len, centroids)]).astype(np.int64)
     return Clusters(_unit(np.concatenate(centroids)), _unit(group_centroids[filled]), offsets)
 
@@ -185,7 +190,8 @@ def _stretches(values: NDArray[np.int8]) -> list[NDArray[np.int8]]:
     return [values[start : start + VALUES_PER_LOOK] for start in range(0, len(values), VALUES_PER_LOOK)]
 
 
-def _kmeans(vectors: NDArray[np.float32], n: int, n_iterations: int, seed: int) -> NDArray[np.float32]:
+def kmeans(vectors: NDArray[np.float32], n: int, n_iterations: int, seed: int) -> NDArray[np.float32]:
+    """Cluster all of ``(n_vectors, dim)`` into `n` by FAISS; the vectors themselves where they are not more."""
     import faiss
 
     if n >= len(vectors):

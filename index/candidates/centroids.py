@@ -30,7 +30,7 @@ class Centroids:
         snapshot = view.snapshot
         if snapshot.codebook is None:
             return Pool.of([np.flatnonzero(part.live) for part in snapshot.parts])
-        products, table, probed = _look_up(query, snapshot.codebook, budget.n_probe)
+        products, table, probed = look_up(query, snapshot.codebook, budget.n_probe)
         n_clustered = sum(int(part.live.sum()) for part in snapshot.parts if part.lists)
         rows: list[NDArray[np.int64]] = []
         promises: list[NDArray[Any]] = []
@@ -46,7 +46,7 @@ class Centroids:
         return Pool.of(rows, promises)
 
 
-def _look_up(
+def look_up(
     query: NDArray[np.float32], codebook: Codebook, n_probe: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint32]]:
     """Compare the query with all centroids: products, the same in 8 bits, and the nearest of each token."""

@@ -269,7 +269,7 @@ def test_nearest_centroid_has_the_largest_product() -> None:
     centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
     vectors = rng.standard_normal((500, DIM)).astype(np.float32)
     products = vectors @ centroids.T
-    nearest = Codebook.of(1, Clusters(centroids, centroids[:1], np.array([0, 50]))).nearest(vectors)
+    nearest = Codebook.of(1, Clusters.whole(centroids)).nearest(vectors)
     gap = products.max(axis=1) - products[np.arange(500), nearest]
     assert gap.max() < 0.1  # seven bits a value: only near ties may go the other way
     assert np.mean(nearest == products.argmax(axis=1)) > 0.95
@@ -277,9 +277,9 @@ def test_nearest_centroid_has_the_largest_product() -> None:
 
 def test_in_groups_nearly_every_token_finds_the_nearest_of_all_centroids() -> None:
     sample = np.concatenate(list(topical(3000, seed=5)))
-    codebook = Codebook.of(1, train(sample, 256, seed=1))
+    clusters = train(sample, 256, seed=1)
+    codebook, whole = Codebook.of(1, clusters), Codebook.of(1, Clusters.whole(clusters.centroids))
     tokens = np.concatenate(list(topical(400, seed=6)))
-    whole = replace(codebook, group_levels=codebook.group_levels[:1], group_offsets=np.array([0, len(codebook.levels)]))
     assert np.mean(codebook.nearest(tokens) == whole.nearest(tokens)) > 0.95
     for some in (tokens[:0], tokens[:1]):  # what a token finds does not depend on the others
         np.testing.assert_array_equal(codebook.nearest(some), codebook.nearest(tokens)[: len(some)])

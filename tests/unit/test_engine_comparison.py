@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.engine import KEYS, fronts, not_run, ordered
-from benchmarks.engine_measures import best_passages, ndcg_of_documents, pareto_front, recall
+from benchmarks.engine_measures import best_passages, ndcg_of_documents, pareto_front, recall, recall_among
 from benchmarks.peers.processes import (
     NotRunError,
     install_arguments,
@@ -43,6 +43,16 @@ def test_a_passage_found_twice_counts_once_and_a_missing_one_never() -> None:
 def test_a_passage_that_ties_with_the_last_of_the_best_is_as_good() -> None:
     exact = np.array([[5.0, 3.0, 3.0, 3.0]], np.float32)
     assert recall(np.array([[0, 3]]), exact, 2) == 1
+
+
+def test_recall_among_candidates_asks_for_the_best_wherever_they_stand() -> None:
+    found = np.array([[3, 4, 2, 0], [0, 1, 2, 4]])
+    assert recall_among(found, EXACT, 2) == pytest.approx((2 / 2 + 1 / 2) / 2)  # both of {0, 2}; of {4, 3} one
+
+
+def test_more_candidates_than_wanted_that_tie_with_the_best_count_no_more_than_those() -> None:
+    exact = np.array([[5.0, 3.0, 3.0, 3.0]], np.float32)
+    assert recall_among(np.array([[1, 2, 3]]), exact, 2) == 1
 
 
 def test_exact_search_finds_everything() -> None:

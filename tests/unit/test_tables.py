@@ -100,3 +100,32 @@ def test_threads_are_compared_with_one_thread_of_the_same_setting(tmp_path: Path
         "| fast | 1 | 300 | 1.00 | 4.4 |",
         "| fast | 2 | 540 | 1.80 | 4.4 |",
     ]
+
+
+def test_a_way_to_cluster_is_a_line_that_shows_what_it_costs_and_finds(tmp_path: Path) -> None:
+    common = {"codebook_cpu_s": 2.66, "assignment_cpu_s": 8.9, "mean_distance": 0.248, "centroids_per_passage": 65.41}
+    found = {"recall_at_10_in_64": 0.8736, "recall_at_10_in_512": 0.9943, "recall_at_100_in_512": 0.9425}
+    rows = [
+        {"method": method, "assignment": "all centroids", "centroids": n} | common | {"load_average": 4.76} | found
+        for method, n in (("two-level", 8161), ("plain", 16384), ("plain", 8192))
+    ]
+    save(tmp_path, "codebooks", rows)
+    lines = table("codebooks", tmp_path).splitlines()
+    assert "| recall@10 in 64 | recall@10 in 512 | recall@100 in 512 |" in lines[0]
+    figures = "2.7 | 8.9 | 0.248 | 65.4 | 0.874 | 0.994 | 0.943 | 4.8 |"
+    assert lines[2:5] == [
+        f"| plain | all centroids | 8,192 | {figures}",
+        f"| plain | all centroids | 16,384 | {figures}",
+        f"| two-level | all centroids | 8,161 | {figures}",
+    ]
+
+
+def test_a_codec_is_a_line_a_precision_and_frame(tmp_path: Path) -> None:
+    figures = {"recall_at_10": 0.97, "recall_at_10_spread": 0.0021, "recall_at_100": 0.96, "recall_at_10_in_16": 0.999}
+    figures |= {"recall_at_10_in_32": 1.0, "score_error_sd": 0.00171}
+    costs = {"memory_bytes_per_token": 68.0, "disk_bytes_per_token": 134.0}
+    row = {"codec": "scalar4", "rotation": "hadamard", "centring": "mean", "precision": "coarse"} | figures | costs
+    save(tmp_path, "codecs", [row])
+    assert table("codecs", tmp_path).splitlines()[2] == (
+        "| scalar4, coarse | hadamard, mean | 0.9700 | 0.0021 | 0.9600 | 0.9990 | 1.0000 | 0.0017 | 68 | 134 |"
+    )
