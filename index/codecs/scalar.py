@@ -29,6 +29,8 @@ OUTERMOST = 4.2
 FINE_UNIT = 1 / 2048
 STEPS = 16
 """Of the refinement, in each cell."""
+TOKENS_PER_BLOCK = 16_384
+"""Coded at once: what lies between vectors and codes stays small."""
 MAX_DIM = 4096
 """What the kernels have room for."""
 MAX_LENGTH = 255
@@ -91,9 +93,14 @@ class _Scalar:
             NonFiniteVectorError: a value is NaN or infinite, or a vector's length beyond half precision.
         """
         _require_codable(vectors)
+        starts = range(0, max(len(vectors), 1), TOKENS_PER_BLOCK)
+        blocks = [self._encode_block(vectors[start : start + TOKENS_PER_BLOCK]) for start in starts]
+        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+    def _encode_block(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         dim = len(self._mean)
-        rotated = (vectors - self._mean) @ self._rotation.T  # (n, dim)
-        norms = np.linalg.norm(rotated, axis=1, keepdims=True)
+        rotated: NDArray[np.float32] = (vectors - self._mean) @ self._rotation.T  # (n, dim)
+        norms = _lengths(rotated)[:, None]
         spread = np.sqrt(np.float32(dim)) / np.where(norms == 0, np.float32(1), norms)
         coded = kernels().code_tokens(rotated * spread, self._tables)
         # The squared norm of what was coded is dim, but for vectors that equal the mean.
@@ -117,7 +124,7 @@ class _Scalar:
         else:
             levels, scales = tables.levels[codes] * np.float32(tables.level_unit), arrays["scales"]
         centred = levels * scales.astype(np.float32)[:, None]
-        return (centred @ self._rotation + self._mean).astype(np.float32)
+        return (centred @ self._rotation + self._mean).astype(np.float32, copy=False)
 
     def question(self, query: NDArray[np.float32]) -> ScalarQuestion:
         """Bring a query ``(n_q, dim)`` into the frame."""
@@ -171,12 +178,17 @@ class Scalar2(_Scalar):
 def _require_codable(vectors: NDArray[np.float32]) -> None:
     """Refuse NaN, and what the halves of scales and means could not hold; encoders give lengths near 1."""
     with np.errstate(over="ignore", invalid="ignore"):
-        codable = np.linalg.norm(vectors, axis=1) <= MAX_LENGTH  # NaN is not
+        codable = _lengths(vectors) <= MAX_LENGTH  # NaN is not
     if not codable.all():
         row = int(np.flatnonzero(~codable)[0])
         raise NonFiniteVectorError(
             f"token vector {row} is not finite, or longer than {MAX_LENGTH}", help="check the encoder's output for NaN"
         )
+
+
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    squares: NDArray[np.float32] = np.einsum("nd,nd->n", vectors, vectors)
+    return np.sqrt(squares)
 
 
 def _fine_limit(dim: int) -> int:
