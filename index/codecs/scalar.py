@@ -99,7 +99,7 @@ class _Scalar:
 
     def _encode_block(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         dim = len(self._mean)
-        rotated: NDArray[np.float32] = (vectors - self._mean) @ self._rotation.T  # (n, dim)
+        rotated = np.asarray((vectors - self._mean) @ self._rotation.T, np.float32)  # (n, dim)
         norms = _lengths(rotated)[:, None]
         spread = np.sqrt(np.float32(dim)) / np.where(norms == 0, np.float32(1), norms)
         coded = kernels().code_tokens(rotated * spread, self._tables)
