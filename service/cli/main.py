@@ -34,15 +34,18 @@ class CommandTable(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+HELP = """Multilingual search over your documents, on this machine.
+
+\b
+lfm2-colbert index FOLDER               read a folder; again: only what changed
+lfm2-colbert search "your question"     in any language
+"""
+
+
+@click.group(cls=CommandTable, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("lfm2-colbert"), prog_name="lfm2-colbert")
 def cli() -> None:
-    r"""Multilingual search over your documents, on this machine.
-
-    \b
-    lfm2-colbert index FOLDER               read a folder; again: only what changed
-    lfm2-colbert search "your question"     in any language
-    """
+    """Take a command."""
 
 
 def main() -> None:

@@ -290,6 +290,12 @@ def test_senseless_environment_is_named(
     assert f"LFM2_COLBERT_{variable}" in outcome.err
 
 
+def test_help_shows_the_first_commands_each_on_a_line_of_its_own(run: Run) -> None:
+    shown = run("--help").out
+    assert "\n  lfm2-colbert index FOLDER" in shown
+    assert '\n  lfm2-colbert search "your question"' in shown
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_help(run: Run, command: str) -> None:
     outcome = run(command, "--help")
