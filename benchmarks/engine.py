@@ -98,7 +98,7 @@ def main(sets: Path, names: tuple[str, ...], trial: Path | None, part: Part, all
 def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Build an engine and search with each of its settings; its libraries' releases are added to `versions`."""
     engine = cast(Engine, lookup(ENGINES, name, "engine", extra="eval")())
-    common = {"system": name, "threads": threads} | truth.facts
+    common = {"system": name.partition(":")[0], "threads": threads} | truth.facts
     place = truth.indexes / f"{name}-{threads}"
     job = Job(
         name, "", threads, str(truth.folder), "", str(place / "index"), str(place / "build"), BUILD_CPU_SECONDS

@@ -1,6 +1,8 @@
-"""This project's engine as it is served: a Collection in its default codec, asked through its public search."""
+"""This project's engine as it is served: a Collection asked through its public search, with its defaults or options."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +21,16 @@ class Ours:
     """Vectors come from outside, so the encoder only has to have their width."""
 
     environment = Environment(modules=("index.collection", "faiss"))
+    options: ClassVar[Mapping[str, Any]] = {}
+    """What a collection is made with beside its defaults."""
     settings = tuple(Setting.of(effort=effort) for effort in ("fast", "balanced", "exact"))
 
     def build(self, material: Material, folder: Path, threads: int) -> None:
         """Add all passages, each a document of a few characters; merging and clustering are part of adding."""
         passages = material.passages
         encoder = HashingEncoder(dim=passages.dim)
-        with Collection.open(NAME, create=True, encoder=encoder, home=folder, threads=threads) as collection:
+        made = {"create": True, "encoder": encoder, **self.options}
+        with Collection.open(NAME, home=folder, threads=threads, **made) as collection:
             for start in range(0, len(passages), PASSAGES_PER_ADD):
                 numbers = range(start, min(start + PASSAGES_PER_ADD, len(passages)))
                 first, last = passages.offsets[start], passages.offsets[numbers[-1] + 1]
@@ -36,13 +41,43 @@ class Ours:
     def open(self, folder: Path, threads: int, setting: Setting) -> Search:
         """Open the collection."""
         collection = Collection.open(NAME, home=folder, threads=threads)
-        effort = setting.parameters["effort"]
+        asked = {name: value for name, value in setting.parameters.items() if name not in self.options}
 
         def search(query: NDArray[np.float32], k: int) -> Found:
-            hits = collection.search_vectors(query, k=k, effort=effort)
+            hits = collection.search_vectors(query, k=k, **asked)
             return Found(
                 np.array([int(document_id) for document_id, _ in hits], np.int64),
                 np.array([score for _, score in hits], np.float32),
             )
 
         return search
+
+
+class NearestTokens(Ours):
+    """Candidates by FAISS over token vectors in memory, which are made of the codes when it is first asked."""
+
+    settings = (Setting.of(effort="balanced", candidates="faiss"),)
+
+
+class _With(Ours):
+    """A collection made with options, which its settings name."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        cls.options = options
+        cls.settings = tuple(Setting.of(**options, effort=effort) for effort in ("balanced", "exact"))
+
+
+class Coarse(_With, codec="scalar4-coarse"):
+    """Without the plane of refinement."""
+
+
+class TwoBits(_With, codec="scalar2"):
+    """The smallest codes."""
+
+
+class PooledTwo(_With, pool=2):
+    """Half the vectors."""
+
+
+class PooledThree(_With, pool=3):
+    """A third of the vectors."""
