@@ -38,7 +38,7 @@ class Material:
 
     tokens: TokenCodes
     rows: Rows
-    centroid_of: NDArray[np.uint32]
+    centroid_of: NDArray[np.uint16]
     centroids: NDArray[np.uint8]
     vectors: NDArray[np.float32]
 
@@ -52,7 +52,7 @@ def material(rng: np.random.Generator) -> Material:
     return Material(
         TokenCodes(codes, scales, means, refinement, scales),
         Rows(offsets, rng.permutation(N_PASSAGES)[:N_SCORED].astype(np.int64)),
-        rng.integers(0, N_CENTROIDS, n).astype(np.uint32),
+        rng.integers(0, N_CENTROIDS, n).astype(np.uint16),
         rng.integers(1, 128, (N_CENTROIDS, DIM), dtype=np.uint8),
         rng.standard_normal((N_ASSIGNED, DIM)).astype(np.float32),
     )

@@ -163,6 +163,29 @@ def engine(results: Results) -> str:
     return markdown(head, lines)
 
 
+def growth(results: Results) -> str:
+    """One row an engine, size and setting, smallest first."""
+    head = [
+        "system", "setting", "passages", "tokens", "CPU ms a query", "recall@10", "recall@100", "tokens a CPU s",
+        "bytes a token", "peak MB",
+    ]  # fmt: skip
+    ran = [row for row in results.rows if "not_run" not in row]
+    lines = [
+        [
+            row["system"], row["setting"], f"{row['passages']:,}", f"{row['tokens']:,}",
+            f"{row['cpu_ms_per_query']:,.1f}", decimals(row["recall_at_10"]), decimals(row["recall_at_100"]),
+            f"{row['build_tokens_per_cpu_s']:,.0f}", f"{row['disk_bytes_per_token']:,.0f}", f"{row['peak_rss_mb']:,}",
+        ]
+        for row in sorted(ran, key=lambda row: (row["passages"], row["cpu_ms_per_query"]))
+    ]  # fmt: skip
+    lines += [
+        [row["system"], f"not run: {row['not_run']}", f"{row['passages']:,}", *[""] * (len(head) - 3)]
+        for row in results.rows
+        if "not_run" in row
+    ]
+    return markdown(head, lines)
+
+
 def throughput(results: Results) -> str:
     """One row a preset and number of searching threads, and how much faster than one thread that is."""
     alone = {row["setting"]: row["queries_per_s"] for row in results.rows if row["searching_threads"] == 1}
@@ -217,6 +240,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "engine": engine,
     "codebooks": codebooks,
     "codecs": codecs,
+    "growth": growth,
     "throughput": throughput,
 }
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.plots import PLOTS, measured_rows, svg, systems, thrifty
+from benchmarks.plots import FIGURES, PLOTS, measured_rows, svg, systems, thrifty
+from benchmarks.results_file import read
 
 
 def row(system: str, cost: float, recall: float, *, passages: int = 1000, threads: int = 1) -> dict[str, Any]:
@@ -41,3 +42,8 @@ def test_a_figure_is_svg_that_names_its_systems_and_is_the_same_each_time(name: 
     assert "faiss" in text
     assert "lfm2-colbert" in text
     assert svg(PLOTS[name], ROWS) == text
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_figures_of_the_documents_are_up_to_date(name: str) -> None:
+    assert (FIGURES / f"{name}.svg").read_text(encoding="utf-8") == svg(PLOTS[name], read(name).rows)

@@ -102,6 +102,27 @@ def test_threads_are_compared_with_one_thread_of_the_same_setting(tmp_path: Path
     ]
 
 
+def test_growth_goes_from_small_to_large_and_ends_with_what_was_not_run(tmp_path: Path) -> None:
+    def row(system: str, passages: int, cost: float) -> dict[str, Any]:
+        return {
+            "system": system, "setting": "s", "passages": passages, "tokens": 100 * passages, "cpu_ms_per_query": cost,
+            "recall_at_10": 0.98, "recall_at_100": 0.95, "build_tokens_per_cpu_s": 70_000, "disk_bytes_per_token": 141.6,
+            "peak_rss_mb": 1234,
+        }  # fmt: skip
+
+    rows = [
+        {"system": "tachiom", "setting": "build", "passages": 9000, "not_run": "no memory"}, row("ours", 9000, 12.5),
+        row("qdrant", 1000, 4), row("ours", 1000, 3),
+    ]  # fmt: skip
+    save(tmp_path, "growth", rows)
+    lines = table("growth", tmp_path).splitlines()
+    assert [line.split(" | ")[:3] for line in lines[2:6]] == [
+        ["| ours", "s", "1,000"], ["| qdrant", "s", "1,000"], ["| ours", "s", "9,000"],
+        ["| tachiom", "not run: no memory", "9,000"],
+    ]  # fmt: skip
+    assert lines[4].endswith("| 12.5 | 0.980 | 0.950 | 70,000 | 142 | 1,234 |")
+
+
 def test_a_way_to_cluster_is_a_line_that_shows_what_it_costs_and_finds(tmp_path: Path) -> None:
     common = {"codebook_cpu_s": 2.66, "assignment_cpu_s": 8.9, "mean_distance": 0.248, "centroids_per_passage": 65.41}
     found = {"recall_at_10_in_64": 0.8736, "recall_at_10_in_512": 0.9943, "recall_at_100_in_512": 0.9425}
