@@ -106,8 +106,8 @@ def test_growth_goes_from_small_to_large_and_ends_with_what_was_not_run(tmp_path
     def row(system: str, passages: int, cost: float) -> dict[str, Any]:
         return {
             "system": system, "setting": "s", "passages": passages, "tokens": 100 * passages, "cpu_ms_per_query": cost,
-            "recall_at_10": 0.98, "recall_at_100": 0.95, "build_tokens_per_cpu_s": 70_000, "disk_bytes_per_token": 141.6,
-            "peak_rss_mb": 1234,
+            "recall_at_10": 0.98, "recall_at_100": 0.95, "build_tokens_per_cpu_s": 70_000,
+            "disk_bytes_per_token": 141.6, "peak_rss_mb": 1234,
         }  # fmt: skip
 
     rows = [
