@@ -18,7 +18,6 @@ from lfm2_colbert.encoders.base import Encoder
 
 FOUND = 100
 """Documents taken of each query: recall is measured at 100."""
-CODEC = "float16"
 SEED = 0
 
 
@@ -46,7 +45,7 @@ class Ranking:
 def served(task: Task, encoder: Encoder, setting: str) -> Ranking:
     """Index the documents into a collection of its own and ask it each query, as a person would."""
     with tempfile.TemporaryDirectory() as home:
-        with Collection.open("task", create=True, encoder=encoder, codec=CODEC, home=home) as collection:
+        with Collection.open("task", create=True, encoder=encoder, home=home) as collection:
             report = collection.add(task.documents.values())
             n_tokens = collection.counts().tokens
             with Store.open(collection_folder(home, "task"), writable=False) as store:
