@@ -265,41 +265,50 @@ void quantise_table_body(const int32_t* products, int64_t n, int32_t low, int32_
 struct Ranked {
     int32_t product;
     uint32_t id;
-    bool operator<(const Ranked& other) const {  // a heap's top is the least: larger products and smaller ids stay
+    bool operator<(const Ranked& other) const {  // better first: larger products, then smaller ids
         return product != other.product ? product > other.product : id < other.id;
     }
 };
 
-inline void enter(std::vector<Ranked>& heap, Ranked entry, int64_t limit) {
-    if (int64_t(heap.size()) == limit) {
-        std::pop_heap(heap.begin(), heap.end());
-        heap.back() = entry;
-    } else {
-        heap.push_back(entry);
+// The best of one query token so far, and some that may turn out not to be among them: sorting out is put off.
+struct Best {
+    std::vector<Ranked> found;
+    int64_t n_wanted;
+
+    // Takes an entry, and gives the least product that others have to exceed.
+    int32_t take(Ranked entry, int32_t least) {
+        found.push_back(entry);
+        if (int64_t(found.size()) < 3 * n_wanted) return least;
+        std::nth_element(found.begin(), found.begin() + n_wanted - 1, found.end());
+        found.resize(n_wanted);
+        return found.back().product;
     }
-    std::push_heap(heap.begin(), heap.end());
+};
+
+inline bool any_larger(const int32_t* values, const int32_t* bounds, int64_t n_padded) {
+    int32_t any = 0;
+    for (int64_t first = 0; first < n_padded; first += LANES)
+        for (int64_t i = first; i < first + LANES; i++) any |= values[i] > bounds[i];
+    return any;
 }
 
-// One pass over the products for all query tokens: a centroid enters a token's heap only above the heap's least.
+// One pass over the products for all query tokens; few centroids are among the best of any.
 template <class Isa>
 void top_centroids_body(const int32_t* products, int64_t n_centroids, int64_t n_padded, int64_t n_tokens, int64_t n_probe,
                         uint32_t* ids) {
-    std::vector<std::vector<Ranked>> heaps(n_tokens);
-    std::vector<int32_t> least(n_tokens, std::numeric_limits<int32_t>::min());
+    std::vector<Best> best(n_tokens, Best{{}, n_probe});
+    std::vector<int32_t> least(n_padded, std::numeric_limits<int32_t>::max());  // columns without a token take nothing
+    std::fill(least.begin(), least.begin() + n_tokens, std::numeric_limits<int32_t>::min());
     for (int64_t c = 0; c < n_centroids; c++) {
         const int32_t* row = products + c * n_padded;
-        bool any = c < n_probe;
-        for (int64_t t = 0; t < n_tokens; t++) any |= row[t] > least[t];  // almost never: no branch inside
-        if (!any) continue;
-        for (int64_t t = 0; t < n_tokens; t++) {
-            if (int64_t(heaps[t].size()) == n_probe && row[t] <= least[t]) continue;
-            enter(heaps[t], {row[t], uint32_t(c)}, n_probe);
-            if (int64_t(heaps[t].size()) == n_probe) least[t] = heaps[t].front().product;
-        }
+        if (!any_larger(row, least.data(), n_padded)) continue;
+        for (int64_t t = 0; t < n_tokens; t++)
+            if (row[t] > least[t]) least[t] = best[t].take({row[t], uint32_t(c)}, least[t]);
     }
     for (int64_t t = 0; t < n_tokens; t++) {
-        std::sort(heaps[t].begin(), heaps[t].end());
-        for (int64_t i = 0; i < n_probe; i++) ids[t * n_probe + i] = heaps[t][i].id;
+        auto& found = best[t].found;
+        std::partial_sort(found.begin(), found.begin() + n_probe, found.end());
+        for (int64_t i = 0; i < n_probe; i++) ids[t * n_probe + i] = found[i].id;
     }
 }
 
