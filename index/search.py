@@ -16,8 +16,8 @@ from index.candidates.base import CandidateGenerator
 from index.codecs.base import Precision
 from index.effort import BUDGETS, Budget, Effort, pays_to_choose
 from index.native.base import Rows
-from index.pool import Pool, joined
 from index.promise import least_promise
+from index.shortlist import Shortlist, joined
 from index.snapshot import Snapshot, View
 from lfm2_colbert.registry import lookup
 
@@ -71,21 +71,21 @@ def search_snapshot(
     trace, snapshot = Trace(), view.snapshot
     question = view.codec.question(query)
     budget = BUDGETS.get(effort, BUDGETS[Effort.BALANCED]).for_hits(k)
-    pool = _generator(snapshot, effort, candidates).candidates(query, view, budget)
-    trace.lap("candidates", len(pool))
+    shortlist = _generator(snapshot, effort, candidates).candidates(query, view, budget)
+    trace.lap("candidates", len(shortlist))
     if effort is Effort.EXACT:
-        scored = _score(question, view, pool, Precision.FULL)
+        scored = _score(question, view, shortlist, Precision.FULL)
         trace.lap("fine", len(scored))
         return _documents(scored, snapshot, k, names), trace
-    coarse = pool.where(np.zeros(len(pool), np.bool_))
+    coarse = shortlist.where(np.zeros(len(shortlist), np.bool_))
     while True:  # again with more, where one document owns many of the best passages
-        if len(coarse) < len(pool):
-            coarse = _score_promising(question, view, pool, budget)
+        if len(coarse) < len(shortlist):
+            coarse = _score_promising(question, view, shortlist, budget)
         trace.lap("coarse", len(coarse))
         chosen = coarse.best(budget.n_fine)
         found = _documents(_score(question, view, chosen, Precision.FULL), snapshot, k, names)
         trace.lap("fine", len(chosen))
-        if len(found) >= k or len(chosen) == len(pool):
+        if len(found) >= k or len(chosen) == len(shortlist):
             return found, trace
         budget = replace(budget, n_fine=4 * budget.n_fine)
 
@@ -97,41 +97,44 @@ def _generator(snapshot: Snapshot, effort: Effort, wanted: str | None) -> Candid
     return made
 
 
-def _score_promising(question: Any, view: View, pool: Pool, budget: Budget) -> Pool:
+def _score_promising(question: Any, view: View, shortlist: Shortlist, budget: Budget) -> Shortlist:
     """Score the most promising passages coarsely, then those of the others that can come among the best yet."""
-    ranked = pool.where(np.isfinite(pool.score))
+    ranked = shortlist.where(np.isfinite(shortlist.score))
     least = ranked.least_of_best(FIRST_ROUND * budget.n_fine)
-    first = pool.where(pool.score >= least)
+    first = shortlist.where(shortlist.score >= least)
     scored = _score(question, view, first, Precision.COARSE)
-    if len(first) == len(pool):
+    if len(first) == len(shortlist):
         return scored
     enough = least_promise(first.score, scored.score, budget.n_fine, budget.margin)
-    rest = pool.where((pool.score < least) & (pool.score >= enough))
+    rest = shortlist.where((shortlist.score < least) & (shortlist.score >= enough))
     return joined([scored, _score(question, view, rest, Precision.COARSE)])
 
 
-def _score(question: Any, view: View, pool: Pool, precision: Precision) -> Pool:
+def _score(question: Any, view: View, shortlist: Shortlist, precision: Precision) -> Shortlist:
     """Give the same passages with their MaxSim; −inf without vectors."""
     scores = []
     for place, part in enumerate(view.snapshot.parts):
-        rows = Rows(part.segment.offsets, pool.rows_of(place), view.threads)
+        rows = Rows(part.segment.offsets, shortlist.rows_of(place), view.threads)
         scores.append(view.codec.scores(question, part.segment.arrays, rows, precision))
-    return replace(pool, score=np.concatenate(scores) if scores else pool.score)
+    return replace(shortlist, score=np.concatenate(scores) if scores else shortlist.score)
 
 
-def _documents(pool: Pool, snapshot: Snapshot, k: int, names: Names) -> list[Scored]:
+def _documents(shortlist: Shortlist, snapshot: Snapshot, k: int, names: Names) -> list[Scored]:
     """Take the best passage of each document, and the `k` best documents; what has no vectors matches nothing."""
-    pool = pool.where(pool.score > -np.inf)
-    documents, ordinals = np.empty(len(pool), np.int64), np.empty(len(pool), np.int64)
+    shortlist = shortlist.where(shortlist.score > -np.inf)
+    documents, ordinals = np.empty(len(shortlist), np.int64), np.empty(len(shortlist), np.int64)
     for place, part in enumerate(snapshot.parts):
-        own = pool.part == place
-        documents[own], ordinals[own] = part.documents[pool.row[own]], part.ordinals[pool.row[own]]
-    best = _best_passages(documents, ordinals, pool.score, k)
-    ids = names(documents[best].tolist())
+        own = shortlist.part == place
+        documents[own], ordinals[own] = part.documents[shortlist.row[own]], part.ordinals[shortlist.row[own]]
+    best = _best_passages(documents, ordinals, shortlist.score, k)
+    ids, chosen = names(documents[best].tolist()), shortlist.where(best)
     found = [
-        Scored(key, ids[key], int(ordinals[i]), int(pool.part[i]), int(pool.row[i]), float(pool.score[i]))
-        for i, key in zip(best, documents[best].tolist(), strict=True)
-    ]
+        Scored(key, ids[key], ordinal, part, row, score)
+        for key, ordinal, part, row, score in zip(
+            documents[best].tolist(), ordinals[best].tolist(), chosen.part.tolist(), chosen.row.tolist(),
+            chosen.score.tolist(), strict=True,
+        )
+    ]  # fmt: skip
     return sorted(found, key=lambda hit: (-hit.score, hit.document_id))[:k]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.effort import Budget
-from index.pool import Pool
+from index.shortlist import Shortlist
 from index.snapshot import View
 
 
@@ -18,8 +18,8 @@ class CandidateGenerator(Protocol):
     def name(self) -> str:
         """Name in `CANDIDATES`."""
 
-    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Pool:
-        """Pick live passages, each with what it promises, or with `index.pool.UNKNOWN`.
+    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Shortlist:
+        """Pick live passages, each with what it promises, or with `index.shortlist.UNKNOWN`.
 
         Args:
             query: ``(n_q, dim)``.

@@ -13,7 +13,7 @@ from index.codebook import Codebook
 from index.effort import Budget
 from index.native import kernels
 from index.native.base import VALUE_LIMIT, Rows
-from index.pool import UNKNOWN, Pool
+from index.shortlist import UNKNOWN, Shortlist
 from index.snapshot import View
 
 TABLE_FLOOR = -0.1
@@ -25,11 +25,11 @@ class Centroids:
 
     name = "centroids"
 
-    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Pool:
+    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Shortlist:
         """Give the best rows of clustered parts with their interaction, and all live rows of the others."""
         snapshot = view.snapshot
         if snapshot.codebook is None:
-            return Pool.of([np.flatnonzero(part.live) for part in snapshot.parts])
+            return Shortlist.of([np.flatnonzero(part.live) for part in snapshot.parts])
         products, table, probed = look_up(query, snapshot.codebook, budget.n_probe)
         n_clustered = sum(int(part.live.sum()) for part in snapshot.parts if part.lists)
         rows: list[NDArray[np.int64]] = []
@@ -43,7 +43,7 @@ class Centroids:
             found = kernels().collect(probed, products, part.lists.postings, part.live, limit)
             rows.append(found)
             promises.append(kernels().interact(table, part.lists.codes, Rows(part.lists.offsets, found, view.threads)))
-        return Pool.of(rows, promises)
+        return Shortlist.of(rows, promises)
 
 
 def look_up(

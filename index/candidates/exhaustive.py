@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.effort import Budget
-from index.pool import Pool
+from index.shortlist import Shortlist
 from index.snapshot import View
 
 
@@ -13,6 +13,6 @@ class Exhaustive:
 
     name = "exhaustive"
 
-    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Pool:
+    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Shortlist:
         """Give all live rows."""
-        return Pool.of([np.flatnonzero(part.live) for part in view.snapshot.parts])
+        return Shortlist.of([np.flatnonzero(part.live) for part in view.snapshot.parts])

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from index.codecs.base import Codec
 from index.effort import Budget
-from index.pool import Pool
 from index.segment import Segment
+from index.shortlist import Shortlist
 from index.snapshot import Part, View
 
 TOKENS_PER_LIST = 256
@@ -27,11 +27,11 @@ class Faiss:
 
     name = "faiss"
 
-    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Pool:
+    def candidates(self, query: NDArray[np.float32], view: View, budget: Budget) -> Shortlist:
         """Share `n_candidates` among the query's tokens, and look up so many tokens for each."""
         n_each = max(budget.n_candidates // len(query), 1)
         found = [_nearest_passages(query, part, view.codec, budget.n_probe, n_each) for part in view.snapshot.parts]
-        return Pool.of([rows for rows, _ in found], [promises for _, promises in found])
+        return Shortlist.of([rows for rows, _ in found], [promises for _, promises in found])
 
 
 def _nearest_passages(

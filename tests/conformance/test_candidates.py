@@ -13,8 +13,8 @@ from index.codecs.float16 import Float16
 from index.effort import Budget
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
-from index.pool import Pool
 from index.segment import Segment, write_segment
+from index.shortlist import Shortlist
 from index.snapshot import Part, Snapshot, View
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
@@ -24,7 +24,7 @@ SIZES = (260, 0, 140)
 EVERYTHING = Budget(n_probe=10_000, n_candidates=10_000, n_fine=10_000, margin=10)
 
 
-def rows_of(found: Pool) -> list[list[int]]:
+def rows_of(found: Shortlist) -> list[list[int]]:
     return [found.rows_of(part).tolist() for part in range(len(SIZES))]
 
 

@@ -48,7 +48,9 @@ def test_each_system_finds_what_it_can_read(measured_twenty: Outcome) -> None:
 
 def test_a_row_holds_its_costs_only_where_they_were_measured(measured_twenty: Outcome) -> None:
     rows = by_system(measured_twenty)
-    assert ENCODER.dim < rows["lfm2-colbert", INT8]["disk_bytes_per_token"] < 2 * ENCODER.dim  # 8 bits a value, and a bit
+    assert (
+        ENCODER.dim < rows["lfm2-colbert", INT8]["disk_bytes_per_token"] < 2 * ENCODER.dim
+    )  # 8 bits a value, and a bit
     assert "disk_bytes_per_token" not in rows["oracle", INT8]
     assert rows["lfm2-colbert", INT8]["queries"] == 20
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.pool import UNKNOWN, Pool, joined
 from index.promise import least_promise
+from index.shortlist import UNKNOWN, Shortlist, joined
 
 PROMISES = np.arange(20, dtype=np.float32)
 
@@ -42,26 +42,26 @@ def test_passages_that_were_never_ranked_do_not_bend_the_line_but_raise_the_bar(
     ),
     st.integers(1, 12),
 )
-def test_a_pool_keeps_its_best_and_their_ties_and_can_be_put_together_again(
+def test_a_shortlist_keeps_its_best_and_their_ties_and_can_be_put_together_again(
     entries: list[tuple[int, int, int]], n: int
 ) -> None:
     entries.sort()
     rows = [np.array([row for part, row, _ in entries if part == own], np.int64) for own in range(3)]
     scores = [np.array([score for part, _, score in entries if part == own], np.float32) for own in range(3)]
-    pool = Pool.of(rows, scores)
-    best = pool.best(n)
+    shortlist = Shortlist.of(rows, scores)
+    best = shortlist.best(n)
     bar = sorted((score for _, _, score in entries), reverse=True)[:n][-1:] or [0]
     assert list(zip(best.part.tolist(), best.row.tolist(), strict=True)) == [
         (part, row) for part, row, score in entries if score >= bar[0]
     ]
-    others = pool.where(pool.score < pool.least_of_best(n))
+    others = shortlist.where(shortlist.score < shortlist.least_of_best(n))
     whole = joined([others, best])
     for name in ("part", "row", "score"):
-        np.testing.assert_array_equal(getattr(whole, name), getattr(pool, name))
+        np.testing.assert_array_equal(getattr(whole, name), getattr(shortlist, name))
 
 
 def test_what_nobody_ranked_comes_first() -> None:
-    pool = Pool.of([np.array([3, 5]), np.array([], np.int64)])
-    assert (pool.score == UNKNOWN).all()
-    assert pool.best(1).row.tolist() == [3, 5]
-    assert len(Pool.of([])) == 0
+    shortlist = Shortlist.of([np.array([3, 5]), np.array([], np.int64)])
+    assert (shortlist.score == UNKNOWN).all()
+    assert shortlist.best(1).row.tolist() == [3, 5]
+    assert len(Shortlist.of([])) == 0

@@ -12,7 +12,7 @@ UNKNOWN = np.float32(np.inf)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class Shortlist:
     """Rows of a snapshot's parts, in the order of parts and rows.
 
     Attributes:
@@ -26,7 +26,7 @@ class Pool:
     score: NDArray[np.float32]
 
     @classmethod
-    def of(cls, rows: Sequence[NDArray[np.int64]], scores: Sequence[NDArray[Any]] | None = None) -> "Pool":
+    def of(cls, rows: Sequence[NDArray[np.int64]], scores: Sequence[NDArray[Any]] | None = None) -> "Shortlist":
         """Join the ascending rows of each part; without scores they are `UNKNOWN`."""
         lengths = [len(own) for own in rows]
         place = np.repeat(np.arange(len(rows)), lengths)
@@ -42,11 +42,11 @@ class Pool:
         rows: NDArray[np.int64] = self.row[self.part == part]
         return rows
 
-    def where(self, kept: NDArray[np.bool_]) -> "Pool":
-        """Keep some."""
-        return Pool(self.part[kept], self.row[kept], self.score[kept])
+    def where(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> "Shortlist":
+        """Keep some, by a mask or by their places."""
+        return Shortlist(self.part[kept], self.row[kept], self.score[kept])
 
-    def best(self, n: int) -> "Pool":
+    def best(self, n: int) -> "Shortlist":
         """Keep the `n` best, and all that tie with the last of them."""
         return self.where(self.score >= self.least_of_best(n))
 
@@ -57,11 +57,11 @@ class Pool:
         return float(np.partition(self.score, len(self) - n)[len(self) - n])
 
 
-def joined(pools: Sequence[Pool]) -> Pool:
-    """Put pools that share no passage into one."""
-    part, row = (np.concatenate([getattr(pool, name) for pool in pools]) for name in ("part", "row"))
+def joined(shortlists: Sequence[Shortlist]) -> Shortlist:
+    """Put shortlists that share no passage into one."""
+    part, row = (np.concatenate([getattr(shortlist, name) for shortlist in shortlists]) for name in ("part", "row"))
     order = np.lexsort((row, part))
-    return Pool(part[order], row[order], np.concatenate([pool.score for pool in pools])[order])
+    return Shortlist(part[order], row[order], np.concatenate([shortlist.score for shortlist in shortlists])[order])
 
 
 def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
