@@ -12,6 +12,10 @@ def pays_to_choose(n_tokens: int) -> bool:
     return n_tokens > EXHAUSTIVE_TOKENS
 
 
+USUAL_PASSAGES = 25_000
+"""Up to so many the budgets stand as they are; growing further with the cube root was chosen at 580,000."""
+
+
 class Effort(StrEnum):
     """`exact` scores every passage with every stored bit; the others let centroids choose."""
 
@@ -37,9 +41,10 @@ class Budget:
     n_fine: int
     margin: float
 
-    def for_hits(self, k: int) -> "Budget":
-        """Grow where many hits are wanted."""
-        return replace(self, n_candidates=max(self.n_candidates, 24 * k), n_fine=max(self.n_fine, k + k // 4))
+    def grown(self, k: int, n_passages: int) -> "Budget":
+        """Grow with the hits wanted, and slowly with the collection: good passages have more that look like them."""
+        n_candidates = int(self.n_candidates * max(n_passages / USUAL_PASSAGES, 1.0) ** (1 / 3))
+        return replace(self, n_candidates=max(n_candidates, 24 * k), n_fine=max(self.n_fine, k + k // 4))
 
 
 BUDGETS = {

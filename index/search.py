@@ -70,7 +70,7 @@ def search_snapshot(
     """
     trace, snapshot = Trace(), view.snapshot
     question = view.codec.question(query)
-    budget = BUDGETS.get(effort, BUDGETS[Effort.BALANCED]).for_hits(k)
+    budget = BUDGETS.get(effort, BUDGETS[Effort.BALANCED]).grown(k, snapshot.n_passages)
     shortlist = _generator(snapshot, effort, candidates).candidates(query, view, budget)
     trace.lap("candidates", len(shortlist))
     if effort is Effort.EXACT:

@@ -48,6 +48,11 @@ class Snapshot:
     codebook: Codebook | None
 
     @property
+    def n_passages(self) -> int:
+        """Rows of all segments, dead ones too."""
+        return sum(part.segment.info.n_passages for part in self.parts)
+
+    @property
     def n_tokens(self) -> int:
         """Tokens of all segments, those of dead rows too."""
         return sum(part.segment.info.n_tokens for part in self.parts)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.effort import USUAL_PASSAGES, Budget
 from index.promise import least_promise
 from index.shortlist import UNKNOWN, Shortlist, joined
 
@@ -65,3 +66,11 @@ def test_what_nobody_ranked_comes_first() -> None:
     assert (shortlist.score == UNKNOWN).all()
     assert shortlist.best(1).row.tolist() == [3, 5]
     assert len(Shortlist.of([])) == 0
+
+
+def test_budgets_grow_with_the_hits_and_with_the_cube_root_of_the_collection() -> None:
+    budget = Budget(n_probe=8, n_candidates=1000, n_fine=40, margin=2)
+    assert budget.grown(10, 100) == budget
+    assert budget.grown(10, 8 * USUAL_PASSAGES).n_candidates == 2000
+    assert budget.grown(100, 100).n_fine == 125
+    assert budget.grown(1000, 100).n_candidates == 24_000
