@@ -47,5 +47,6 @@ bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made 
 	$(RUN) benchmarks.engine ../shared/data/eval
 	$(RUN) benchmarks.throughput ../shared/data/eval
 	$(RUN) benchmarks.growth ../shared/data --checkpoint ../shared/bootstrap/checkpoint
+	$(RUN) benchmarks.updates ../shared/data --checkpoint ../shared/bootstrap/checkpoint
 	$(RUN) benchmarks.tables
 	$(RUN) benchmarks.plots

@@ -186,6 +186,19 @@ def growth(results: Results) -> str:
     return markdown(head, lines)
 
 
+def updates(results: Results) -> str:
+    """One row an operation."""
+    lines = [
+        [
+            row["operation"], f"{row['inserted_per_call']:,} a call", f"{row['passages']:,}", f"{row['cpu_ms']:,.1f}",
+            f"{row['wall_ms_p95']:,.1f}", f"{row['tokens_per_cpu_s']:,}",
+        ]
+        for row in results.rows
+    ]  # fmt: skip
+    head = ["operation", "documents", "passages before", "CPU ms a call", "wall ms, 95 %", "tokens a CPU s"]
+    return markdown(head, lines)
+
+
 def throughput(results: Results) -> str:
     """One row a preset and number of searching threads, and how much faster than one thread that is."""
     alone = {row["setting"]: row["queries_per_s"] for row in results.rows if row["searching_threads"] == 1}
@@ -241,6 +254,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "codebooks": codebooks,
     "codecs": codecs,
     "growth": growth,
+    "updates": updates,
     "throughput": throughput,
 }
 

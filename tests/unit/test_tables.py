@@ -123,6 +123,13 @@ def test_growth_goes_from_small_to_large_and_ends_with_what_was_not_run(tmp_path
     assert lines[4].endswith("| 12.5 | 0.980 | 0.950 | 70,000 | 142 | 1,234 |")
 
 
+def test_an_update_is_a_line_that_shows_what_a_call_costs(tmp_path: Path) -> None:
+    row = {"operation": "insert", "inserted_per_call": 8192, "passages": 23_412, "cpu_ms": 6256.53}
+    save(tmp_path, "updates", [row | {"wall_ms_p95": 8601.22, "tokens_per_cpu_s": 175_856}])
+    line = table("updates", tmp_path).splitlines()[2]
+    assert line == "| insert | 8,192 a call | 23,412 | 6,256.5 | 8,601.2 | 175,856 |"
+
+
 def test_a_way_to_cluster_is_a_line_that_shows_what_it_costs_and_finds(tmp_path: Path) -> None:
     common = {"codebook_cpu_s": 2.66, "assignment_cpu_s": 8.9, "mean_distance": 0.248, "centroids_per_passage": 65.41}
     found = {"recall_at_10_in_64": 0.8736, "recall_at_10_in_512": 0.9943, "recall_at_100_in_512": 0.9425}
