@@ -66,10 +66,25 @@ class Truth:
 @click.option(
     "--engine", "names", multiple=True, type=click.Choice(sorted(ENGINES)), help="These alone; by default all."
 )
+@click.option(
+    "--not-run",
+    "skipped",
+    nargs=2,
+    multiple=True,
+    metavar="ENGINE REASON",
+    help="A row with a reason instead of figures.",
+)
 @click.option("--trial", type=click.Path(file_okay=False, path_type=Path), help="Write below this folder instead.")
 @click.option("--part", type=click.Choice(list(Part)), default=Part.REPORTED, help="Of the queries.")
 @allow_dirty
-def main(sets: Path, names: tuple[str, ...], trial: Path | None, part: Part, allow_dirty: bool) -> None:
+def main(
+    sets: Path,
+    names: tuple[str, ...],
+    skipped: tuple[tuple[str, str], ...],
+    trial: Path | None,
+    part: Part,
+    allow_dirty: bool,
+) -> None:
     """Measure the engines on the evaluation sets whose archives lie in SETS."""
     commit = measured_commit(allow_dirty=allow_dirty)
     data, folder = engine_set(sets, ROOT / "data", part, SEED), ROOT / "data" / "engine"
@@ -80,7 +95,9 @@ def main(sets: Path, names: tuple[str, ...], trial: Path | None, part: Part, all
     truth = Truth(exact, folder, folder / "indexes" / name, data.queries_folder, facts, judgements)
     rows: list[dict[str, Any]] = []
     versions: dict[str, str] = {}
-    for name in names or tuple(ENGINES):
+    reasons = dict(skipped)
+    rows += [not_run(named(name, 1, truth) | {"setting": "build"}, NotRunError(text)) for name, text in skipped]
+    for name in (name for name in names or tuple(ENGINES) if name not in reasons):
         for threads in THREADS.get(name, (1,)):
             for row in rows_of(name, threads, truth, versions):
                 rows.append(row)
@@ -98,7 +115,7 @@ def main(sets: Path, names: tuple[str, ...], trial: Path | None, part: Part, all
 def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Build an engine and search with each of its settings; its libraries' releases are added to `versions`."""
     engine = cast(Engine, lookup(ENGINES, name, "engine", extra="eval")())
-    common = {"system": name.partition(":")[0], "threads": threads} | truth.facts
+    common = named(name, threads, truth)
     place = truth.indexes / f"{name}-{threads}"
     job = Job(
         name, "", threads, str(truth.folder), "", str(place / "index"), str(place / "build"), BUILD_CPU_SECONDS
@@ -114,15 +131,20 @@ def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> 
     versions |= costs.pop("versions")
     costs.pop("build_peak_rss_mb")
     for setting in engine.settings:
-        named = common | {"setting": setting.name}
+        row = common | {"setting": setting.name}
         asked = replace(
             job, setting=setting.name, queries=str(truth.queries), result=str(place / "search"),
             cpu_seconds=SEARCH_CPU_SECONDS,
         )  # fmt: skip
         try:
-            yield ordered(named | quality(searched(python, asked), truth) | costs)
+            yield ordered(row | quality(searched(python, asked), truth) | costs)
         except NotRunError as error:
-            yield not_run(named, error)
+            yield not_run(row, error)
+
+
+def named(name: str, threads: int, truth: Truth) -> dict[str, Any]:
+    """Say who is measured on what."""
+    return {"system": name.partition(":")[0], "threads": threads} | truth.facts
 
 
 def facts_of(passages: MultiVectors) -> dict[str, Any]:
