@@ -21,7 +21,7 @@ from index.hits import UNCALIBRATED, PassageVectors, Question, explain_hit, make
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
 from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
-from index.maintenance import OptimizeReport, needs_optimize, optimize
+from index.maintenance import OnClustered, OptimizeReport, needs_optimize, optimize
 from index.pooling import require_factor
 from index.reading.base import ReadOptions
 from index.records import FRAME, Change, CollectionSettings, StoreCounts, StoredDocument
@@ -78,7 +78,7 @@ class IndexReport:
     seconds: float
 
 
-def _ignore(progress: object) -> None:
+def _ignore(*progress: object) -> None:
     """Show no progress."""
 
 
@@ -256,6 +256,7 @@ class Collection:
         text_field: str = "text",
         on_file: OnFile = _ignore,
         on_progress: OnProgress = _ignore,
+        on_clustered: OnClustered = _ignore,
     ) -> IndexReport:
         """Bring the collection up to date with a folder or file: encode what changed, remove what disappeared.
 
@@ -265,6 +266,7 @@ class Collection:
             text_field: field of a JSONL row that holds its text.
             on_file: called after each file.
             on_progress: called during encoding.
+            on_clustered: called where so much was added that centroids are trained (`optimize`).
 
         Raises:
             NotFoundError: there is nothing at `path`; nothing is removed then.
@@ -276,7 +278,7 @@ class Collection:
         scan.run(on_file)
         intake = scan.intake
         unchanged = store.count_under(scan.root) - intake.added - intake.changed
-        return self._report(intake, unchanged, self.index_pending(on_progress), started)
+        return self._report(intake, unchanged, self.index_pending(on_progress), started, on_clustered)
 
     def index_pending(self, on_progress: OnProgress = _ignore) -> IndexingReport:
         """Encode documents that were stored and not yet encoded, as after a kill."""
@@ -293,16 +295,17 @@ class Collection:
         with store.transaction():
             return store.delete(document_id)
 
-    def optimize(self, seed: int = 0) -> OptimizeReport:
+    def optimize(self, seed: int = 0, on_clustered: OnClustered = _ignore) -> OptimizeReport:
         """Merge small segments, train centroids and measure recall; `add` and `add_files` do it when it pays.
 
         Args:
             seed: of sampling and training.
+            on_clustered: called with the tokens that have found their centroid, and all.
         """
         store = self._writer()
         if self._stored_codec() is None:
             return OptimizeReport(0, 0, 0, None)
-        return optimize(store, self._codec_or_fail(), seed)
+        return optimize(store, self._codec_or_fail(), seed, on_clustered)
 
     def search(self, query: str, *, k: int = 10, effort: str = Effort.BALANCED, highlight: bool = True) -> SearchResult:
         """Find the documents whose best passage answers the query best.
@@ -420,9 +423,16 @@ class Collection:
             self._store, self._writable = writer, True
         return self._store
 
-    def _report(self, intake: Intake, unchanged: int, encoded: IndexingReport, started: float) -> IndexReport:
+    def _report(
+        self,
+        intake: Intake,
+        unchanged: int,
+        encoded: IndexingReport,
+        started: float,
+        on_clustered: OnClustered = _ignore,
+    ) -> IndexReport:
         if needs_optimize(self._store):
-            self.optimize()
+            self.optimize(on_clustered=on_clustered)
         counts = self._store.counts()
         return IndexReport(
             documents=counts.documents,

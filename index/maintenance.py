@@ -3,7 +3,7 @@
 Codes are copied, never decoded and coded again. The old state serves until the new one is committed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,14 @@ class OptimizeReport:
     recall_at_10: float | None
 
 
+OnClustered = Callable[[int, int], None]
+"""Told how many tokens have found their centroid, of how many."""
+
+
+def _ignore(done: int, total: int) -> None:
+    """Show no progress."""
+
+
 def needs_optimize(store: Store) -> bool:
     """Whether a collection that profits from centroids has a third of its tokens without, or has outgrown them.
 
@@ -54,13 +62,14 @@ def needs_optimize(store: Store) -> bool:
     return trained is None or clustered < total * 2 // 3 or total >= OUTGROWN * trained["tokens"]
 
 
-def optimize(store: Store, codec: Codec, seed: int = 0) -> OptimizeReport:
+def optimize(store: Store, codec: Codec, seed: int = 0, on_clustered: OnClustered = _ignore) -> OptimizeReport:
     """Merge small segments and dead rows away, train centroids on what is there, and measure recall.
 
     Args:
         store: open for writing.
         codec: of the collection.
         seed: of sampling and training; recorded with the result.
+        on_clustered: called while tokens are given their centroids, which takes most of the time.
     """
     with store.snapshot():
         before = load_snapshot(store, store.segments_folder)
@@ -68,7 +77,7 @@ def optimize(store: Store, codec: Codec, seed: int = 0) -> OptimizeReport:
     _merge(store, before)
     with store.snapshot():
         merged = load_snapshot(store, store.segments_folder)
-    codebook = _train(store, merged, codec, rng) if pays_to_choose(merged.n_tokens) else None
+    codebook = _train(store, merged, codec, rng, on_clustered) if pays_to_choose(merged.n_tokens) else None
     recall = _measure_recall(store, codec, rng) if codebook else None
     n_centroids = len(codebook.levels) if codebook else 0
     return OptimizeReport(len(before.parts), len(merged.parts), n_centroids, recall)
@@ -123,7 +132,9 @@ def _merged(store: Store, group: Sequence[Part]) -> tuple[SegmentInfo | None, li
     return info, [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
 
 
-def _train(store: Store, snapshot: Snapshot, codec: Codec, rng: np.random.Generator) -> Codebook:
+def _train(
+    store: Store, snapshot: Snapshot, codec: Codec, rng: np.random.Generator, on_clustered: OnClustered
+) -> Codebook:
     n_tokens = snapshot.n_tokens
     n_centroids = n_centroids_for(n_tokens)
     sample = np.concatenate(
@@ -132,7 +143,8 @@ def _train(store: Store, snapshot: Snapshot, codec: Codec, rng: np.random.Genera
     clusters = train(rng.permutation(sample), n_centroids, seed=int(rng.integers(2**31)))
     codebook = Codebook.of(store.next_codebook_number(), clusters)
     info = codebook.write(store.segments_folder)
-    lists = [_clustered(store, part.segment, codec, codebook) for part in snapshot.parts]
+    progress = _Progress(on_clustered, n_tokens)
+    lists = [_clustered(store, part.segment, codec, codebook, progress) for part in snapshot.parts]
     with store.transaction():
         store.add_codebook(info)
         store.add_lists(lists)
@@ -146,11 +158,25 @@ def _sampled(part: Part, codec: Codec, share: float, rng: np.random.Generator) -
     return codec.decode({name: array[chosen] for name, array in part.segment.arrays.items()})
 
 
-def _clustered(store: Store, segment: Segment, codec: Codec, codebook: Codebook) -> ListsInfo:
+@dataclass(slots=True)
+class _Progress:
+    """Adds up over segments."""
+
+    told: OnClustered
+    total: int
+    done: int = 0
+
+    def add(self, n_tokens: int) -> None:
+        self.done += n_tokens
+        self.told(self.done, self.total)
+
+
+def _clustered(store: Store, segment: Segment, codec: Codec, codebook: Codebook, progress: _Progress) -> ListsInfo:
     codes = np.empty(segment.info.n_tokens, np.uint32)
     for start in range(0, len(codes), DECODED_TOKENS):
         block = slice(start, start + DECODED_TOKENS)
         codes[block] = codebook.nearest(codec.decode({name: array[block] for name, array in segment.arrays.items()}))
+        progress.add(len(codes[block]))
     number, n_centroids = segment.info.number, len(codebook.levels)
     return write_lists(store.segments_folder, number, codebook.number, n_centroids, codes, segment.offsets)
 

@@ -59,7 +59,12 @@ def index(
             with progress_bars() as bars:
                 reports.append(
                     collection.add_files(
-                        path, prefix=prefix, text_field=text_field, on_file=bars.file, on_progress=bars.encoded
+                        path,
+                        prefix=prefix,
+                        text_field=text_field,
+                        on_file=bars.file,
+                        on_progress=bars.encoded,
+                        on_clustered=bars.clustered,
                     )
                 )
     report = _joined(reports)

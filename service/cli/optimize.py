@@ -15,11 +15,15 @@ from service.settings import Settings
 def optimize(collection_name: str, settings: Settings) -> None:
     """Merge small segments, train centroids anew and measure recall. `index` does it by itself when it pays."""
     from index.collection import Collection
+    from service.cli.progress import progress_bars
 
-    with Collection.open(
-        collection_name, home=settings.home, device=settings.device, threads=settings.threads
-    ) as collection:
-        report = collection.optimize()
+    with (
+        Collection.open(
+            collection_name, home=settings.home, device=settings.device, threads=settings.threads
+        ) as collection,
+        progress_bars() as bars,
+    ):
+        report = collection.optimize(on_clustered=bars.clustered)
     if settings.as_json:
         print_json({"collection": collection_name, **asdict(report)})
         return

@@ -19,27 +19,37 @@ from index.indexing import EncodingProgress
 
 
 class Bars:
-    """Two bars: files read, then text encoded."""
+    """Bars one after the other: files read, text encoded, and at times tokens clustered."""
 
     def __init__(self, progress: Progress) -> None:
-        """Begin with files, whose number is not known beforehand."""
+        """Show nothing yet."""
         self._progress = progress
-        self._read = progress.add_task("read", total=None, unit="files", rate="")
+        self._read: TaskID | None = None
         self._encode: TaskID | None = None
+        self._cluster: TaskID | None = None
 
     def file(self, n_files: int) -> None:
-        """Show how many files have been looked at."""
+        """Show how many files have been looked at; how many there are is not known beforehand."""
+        if self._read is None:
+            self._read = self._progress.add_task("read", total=None, unit="files", rate="")
         self._progress.update(self._read, completed=n_files)
 
     def encoded(self, state: EncodingProgress) -> None:
         """Show how much text has been encoded; the first call ends the bar of files."""
         if self._encode is None:
-            done = self._progress.tasks[self._read].completed
-            self._progress.update(self._read, total=done, completed=done)
+            if self._read is not None:
+                done = self._progress.tasks[self._read].completed
+                self._progress.update(self._read, total=done, completed=done)
             self._encode = self._progress.add_task("encode", total=state.total_characters, unit="characters", rate="")
         elapsed = self._progress.tasks[self._encode].elapsed or 0
         rate = f"{state.passages / elapsed:,.0f} passages/s" if elapsed > 0.5 else ""
         self._progress.update(self._encode, completed=state.characters, rate=rate)
+
+    def clustered(self, done: int, total: int) -> None:
+        """Show how many tokens have found their centroid."""
+        if self._cluster is None:
+            self._cluster = self._progress.add_task("cluster", total=total, unit="tokens", rate="")
+        self._progress.update(self._cluster, completed=done)
 
 
 @contextmanager

@@ -193,6 +193,14 @@ def test_a_document_of_many_good_passages_does_not_hide_the_others(tmp_path: Pat
         assert {hit.document_id for hit in opened.search("Prag", k=4, effort="fast").hits} == {"0", "1", "2", "3"}
 
 
+def test_clustering_tells_how_far_it_is(collection: Collection) -> None:
+    told: list[tuple[int, int]] = []
+    collection.optimize(on_clustered=lambda done, total: told.append((done, total)))
+    n_tokens = collection.counts().tokens
+    assert told[-1] == (n_tokens, n_tokens)
+    assert told == sorted(told)
+
+
 def test_new_passages_are_found_at_once_and_clustered_by_the_codebook_there_is(collection: Collection) -> None:
     collection.optimize()
     vectors = topical(50, seed=3)
