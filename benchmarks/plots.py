@@ -65,7 +65,9 @@ def recall_against_cost(rows: Sequence[Row]) -> Figure:
         axes.set(xscale="log", xlabel="CPU ms per query, one thread", ylabel=f"{name} against exact fp32 MaxSim")
         _plain_ticks(axes.xaxis)
         axes.grid(alpha=0.25)
-    left.legend(frameon=False, loc="lower right")
+    figure.legend(
+        *left.get_legend_handles_labels(), frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=7
+    )
     figure.suptitle(f"{shown[0]['passages']:,} passages, {shown[0]['tokens']:,} tokens, k = 100")
     return figure
 
