@@ -112,15 +112,20 @@ def main(
         click.echo(f"front: {row['system']} {row['setting']}")
 
 
-def rows_of(name: str, threads: int, truth: Truth, versions: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Build an engine and search with each of its settings; its libraries' releases are added to `versions`."""
+def rows_of(
+    name: str, threads: int, truth: Truth, versions: dict[str, str], *, reuse: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Build an engine and search with each of its settings; its libraries' releases are added to `versions`.
+
+    With `reuse`, what this repository's own code built before is taken as it lies there, too.
+    """
     engine = cast(Engine, lookup(ENGINES, name, "engine", extra="eval")())
     common = named(name, threads, truth)
     place = truth.indexes / f"{name}-{threads}"
     job = Job(
         name, "", threads, str(truth.folder), "", str(place / "index"), str(place / "build"), BUILD_CPU_SECONDS
     )  # fmt: skip
-    if not engine.environment.requirements:
+    if not engine.environment.requirements and not reuse:
         shutil.rmtree(place, ignore_errors=True)
     try:
         python = interpreter(ROOT, name, engine.environment)

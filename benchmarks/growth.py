@@ -30,9 +30,12 @@ ENGINES_AT = {1: ("lfm2-colbert", "qdrant-edge"), 5: ("lfm2-colbert", "qdrant-ed
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--checkpoint", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--size", "sizes", multiple=True, type=click.Choice([str(size) for size in ENGINES_AT]))
+@click.option("--reuse", is_flag=True, help="Search in the indexes that lie there, ours too: to work on the search.")
 @click.option("--trial", type=click.Path(file_okay=False, path_type=Path), help="Write below this folder instead.")
 @allow_dirty
-def main(data: Path, checkpoint: Path, sizes: tuple[str, ...], trial: Path | None, allow_dirty: bool) -> None:
+def main(
+    data: Path, checkpoint: Path, sizes: tuple[str, ...], reuse: bool, trial: Path | None, allow_dirty: bool
+) -> None:
     """Measure on the evaluation and training sets in DATA."""
     commit = measured_commit(allow_dirty=allow_dirty)
     grown, asked = growth_set(data, ROOT / "data", checkpoint), _queries(data)
@@ -41,7 +44,7 @@ def main(data: Path, checkpoint: Path, sizes: tuple[str, ...], trial: Path | Non
     for size in map(int, sizes or ENGINES_AT):
         truth = _truth(grown, min(size * BASE_PASSAGES, len(grown.passages)), asked)
         for name in ENGINES_AT[size]:
-            for row in rows_of(name, 1, truth, versions):
+            for row in rows_of(name, 1, truth, versions, reuse=reuse):
                 rows.append(row)
                 show(row)
     results = measured(

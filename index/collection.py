@@ -26,7 +26,7 @@ from index.pooling import require_factor
 from index.reading.base import ReadOptions
 from index.records import FRAME, Change, CollectionSettings, StoreCounts, StoredDocument
 from index.search import Scored, Trace, search_snapshot
-from index.snapshot import EMPTY, Snapshot, View, load_codebook, load_snapshot
+from index.snapshot import EMPTY, Snapshot, View, load_codebook, load_snapshot, touch
 from index.store import Store
 from index.types import Document, Failure, Hit, Match, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
@@ -359,6 +359,12 @@ class Collection:
         with self._store.snapshot():
             found, _ = self._search(vectors, Effort(effort), k, candidates)
         return [(hit.document_id, hit.score) for hit in found]
+
+    def warm_up(self) -> int:
+        """Map what searches read first, as a service does before it answers; give how many bytes that are."""
+        with self._store.snapshot():
+            snapshot = self._present()
+        return touch(View(snapshot, self._codec_or_fail())) if snapshot.parts else 0
 
     def _search(
         self, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None

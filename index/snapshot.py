@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from index.segment import Segment
 from index.store import Store
 
 DEAD = -1
+PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,3 +113,15 @@ def load_codebook(store: Store, folder: Path, before: Snapshot = EMPTY) -> Codeb
     if before.codebook and before.codebook.number == info.number:
         return before.codebook
     return Codebook.open(folder, info)
+
+
+def touch(view: View) -> int:
+    """Read a byte of each page that coarse scores and candidates need, so that it is mapped; give the bytes covered."""
+    arrays: list[NDArray[Any]] = []
+    for part in view.snapshot.parts:
+        arrays += [part.segment.arrays[name] for name in view.codec.coarse_arrays]
+        if part.lists:
+            arrays += [part.lists.codes, part.lists.offsets, part.lists.postings.offsets, part.lists.postings.rows]
+    for array in arrays:
+        array.reshape(-1).view(np.uint8)[::PAGE_BYTES].max(initial=0)
+    return sum(array.nbytes for array in arrays)

@@ -39,8 +39,9 @@ class Ours:
                 collection.add([Document(str(number), f"passage {number}") for number in numbers], vectors=vectors)
 
     def open(self, folder: Path, threads: int, setting: Setting) -> Search:
-        """Open the collection."""
+        """Open the collection, as a service does."""
         collection = Collection.open(NAME, home=folder, threads=threads)
+        collection.warm_up()
         asked = {name: value for name, value in setting.parameters.items() if name not in self.options}
 
         def search(query: NDArray[np.float32], k: int) -> Found:

@@ -28,6 +28,10 @@ class Codec(Protocol):
     def name(self) -> str:
         """Name in `CODECS`, stored with each segment."""
 
+    @property
+    def coarse_arrays(self) -> tuple[str, ...]:
+        """Names of the arrays that a coarse score reads."""
+
     def encode(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Turn ``(n, dim)`` into named arrays of n rows each; n may be 0.
 

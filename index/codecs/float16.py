@@ -17,6 +17,7 @@ class Float16:
     """Each vector as IEEE binary16, relative error of a value ≤ 2⁻¹¹ (above 2⁻¹⁴, where numbers turn subnormal)."""
 
     name = "float16"
+    coarse_arrays = ("vectors",)
 
     def __init__(self, frame: Frame | None = None) -> None:
         """Take the frame as every codec does; halves need none."""

@@ -71,6 +71,7 @@ class _Scalar:
     name: ClassVar[str]
     bits: ClassVar[int] = 4
     refined: ClassVar[bool] = False
+    coarse_arrays: ClassVar[tuple[str, ...]] = ("codes", "scales", "means")
 
     def __init__(self, frame: Frame) -> None:
         """Code in this frame.

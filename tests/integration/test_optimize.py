@@ -193,6 +193,16 @@ def test_a_document_of_many_good_passages_does_not_hide_the_others(tmp_path: Pat
         assert {hit.document_id for hit in opened.search("Prag", k=4, effort="fast").hits} == {"0", "1", "2", "3"}
 
 
+def test_warming_up_covers_what_coarse_scores_and_candidates_read(collection: Collection) -> None:
+    collection.optimize()
+    n_vectors = collection.counts().tokens
+    a_token = DIM // 2 + 2 * 2
+    covered = collection.warm_up()
+    assert n_vectors * a_token < covered < 2 * n_vectors * a_token  # codes, scales, means; lists are smaller
+    with Collection.open("c", home=collection._store.folder.parent) as reader:
+        assert reader.warm_up() == covered
+
+
 def test_clustering_tells_how_far_it_is(collection: Collection) -> None:
     told: list[tuple[int, int]] = []
     collection.optimize(on_clustered=lambda done, total: told.append((done, total)))
