@@ -8,13 +8,14 @@ import pytest
 
 from index.candidates import CANDIDATES
 from index.candidates.base import CandidateGenerator
+from index.candidates.centroids import Centroids
 from index.codebook import Codebook, train
 from index.codecs.float16 import Float16
 from index.effort import Budget
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
 from index.segment import Segment, write_segment
-from index.shortlist import Shortlist
+from index.shortlist import UNKNOWN, Shortlist
 from index.snapshot import Part, Snapshot, View
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
@@ -108,12 +109,11 @@ def test_any_subset_of_live_rows_is_respected(generator: CandidateGenerator, sna
     assert rows_of(found) == [np.flatnonzero(part.live).tolist() for part in parts]
 
 
-def test_parts_that_were_never_clustered_are_given_whole(generator: CandidateGenerator, snapshot: Snapshot) -> None:
-    if generator.name == "faiss":
-        pytest.skip("faiss looks at vectors, not at lists")
+def test_centroids_give_parts_that_were_never_clustered_whole(snapshot: Snapshot) -> None:
     parts = (replace(snapshot.parts[0], lists=None), *snapshot.parts[1:])
-    found = generator.candidates(queries()[2], View(replace(snapshot, parts=parts), Float16()), Budget(2, 16, 4, 1))
+    found = Centroids().candidates(queries()[2], View(replace(snapshot, parts=parts), Float16()), Budget(2, 16, 4, 1))
     assert set(range(SIZES[0])) == set(found.rows_of(0).tolist())
+    assert (found.score[found.part == 0] == UNKNOWN).all()
 
 
 def test_threads_change_nothing(generator: CandidateGenerator, snapshot: Snapshot) -> None:
