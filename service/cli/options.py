@@ -33,7 +33,10 @@ def build(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--model", metavar="NAME", help="Encoder of a new collection: nano, a model folder, …  [default: nano]"
     )
-    @click.option("--codec", metavar="NAME", help="How a new collection stores vectors.  [default: scalar4]")
+    @click.option(
+        "--codec", metavar="NAME",
+        help="How a new collection stores vectors: scalar4, scalar4-coarse, scalar2 or float16.  [default: scalar4]",
+    )  # fmt: skip
     @click.option(
         "--pool", type=int, metavar="1|2|3", help="Store all vectors, about a half, or a third.  [default: 1]"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from index import Collection, Document
+from index.codecs import CODECS
 from index.lock import WriterLock
 from index.store import Store
 from service.cli import COMMANDS
@@ -336,3 +337,8 @@ def test_doctor_reports_the_encoders_rate(run: Run) -> None:
     checks = run("doctor", "--model", "hashing", "--json").json
     assert checks["encoder"]["name"] == "hashing"  # type: ignore[index]
     assert "passages/s" in checks["encoder"]["rate"]  # type: ignore[index]
+
+
+def test_help_names_every_codec(run: Run) -> None:
+    shown = " ".join(run("index", "--help").out.split())
+    assert all(name in shown for name in CODECS)
