@@ -77,17 +77,40 @@ def search_snapshot(
         scored = _score(question, view, shortlist, Precision.FULL)
         trace.lap("fine", len(scored))
         return _documents(scored, snapshot, k, names), trace
-    coarse = shortlist.where(np.zeros(len(shortlist), np.bool_))
-    while True:  # again with more, where one document owns many of the best passages
-        if len(coarse) < len(shortlist):
-            coarse = _score_promising(question, view, shortlist, budget)
-        trace.lap("coarse", len(coarse))
-        chosen = coarse.best(budget.n_fine)
-        found = _documents(_score(question, view, chosen, Precision.FULL), snapshot, k, names)
-        trace.lap("fine", len(chosen))
-        if len(found) >= k or len(chosen) == len(shortlist):
-            return found, trace
-        budget = replace(budget, n_fine=4 * budget.n_fine)
+    search = _Search(question, view, k, names, trace)
+    found = search.run(shortlist, budget)
+    left_out = len(found) < k and len(shortlist) < snapshot.n_live_passages()
+    if left_out and len(found) < snapshot.n_documents():  # a document of very many passages took all candidates
+        everything = _generator(snapshot, effort, "exhaustive").candidates(query, view, budget)
+        trace.lap("candidates", len(everything))
+        found = search.run(everything, budget)
+    return found, trace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """What stays the same while candidates are scored."""
+
+    question: Any
+    view: View
+    k: int
+    names: Names
+    trace: Trace
+
+    def run(self, shortlist: Shortlist, budget: Budget) -> list[Scored]:
+        """Score candidates coarsely, the best by all bits; again with more, where one document owns many of these."""
+        coarse = shortlist.where(np.zeros(len(shortlist), np.bool_))
+        while True:
+            if len(coarse) < len(shortlist):
+                coarse = _score_promising(self.question, self.view, shortlist, budget)
+            self.trace.lap("coarse", len(coarse))
+            chosen = coarse.best(budget.n_fine)
+            scored = _score(self.question, self.view, chosen, Precision.FULL)
+            found = _documents(scored, self.view.snapshot, self.k, self.names)
+            self.trace.lap("fine", len(chosen))
+            if len(found) >= self.k or len(chosen) == len(shortlist):
+                return found
+            budget = replace(budget, n_fine=4 * budget.n_fine)
 
 
 def _generator(snapshot: Snapshot, effort: Effort, wanted: str | None) -> CandidateGenerator:

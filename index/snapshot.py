@@ -59,6 +59,14 @@ class Snapshot:
         """Tokens of all segments, those of dead rows too."""
         return sum(part.segment.info.n_tokens for part in self.parts)
 
+    def n_live_passages(self) -> int:
+        """Count the rows that belong to a document."""
+        return sum(int(part.live.sum()) for part in self.parts)
+
+    def n_documents(self) -> int:
+        """Count the documents that have passages."""
+        return len(np.unique(np.concatenate([part.documents[part.live] for part in self.parts])))
+
 
 EMPTY = Snapshot(-1, (), None)
 

@@ -19,6 +19,7 @@ from index.candidates import CANDIDATES
 from index.candidates.centroids import Centroids
 from index.codebook import Clusters, Codebook, train
 from index.codecs.float16 import Float16
+from index.effort import Budget
 from index.home import collection_folder
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
@@ -168,6 +169,21 @@ def test_candidates_do_not_depend_on_the_length_of_query_vectors(
         )
         np.testing.assert_array_equal(usual.row, scaled.row)
         np.testing.assert_array_equal(usual.score, scaled.score)
+
+
+def test_a_document_that_takes_all_candidates_does_not_hide_the_others(
+    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["Prag " * 12_000, *(f"{city} liegt am Fluss" for city in ("Wien", "東京", "القاهرة"))]
+    monkeypatch.setitem(search.BUDGETS, search.Effort.FAST, Budget(n_probe=1, n_candidates=8, n_fine=4, margin=1))
+    with Collection.open("crowd", create=True, encoder=HashingEncoder(dim=DIM), home=tmp_path) as opened:
+        opened.add([Document(str(number), text) for number, text in enumerate(texts)])
+        result = opened.search("Prag", k=4, effort="fast")
+        exact = opened.search("Prag", k=4, effort="exact")
+        assert [hit.document_id for hit in result.hits] == [hit.document_id for hit in exact.hits]
+        assert len(result.hits) == 4
+        few = opened.search("Prag", k=50, effort="fast")  # more than there are: all, and no more
+    assert len(few.hits) == 4
 
 
 @pytest.mark.parametrize("candidates", sorted(CANDIDATES))
