@@ -14,37 +14,28 @@ from numpy.typing import NDArray
 
 from index.codebook import Codebook
 from index.codecs import CODECS
-from index.codecs.base import Codec
 from index.codecs.frame import Frame
+from index.coding import Coding
 from index.effort import Effort
-from index.hits import UNCALIBRATED, PassageVectors, Question, explain_hit, make_hit, query_notices
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
 from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
 from index.maintenance import OnClustered, OptimizeReport, needs_optimize, optimize
 from index.pooling import require_factor
 from index.reading.base import ReadOptions
-from index.records import FRAME, Change, CollectionSettings, StoreCounts, StoredDocument
-from index.search import Scored, Trace, search_snapshot
-from index.snapshot import EMPTY, Snapshot, View, load_codebook, load_snapshot, touch
+from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
+from index.searcher import Searcher
+from index.snapshot import load_codebook
 from index.store import Store
-from index.types import Document, Failure, Hit, Match, Notice, SearchResult
+from index.types import Document, Failure, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
-from lfm2_colbert.errors import (
-    CorruptionError,
-    InvalidArgumentError,
-    ModelMismatchError,
-    NonFiniteVectorError,
-    UnknownNameError,
-)
+from lfm2_colbert.errors import InvalidArgumentError, ModelMismatchError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
 DEFAULT_ENCODER = "nano"
 DEFAULT_CODEC = "scalar4"
-MAX_HITS = 1000
-PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +98,8 @@ class Collection:
         self._writable = False
         self._encoder_source = encoder
         self._encoder: Encoder | None = None
-        self._made_codec: Codec | None = None
-        self._snapshot = EMPTY
+        self._coding = Coding(store)
+        self._searcher = Searcher(store, lambda: self.encoder, self._threads)
 
     @classmethod
     def open(
@@ -245,7 +236,9 @@ class Collection:
             intake.changed += changes.count(Change.CHANGED)
             unchanged += changes.count(Change.UNCHANGED)
         if vectors is not None:
-            publish_vectors(store, self._codec_for, self._codebook(), [document.id for document in given], vectors)
+            publish_vectors(
+                store, self._coding.for_vectors, self._codebook(), [document.id for document in given], vectors
+            )
         return self._report(intake, unchanged, self.index_pending(on_progress), started)
 
     def add_files(
@@ -285,9 +278,9 @@ class Collection:
         store = self._writer()
         if not store.pending_characters():
             return IndexingReport()
-        if self._stored_codec() is None and self.encoder.mean is not None:
-            self._freeze(Frame(self.encoder.mean))
-        return index_pending(store, self.encoder, self._codec_for, self._codebook(), on_progress)
+        if self._coding.stored() is None and self.encoder.mean is not None:
+            self._coding.freeze(Frame(self.encoder.mean))
+        return index_pending(store, self.encoder, self._coding.for_vectors, self._codebook(), on_progress)
 
     def delete(self, document_id: str) -> bool:
         """Remove a document; say whether there was one. Its file brings it back only when it changes."""
@@ -303,9 +296,9 @@ class Collection:
             on_clustered: called with the tokens that have found their centroid, and all.
         """
         store = self._writer()
-        if self._stored_codec() is None:
+        if self._coding.stored() is None:
             return OptimizeReport(0, 0, 0, None)
-        return optimize(store, self._codec_or_fail(), seed, on_clustered)
+        return optimize(store, self._coding.required(), seed, on_clustered)
 
     def search(self, query: str, *, k: int = 10, effort: str = Effort.BALANCED, highlight: bool = True) -> SearchResult:
         """Find the documents whose best passage answers the query best.
@@ -320,22 +313,7 @@ class Collection:
             InvalidArgumentError: the query is empty, or `k` is out of range.
             UnknownNameError: there is no such effort.
         """
-        if not query.strip():
-            raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
-        _require_request(k, effort)
-        encoder = self.encoder  # loaded before the clock starts
-        started = time.perf_counter()
-        question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
-        encoded = time.perf_counter()
-        with self._store.snapshot():  # scores, texts and ids of one committed state
-            found, trace = self._search(question.vectors, Effort(effort), k)
-            searched = time.perf_counter()
-            hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
-            pending = self._store.pending_characters()
-        laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
-        timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
-        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else [])]
-        return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
+        return self._searcher.search(query, k, effort, highlight=highlight)
 
     def search_vectors(
         self, query: NDArray[np.float32], *, k: int = 10, effort: str = Effort.BALANCED, candidates: str | None = None
@@ -353,81 +331,27 @@ class Collection:
             NonFiniteVectorError: a value is NaN or infinite.
             UnknownNameError: there is no such effort, or no such candidate generator.
         """
-        _require_request(k, effort)
-        vectors = np.asarray(query, np.float32)
-        _require_query(vectors, self._store.settings.dim)
-        with self._store.snapshot():
-            found, _ = self._search(vectors, Effort(effort), k, candidates)
-        return [(hit.document_id, hit.score) for hit in found]
+        return self._searcher.search_vectors(query, k, effort, candidates)
 
     def warm_up(self) -> int:
         """Map what searches read first, as a service does before it answers; give how many bytes that are."""
-        with self._store.snapshot():
-            snapshot = self._present()
-        return touch(View(snapshot, self._codec_or_fail())) if snapshot.parts else 0
-
-    def _search(
-        self, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
-    ) -> tuple[list[Scored], Trace]:
-        snapshot = self._present()
-        if not snapshot.parts:
-            return [], Trace()
-        view = View(snapshot, self._codec_or_fail(), self._threads)
-        return search_snapshot(query, view, effort, k, self._store.document_ids, candidates)
-
-    def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
-        stored = self._store.passage(scored.document, scored.ordinal)
-        if stored is None:
-            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
-        matches: tuple[Match, ...] = ()
-        if highlight:
-            segment = self._snapshot.parts[scored.part].segment
-            own = slice(*segment.offsets[scored.row : scored.row + 2])
-            vectors = self._codec_or_fail().decode({name: array[own] for name, array in segment.arrays.items()})
-            passage = PassageVectors(vectors, segment.places(scored.row), self.settings.pool)
-            matches = explain_hit(question, self.encoder, stored.text, passage)
-        return make_hit(rank, scored, question, stored, matches)
-
-    def _present(self) -> Snapshot:
-        if self._snapshot.txid != self._store.changes():
-            self._snapshot = load_snapshot(self._store, self._store.segments_folder, self._snapshot)
-        return self._snapshot
+        return self._searcher.warm_up()
 
     def _codebook(self) -> Codebook | None:
         with self._store.snapshot():
-            return load_codebook(self._store, self._store.segments_folder, self._snapshot)
-
-    def _codec_for(self, vectors: MultiVectors) -> Codec:
-        """Give the codec; where the encoder's mean was never measured, the first vectors decide the frame."""
-        if self._stored_codec() is None:
-            self._freeze(Frame.measured(vectors.vectors))
-        return self._codec_or_fail()
-
-    def _freeze(self, frame: Frame) -> None:
-        """Keep the frame for good: every code of the collection is made in it."""
-        store = self._writer()
-        with store.transaction():
-            store.set_note(FRAME, frame.as_json())
-
-    def _stored_codec(self) -> Codec | None:
-        if self._made_codec is None:
-            frame = self._store.note(FRAME)
-            if frame is not None:
-                self._made_codec = lookup(CODECS, self._store.settings.codec, "codec")(Frame.of_json(frame))
-        return self._made_codec
-
-    def _codec_or_fail(self) -> Codec:
-        codec = self._stored_codec()
-        if codec is None:
-            raise CorruptionError(f"'{self.name}' has segments and no frame to read them in", help="index it again")
-        return codec
+            return load_codebook(self._store, self._store.segments_folder, self._searcher.snapshot)
 
     def _writer(self) -> Store:
         if not self._writable:
             writer = Store.open(self._store.folder, writable=True)
             self._store.close()
-            self._store, self._writable = writer, True
+            self._use(writer)
+            self._writable = True
         return self._store
+
+    def _use(self, store: Store) -> None:
+        self._store, self._coding = store, Coding(store)
+        self._searcher = Searcher(store, lambda: self.encoder, self._threads, self._searcher.snapshot)
 
     def _report(
         self,
@@ -452,25 +376,6 @@ class Collection:
             truncated=encoded.truncated,
             notices=tuple(intake.notices),
             seconds=time.perf_counter() - started,
-        )
-
-
-def _require_request(k: int, effort: str) -> None:
-    if not 1 <= k <= MAX_HITS:
-        raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
-    if effort not in set(Effort):
-        raise UnknownNameError.of("effort", effort, Effort)
-
-
-def _require_query(vectors: NDArray[np.float32], dim: int) -> None:
-    if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != dim:
-        raise InvalidArgumentError(
-            f"a query is one or more vectors of {dim} dimensions, not an array of shape {vectors.shape}",
-            help="encode it with the collection's encoder",
-        )
-    if not np.isfinite(vectors).all():
-        raise NonFiniteVectorError(
-            "the query has a value that is not finite", help="check the encoder's output for NaN"
         )
 
 

@@ -90,7 +90,7 @@ def test_exact_search_is_maxsim_over_what_is_stored(collection: Collection) -> N
     with collection._store.snapshot():
         (part,) = load_snapshot(collection._store, collection._store.segments_folder).parts
         names = collection._store.document_ids(part.documents.tolist())
-    decoded = MultiVectors(collection._codec_or_fail().decode(part.segment.arrays), part.segment.offsets)
+    decoded = MultiVectors(collection._coding.required().decode(part.segment.arrays), part.segment.offsets)
     for query, hits in zip(topical(20, seed=2), exact(collection), strict=True):
         scores = maxsim_scores(query, decoded)
         by_name = {names[key]: score for key, score in zip(part.documents.tolist(), scores.tolist(), strict=True)}

@@ -100,7 +100,7 @@ def test_what_is_said_several_times_is_found_and_shown_once(opened: Opened, fact
     with opened(pool=factor) as collection:
         collection.add([*documents(), Document("said", text)])
         (hit,) = (h for h in collection.search(query, k=9) if h.document_id == "said")
-        segment = collection._snapshot.parts[0].segment
+        segment = collection._searcher.snapshot.parts[0].segment
     assert int(segment.offsets[-1] - segment.offsets[-2]) == 1 + len(words)  # the begin token's is the first
     assert [(h.start, text[h.start : h.end]) for h in hit.highlights] == [(text.index(query), query)]
     assert hit.highlights[0].score == pytest.approx(1, abs=0.02)
@@ -120,7 +120,7 @@ def test_merges_carry_along_what_vectors_stand_for(
         before = {key: collection.search(TEXTS[key][:20], k=50, effort="exact").hits for key in TEXTS}
         assert collection.optimize().segments_after == 1
         after = {key: collection.search(TEXTS[key][:20], k=50, effort="exact").hits for key in TEXTS}
-        segment = collection._snapshot.parts[0].segment
+        segment = collection._searcher.snapshot.parts[0].segment
     assert segment.origins is not None
     alive = [text for i, text in enumerate(texts.values()) if i % 3]
     np.testing.assert_array_equal(segment.origins, pool(ENCODER.encode_documents(alive), factor).origins)

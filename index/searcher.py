@@ -1,0 +1,117 @@
+"""Asking one collection: a query in, hits out, all read in one committed state."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.coding import Coding
+from index.effort import Effort
+from index.hits import UNCALIBRATED, PassageVectors, Question, explain_hit, make_hit, query_notices
+from index.search import Scored, Trace, search_snapshot
+from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
+from index.store import Store
+from index.types import Hit, Match, Notice, SearchResult
+from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, NonFiniteVectorError, UnknownNameError
+
+MAX_HITS = 1000
+PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
+
+
+class Searcher:
+    """Searches a store; what it mapped for one state it keeps for the next.
+
+    Attributes:
+        snapshot: the state that was searched last.
+    """
+
+    def __init__(self, store: Store, encoder: Callable[[], Encoder], threads: int, snapshot: Snapshot = EMPTY) -> None:
+        """Search `store`; `encoder` is called when a query must be encoded."""
+        self._store, self._encoder, self._threads = store, encoder, threads
+        self._coding = Coding(store)
+        self.snapshot = snapshot
+
+    def search(self, query: str, k: int, effort: str, *, highlight: bool) -> SearchResult:
+        """Find documents for a question in words; see `Collection.search`."""
+        if not query.strip():
+            raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
+        _require_request(k, effort)
+        encoder = self._encoder()  # loaded before the clock starts
+        started = time.perf_counter()
+        question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
+        encoded = time.perf_counter()
+        with self._store.snapshot():  # scores, texts and ids of one committed state
+            found, trace = self._scored(question.vectors, Effort(effort), k)
+            searched = time.perf_counter()
+            hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
+            pending = self._store.pending_characters()
+        laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
+        timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
+        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else [])]
+        return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
+
+    def search_vectors(
+        self, query: NDArray[np.float32], k: int, effort: str, candidates: str | None
+    ) -> list[tuple[str, float]]:
+        """Find documents by vectors; see `Collection.search_vectors`."""
+        _require_request(k, effort)
+        vectors = np.asarray(query, np.float32)
+        _require_query(vectors, self._store.settings.dim)
+        with self._store.snapshot():
+            found, _ = self._scored(vectors, Effort(effort), k, candidates)
+        return [(hit.document_id, hit.score) for hit in found]
+
+    def warm_up(self) -> int:
+        """Map what searches read first; give how many bytes that are."""
+        with self._store.snapshot():
+            snapshot = self.present()
+        return touch(View(snapshot, self._coding.required())) if snapshot.parts else 0
+
+    def present(self) -> Snapshot:
+        """Give the present state, within a snapshot of the store."""
+        if self.snapshot.txid != self._store.changes():
+            self.snapshot = load_snapshot(self._store, self._store.segments_folder, self.snapshot)
+        return self.snapshot
+
+    def _scored(
+        self, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
+    ) -> tuple[list[Scored], Trace]:
+        snapshot = self.present()
+        if not snapshot.parts:
+            return [], Trace()
+        view = View(snapshot, self._coding.required(), self._threads)
+        return search_snapshot(query, view, effort, k, self._store.document_ids, candidates)
+
+    def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
+        stored = self._store.passage(scored.document, scored.ordinal)
+        if stored is None:
+            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
+        matches: tuple[Match, ...] = ()
+        if highlight:
+            segment = self.snapshot.parts[scored.part].segment
+            own = slice(*segment.offsets[scored.row : scored.row + 2])
+            vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
+            passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
+            matches = explain_hit(question, self._encoder(), stored.text, passage)
+        return make_hit(rank, scored, question, stored, matches)
+
+
+def _require_request(k: int, effort: str) -> None:
+    if not 1 <= k <= MAX_HITS:
+        raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
+    if effort not in set(Effort):
+        raise UnknownNameError.of("effort", effort, Effort)
+
+
+def _require_query(vectors: NDArray[np.float32], dim: int) -> None:
+    if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != dim:
+        raise InvalidArgumentError(
+            f"a query is one or more vectors of {dim} dimensions, not an array of shape {vectors.shape}",
+            help="encode it with the collection's encoder",
+        )
+    if not np.isfinite(vectors).all():
+        raise NonFiniteVectorError(
+            "the query has a value that is not finite", help="check the encoder's output for NaN"
+        )
