@@ -17,6 +17,7 @@ from index.codecs import CODECS
 from index.codecs.frame import Frame
 from index.coding import Coding
 from index.effort import Effort
+from index.fusion import Fusion, Mode
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
 from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
@@ -300,20 +301,31 @@ class Collection:
             return OptimizeReport(0, 0, 0, None)
         return optimize(store, self._coding.required(), seed, on_clustered)
 
-    def search(self, query: str, *, k: int = 10, effort: str = Effort.BALANCED, highlight: bool = True) -> SearchResult:
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        effort: str = Effort.BALANCED,
+        mode: str = Mode.HYBRID,
+        fusion: str = Fusion.CONVEX,
+        highlight: bool = True,
+    ) -> SearchResult:
         """Find the documents whose best passage answers the query best.
 
         Args:
             query: in any language.
             k: documents wanted, 1 to 1000.
             effort: ``fast``, ``balanced``, or ``exact``: every passage with every stored bit.
+            mode: ``hybrid``; ``semantic``: by vectors alone; ``lexical``: by words alone, which needs no encoder.
+            fusion: of a hybrid search: ``convex`` weighs scores, ``rrf`` ranks.
             highlight: whether hits say which of their words matched.
 
         Raises:
             InvalidArgumentError: the query is empty, or `k` is out of range.
-            UnknownNameError: there is no such effort.
+            UnknownNameError: there is no such effort, mode or fusion.
         """
-        return self._searcher.search(query, k, effort, highlight=highlight)
+        return self._searcher.search(query, k, effort, mode, fusion, highlight=highlight)
 
     def search_vectors(
         self, query: NDArray[np.float32], *, k: int = 10, effort: str = Effort.BALANCED, candidates: str | None = None

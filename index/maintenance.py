@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from index.codebook import SAMPLES_PER_CENTROID, Codebook, n_centroids_for, train
 from index.codecs.base import Codec
 from index.effort import Effort, pays_to_choose
+from index.lexical.postings import merged, write_words
 from index.lists import write_lists
 from index.native.base import Rows
-from index.records import RECALL, TRAINED, ListsInfo, SegmentInfo
+from index.records import RECALL, TRAINED, ListsInfo, SegmentInfo, WordsInfo
 from index.search import search_snapshot
 from index.segment import Segment, write_encoded
 from index.snapshot import Part, Snapshot, View, load_snapshot
 from index.store import Store
+from index.words import complete_words
 
 OUTGROWN = 4
 """Centroids are trained anew when there are so many times the tokens they were trained for."""
@@ -75,6 +77,7 @@ def optimize(store: Store, codec: Codec, seed: int = 0, on_clustered: OnClustere
         before = load_snapshot(store, store.segments_folder)
     rng = np.random.default_rng(seed)
     _merge(store, before)
+    complete_words(store)
     with store.snapshot():
         merged = load_snapshot(store, store.segments_folder)
     codebook = _train(store, merged, codec, rng, on_clustered) if pays_to_choose(merged.n_tokens) else None
@@ -86,14 +89,17 @@ def optimize(store: Store, codec: Codec, seed: int = 0, on_clustered: OnClustere
 def _merge(store: Store, snapshot: Snapshot) -> None:
     groups = [group for group in _groups(snapshot.parts) if len(group) > 1 or _is_wasteful(group[0])]
     written: list[SegmentInfo] = []
+    words: list[WordsInfo] = []
     moves: list[tuple[int, int, int, int]] = []
     for group in groups:
         info, moved = _merged(store, group)
         written += [info] if info else []
+        words += _merged_words(store, info.number, group) if info else []
         moves += moved
     old = [part.segment.info.number for group in groups for part in group]
     with store.transaction():
         store.replace_segments(old, written, moves)
+        store.add_words(words)
 
 
 def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
@@ -130,6 +136,12 @@ def _merged(store: Store, group: Sequence[Part]) -> tuple[SegmentInfo | None, li
     info = write_encoded(store.segments_folder, number, first.info.codec, first.info.dim, arrays, offsets)
     pairs = [(part.segment.info.number, int(row)) for part, own in rows for row in own]
     return info, [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
+
+
+def _merged_words(store: Store, number: int, group: Sequence[Part]) -> list[WordsInfo]:
+    """Merge words, where all have them; what a merge leaves out is made from text after it."""
+    rows = [(part.words, np.flatnonzero(part.live)) for part in group if part.words]
+    return [write_words(store.segments_folder, number, merged(rows))] if len(rows) == len(group) else []
 
 
 def _train(

@@ -81,6 +81,15 @@ CREATE TABLE lists (
     PRIMARY KEY (segment, codebook)
 ) WITHOUT ROWID;
 
+-- Which words stand in a segment's passages. Segments without a row are not found by their words until `optimize`.
+CREATE TABLE words (
+    segment INTEGER PRIMARY KEY REFERENCES segments ON DELETE CASCADE,
+    analysis INTEGER NOT NULL,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+);
+
 -- A row of a segment that no passage points to is dead; nothing else marks it.
 CREATE TABLE passages (
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,

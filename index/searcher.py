@@ -2,14 +2,20 @@
 
 import time
 from collections.abc import Callable
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.coding import Coding
 from index.effort import Effort
-from index.hits import UNCALIBRATED, PassageVectors, Question, explain_hit, make_hit, query_notices
-from index.search import Scored, Trace, search_snapshot
+from index.fusion import Fusion, Mode
+from index.hits import PassageVectors, Question, explain_hit, make_hit, query_notices, uncalibrated
+from index.lexical.analysis import terms_of
+from index.lexical.bm25 import WordScores, score_terms
+from index.lexical.matching import match_words
+from index.records import StoredPassage
+from index.search import Scored, Trace, Words, search_snapshot, search_words
 from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
 from index.types import Hit, Match, Notice, SearchResult
@@ -18,6 +24,9 @@ from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, NonFinite
 
 MAX_HITS = 1000
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
+LEXICAL_INCOMPLETE = Notice(
+    "lexical_incomplete", "some passages are not found by their words yet: optimize the collection once"
+)
 
 
 class Searcher:
@@ -33,23 +42,28 @@ class Searcher:
         self._coding = Coding(store)
         self.snapshot = snapshot
 
-    def search(self, query: str, k: int, effort: str, *, highlight: bool) -> SearchResult:
+    def search(self, query: str, k: int, effort: str, mode: str, fusion: str, *, highlight: bool) -> SearchResult:
         """Find documents for a question in words; see `Collection.search`."""
         if not query.strip():
             raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
         _require_request(k, effort)
+        _require_choice("mode", mode, Mode)
+        _require_choice("fusion", fusion, Fusion)
+        if mode == Mode.LEXICAL:
+            return self._search_words(query, k, highlight=highlight)
         encoder = self._encoder()  # loaded before the clock starts
         started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
         encoded = time.perf_counter()
         with self._store.snapshot():  # scores, texts and ids of one committed state
-            found, trace = self._scored(question.vectors, Effort(effort), k)
+            words = Words(self._word_scores(query), Fusion(fusion)) if mode == Mode.HYBRID else None
+            found, trace = self._scored(question.vectors, Effort(effort), k, words=words)
             searched = time.perf_counter()
             hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
-            pending = self._store.pending_characters()
+            state = self._state_notices(Mode(mode))
         laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
-        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else [])]
+        notices = [uncalibrated(Mode(mode)), *query_notices(query, encoder), *state]
         return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
 
     def search_vectors(
@@ -61,7 +75,7 @@ class Searcher:
         _require_query(vectors, self._store.settings.dim)
         with self._store.snapshot():
             found, _ = self._scored(vectors, Effort(effort), k, candidates)
-        return [(hit.document_id, hit.score) for hit in found]
+        return [(hit.document_id, hit.raw_score) for hit in found]
 
     def warm_up(self) -> int:
         """Map what searches read first; give how many bytes that are."""
@@ -75,19 +89,46 @@ class Searcher:
             self.snapshot = load_snapshot(self._store, self._store.segments_folder, self.snapshot)
         return self.snapshot
 
+    def _search_words(self, query: str, k: int, *, highlight: bool) -> SearchResult:
+        started = time.perf_counter()
+        with self._store.snapshot():
+            scores = self._word_scores(query)
+            found, trace = search_words(scores, self.snapshot, k, self._store.document_ids)
+            searched = time.perf_counter()
+            hits = []
+            for rank, hit in enumerate(found, start=1):
+                stored = self._stored(hit)
+                matches = match_words(query, stored.text) if highlight else ()
+                hits.append(make_hit(rank, hit, hit.score, stored, matches))
+            state = self._state_notices(Mode.LEXICAL)
+        laps = {"encode": 0.0, "search": searched - started, "explain": time.perf_counter() - searched}
+        timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
+        return SearchResult(query, tuple(hits), (uncalibrated(Mode.LEXICAL), *state), timings, trace.counts)
+
+    def _word_scores(self, query: str) -> WordScores:
+        return score_terms(terms_of(query), [part.words for part in self.present().parts])
+
+    def _state_notices(self, mode: Mode) -> list[Notice]:
+        lacking = mode != Mode.SEMANTIC and any(part.words is None for part in self.snapshot.parts)
+        pending = self._store.pending_characters()
+        return [*([PENDING] if pending else []), *([LEXICAL_INCOMPLETE] if lacking else [])]
+
     def _scored(
-        self, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
+        self,
+        query: NDArray[np.float32],
+        effort: Effort,
+        k: int,
+        candidates: str | None = None,
+        words: Words | None = None,
     ) -> tuple[list[Scored], Trace]:
         snapshot = self.present()
         if not snapshot.parts:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
-        return search_snapshot(query, view, effort, k, self._store.document_ids, candidates)
+        return search_snapshot(query, view, effort, k, self._store.document_ids, candidates, words)
 
     def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
-        stored = self._store.passage(scored.document, scored.ordinal)
-        if stored is None:
-            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
+        stored = self._stored(scored)
         matches: tuple[Match, ...] = ()
         if highlight:
             segment = self.snapshot.parts[scored.part].segment
@@ -95,14 +136,24 @@ class Searcher:
             vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
             passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
             matches = explain_hit(question, self._encoder(), stored.text, passage)
-        return make_hit(rank, scored, question, stored, matches)
+        return make_hit(rank, scored, scored.score, stored, matches)
+
+    def _stored(self, scored: Scored) -> StoredPassage:
+        stored = self._store.passage(scored.document, scored.ordinal)
+        if stored is None:
+            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
+        return stored
 
 
 def _require_request(k: int, effort: str) -> None:
     if not 1 <= k <= MAX_HITS:
         raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
-    if effort not in set(Effort):
-        raise UnknownNameError.of("effort", effort, Effort)
+    _require_choice("effort", effort, Effort)
+
+
+def _require_choice(kind: str, chosen: str, choices: type[StrEnum]) -> None:
+    if chosen not in set(choices):
+        raise UnknownNameError.of(kind, chosen, choices)
 
 
 def _require_query(vectors: NDArray[np.float32], dim: int) -> None:

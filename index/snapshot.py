@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from index.codebook import Codebook
 from index.codecs.base import Codec
+from index.lexical.analysis import ANALYSIS
+from index.lexical.postings import SegmentWords
 from index.lists import SegmentLists
 from index.segment import Segment
+from index.records import WordsInfo
 from index.store import Store
 
 DEAD = -1
@@ -27,6 +30,7 @@ class Part:
         ordinals: ``(n_rows,)`` int64, the place of the passage in its document.
         live: ``(n_rows,)`` bool, rows that belong to a document.
         lists: its centroids under the snapshot's codebook; None where it was never clustered.
+        words: where which words stand; None where that was never written down, or by an older analysis.
     """
 
     segment: Segment
@@ -34,6 +38,7 @@ class Part:
     ordinals: NDArray[np.int64]
     live: NDArray[np.bool_]
     lists: SegmentLists | None
+    words: SegmentWords | None = None
 
     @property
     def n_live_tokens(self) -> int:
@@ -92,6 +97,7 @@ def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snaps
     codebook = load_codebook(store, folder, before)
     known = {part.segment.info.number: part for part in before.parts}
     lists = {info.segment: info for info in store.lists()} if codebook else {}
+    words = {info.segment: info for info in store.words() if info.analysis == ANALYSIS}
     parts = []
     for info in store.segments():
         old = known.get(info.number)
@@ -105,8 +111,16 @@ def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snaps
         opened = old.lists if old and old.lists and old.lists.info == lists.get(info.number) else None
         if opened is None and info.number in lists:
             opened = SegmentLists.open(folder, lists[info.number])
-        parts.append(Part(segment, documents, ordinals, np.not_equal(documents, DEAD), opened))
+        live = np.not_equal(documents, DEAD)
+        own_words = _words(folder, words.get(info.number), old)
+        parts.append(Part(segment, documents, ordinals, live, opened, own_words))
     return Snapshot(store.changes(), tuple(parts), codebook)
+
+
+def _words(folder: Path, info: WordsInfo | None, old: Part | None) -> SegmentWords | None:
+    if info is None:
+        return None
+    return old.words if old and old.words and old.words.info == info else SegmentWords.open(folder, info)
 
 
 def load_codebook(store: Store, folder: Path, before: Snapshot = EMPTY) -> Codebook | None:

@@ -18,6 +18,7 @@ from index.records import (
     StoreCounts,
     StoredDocument,
     StoredPassage,
+    WordsInfo,
 )
 from index.types import Failure, Passage
 from lfm2_colbert.config import from_mapping
@@ -150,6 +151,20 @@ class StoredState:
         )
         return [ListsInfo(segment, codebook, FileInfo(*file)) for segment, codebook, *file in found]
 
+    def words(self) -> list[WordsInfo]:
+        """List the words of segments, of whatever analysis, by segment."""
+        found = self._database.rows("SELECT segment, analysis, file, n_bytes, checksum FROM words ORDER BY segment")
+        return [WordsInfo(segment, analysis, FileInfo(*file)) for segment, analysis, *file in found]
+
+    def row_texts(self, segment: int) -> Iterator[tuple[int, str]]:
+        """Walk the live rows of a segment, ascending, with the text of each one's passage."""
+        rows: Iterator[Any] = self._database.each(
+            'SELECT p.row, substr(t.text, p.start + 1, p."end" - p.start) FROM passages p '
+            "JOIN texts t ON t.document = p.document WHERE p.segment = ? ORDER BY p.row",
+            (segment,),
+        )
+        yield from rows
+
     def note(self, name: str) -> Any:
         """Give a JSON value that was kept under a name; None where there is none."""
         stored = self._database.value("SELECT v FROM meta WHERE k = ?", (f"note:{name}",))
@@ -197,6 +212,7 @@ class StoredState:
     def _count_bytes(self) -> int:
         pages: int = self._database.value("PRAGMA page_count") * self._database.value("PRAGMA page_size")
         files = (
-            "SELECT n_bytes FROM segments UNION ALL SELECT n_bytes FROM codebooks UNION ALL SELECT n_bytes FROM lists"
+            "SELECT n_bytes FROM segments UNION ALL SELECT n_bytes FROM codebooks UNION ALL SELECT n_bytes FROM lists "
+            "UNION ALL SELECT n_bytes FROM words"
         )
         return pages + int(self._database.value(f"SELECT coalesce(sum(n_bytes), 0) FROM ({files})"))

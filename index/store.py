@@ -17,14 +17,14 @@ from index.database import Database, create_database
 from index.durable import disk_errors, sync_folder
 from index.home import STORE_FILE
 from index.lock import WriterLock
-from index.records import Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo
+from index.records import Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo, WordsInfo
 from index.state import StoredState
 from index.types import Document, Failure
 from lfm2_colbert.config import to_json
 from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
 
 SEGMENTS_FOLDER = "segs"
-LEFT_OVER = re.compile(r"\d{10}\.(seg|book|\d{6}\.lists)|.*\.tmp")
+LEFT_OVER = re.compile(r"\d{10}\.(seg|book|\d{6}\.lists|\d{3}\.words)|.*\.tmp")
 """Files in the segments' folder that are ours to remove when no row names them; anything else is left alone."""
 
 
@@ -232,6 +232,13 @@ class Store(StoredState):
             [(i.segment, i.codebook, i.file.file, i.file.n_bytes, i.file.checksum) for i in lists],
         )
 
+    def add_words(self, words: Sequence[WordsInfo]) -> None:
+        """Publish the words of segments, in place of those they had."""
+        self._database.write_many(
+            "INSERT OR REPLACE INTO words VALUES (?, ?, ?, ?, ?)",
+            [(i.segment, i.analysis, i.file.file, i.file.n_bytes, i.file.checksum) for i in words],
+        )
+
     def add_codebook(self, info: CodebookInfo) -> None:
         """Publish a codebook and put it in use; earlier ones and their lists are forgotten."""
         self._database.write("DELETE FROM codebooks")
@@ -351,7 +358,9 @@ class Store(StoredState):
 
     def _clean_segments_folder(self) -> None:
         """Remove what an interrupted run left: temporary files, and segments that were never published."""
-        published = {info.file for info in self.segments()} | {info.file.file for info in self.lists()}
+        published = {info.file for info in self.segments()} | {
+            info.file.file for info in (*self.lists(), *self.words())
+        }
         codebook = self.codebook()
         published |= {codebook.file.file} if codebook else set()
         with disk_errors(self.segments_folder):

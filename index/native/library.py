@@ -23,6 +23,8 @@ from index.native.base import (
     PostingLists,
     Rows,
     TokenCodes,
+    WordPostings,
+    WordQuery,
     refined,
 )
 from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ReadFailedError
@@ -97,6 +99,22 @@ class _Tables(ctypes.Structure):
     )
 
 
+class _WordPostings(ctypes.Structure):
+    _fields_ = (
+        ("offsets", _POINTER),
+        ("rows", _POINTER),
+        ("frequencies", _POINTER),
+        ("lengths", _POINTER),
+        ("n_words", _SIZE),
+        ("n_entries", _SIZE),
+        ("n_rows", _SIZE),
+    )
+
+
+class _WordQuery(ctypes.Structure):
+    _fields_ = (("words", _POINTER), ("weights", _POINTER), ("n_words", _SIZE), ("base", _FLOAT), ("slope", _FLOAT))
+
+
 class CompiledKernels:
     """See `index.native.base.Kernels`."""
 
@@ -105,7 +123,10 @@ class CompiledKernels:
         self._library = library
         self._variant = _POINTER(variant)
         library.variant_name.restype = ctypes.c_char_p
-        for function in (library.maxsim_coarse, library.maxsim_fine, library.interact, library.collect_candidates):
+        for function in (
+            library.maxsim_coarse, library.maxsim_fine, library.interact, library.collect_candidates,
+            library.score_words,
+        ):
             function.restype = _SIZE
         self.variant = str(library.variant_name(self._variant).decode())
 
@@ -222,6 +243,19 @@ class CompiledKernels:
             _pointer(coded.refinement), _pointer(coded.coarse_products), _pointer(coded.fine_products),
         )  # fmt: skip
         return coded
+
+    def score_words(self, postings: WordPostings, query: WordQuery) -> NDArray[np.float32]:
+        """BM25 word by word."""
+        arrays = [_plain(a) for a in (postings.offsets, postings.rows, postings.frequencies, postings.lengths)]
+        words, weights = _plain(query.words), _plain(query.weights)
+        n_words, n_rows = len(postings.offsets) - 1, len(postings.lengths)
+        n_entries = min(len(postings.rows), len(postings.frequencies))
+        posted = _WordPostings(*map(_at, arrays), n_words, n_entries, n_rows)
+        asked = _WordQuery(_at(words), _at(weights), len(words), query.base, query.slope)
+        scores = np.zeros(n_rows, np.float32)
+        if self._library.score_words(ctypes.byref(posted), ctypes.byref(asked), _pointer(scores)):
+            raise CorruptionError("postings of a word name no passage", help="optimize the collection")
+        return scores
 
     def _maxsim(
         self, kernel: Any, query: ctypes.Structure, tokens: TokenCodes, scales: NDArray[np.float16], rows: Rows

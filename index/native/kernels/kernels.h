@@ -96,6 +96,26 @@ struct PostingLists {
 // The `limit` live passages whose probed centroids add up to most, ascending; gives their number, -1 for damaged lists.
 int64_t collect_candidates(const CentroidProbe*, const PostingLists*, const uint8_t* live, int64_t limit, int64_t* rows);
 
+// Word w stands frequencies[i] times in the passage rows[i], for i of offsets[w] .. offsets[w + 1], below n_entries.
+struct WordPostings {
+    const int64_t* offsets;       // (n_words + 1,)
+    const uint32_t* rows;         // each below n_rows
+    const uint8_t* frequencies;
+    const uint32_t* lengths;      // (n_rows,) words of each passage
+    int64_t n_words, n_entries, n_rows;
+};
+
+// The words of a query, what each is worth, and how a passage's length weighs: base + slope * length.
+struct WordQuery {
+    const int64_t* words;
+    const float* weights;
+    int64_t n_words;
+    float base, slope;
+};
+
+// Adds to (n_rows,) scores what BM25 gives for each word; DAMAGED for postings that reach beyond their file.
+int64_t score_words(const WordPostings*, const WordQuery*, float* scores);
+
 // The cells of a scalar code: bounds between 2^bits levels, and what the refinement of each cell stands for.
 struct CodingTables {
     const float* bounds;
