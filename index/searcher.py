@@ -11,7 +11,7 @@ from index.coding import Coding
 from index.effort import Effort
 from index.fusion import Fusion, Mode
 from index.hits import PassageVectors, Question, explain_hit, make_hit, query_notices, uncalibrated
-from index.lexical.analysis import terms_of
+from index.lexical.analysis import query_terms
 from index.lexical.bm25 import WordScores, score_terms
 from index.lexical.matching import match_words
 from index.records import StoredPassage
@@ -106,7 +106,7 @@ class Searcher:
         return SearchResult(query, tuple(hits), (uncalibrated(Mode.LEXICAL), *state), timings, trace.counts)
 
     def _word_scores(self, query: str) -> WordScores:
-        return score_terms(terms_of(query), [part.words for part in self.present().parts])
+        return score_terms(query_terms(query), [part.words for part in self.present().parts])
 
     def _state_notices(self, mode: Mode) -> list[Notice]:
         lacking = mode != Mode.SEMANTIC and any(part.words is None for part in self.snapshot.parts)

@@ -1,0 +1,122 @@
+"""Postings and BM25 against a slow definition with dictionaries, for any texts in any script."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.arrays import write_arrays
+from index.lexical.analysis import ANALYSIS, terms_of, tokens_of
+from index.lexical.bm25 import K1, B, score_terms
+from index.lexical.postings import KIND, SegmentWords, merged, occurrences, write_words
+from index.records import WordsInfo
+from lfm2_colbert.errors import CorruptionError
+
+WORDS = (
+    "the cat die Katze Straße café CAFE 首都 東京都 人口 수도 서울의 กรุงเทพ القرآن كتاب Москва हिन्दी snake_case v2.13.0 1,234 "
+    'a.b@example.com AND NOT NEAR( " * ^ : - ﾊﾞﾅﾅ １２３ don’t e\u0301 \u200d \u00ad'
+).split(" ")
+texts = st.one_of(
+    st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join),
+    st.lists(st.sampled_from(WORDS), max_size=12).map("".join),
+    st.text(max_size=30),
+)
+collections = st.lists(texts, min_size=1, max_size=8)
+
+
+def definition(query: str, passages: Sequence[str], b: float = B) -> list[float]:
+    """BM25 as the textbook has it, over `terms_of`."""
+    counted = [Counter(terms_of(text)) for text in passages]
+    mean = sum(sum(each.values()) for each in counted) / len(counted)
+    scores = [0.0] * len(passages)
+    for term, times in Counter(terms_of(query)).items():
+        n = sum(term in each for each in counted)
+        idf = math.log(1 + (len(passages) - n + 0.5) / (n + 0.5))
+        for row, each in enumerate(counted):
+            if each[term]:
+                norm = K1 * (1 - b + b * sum(each.values()) / mean)
+                scores[row] += times * idf * each[term] / (each[term] + norm)
+    return scores
+
+
+def written(folder: Path, number: int, passages: Sequence[str]) -> SegmentWords:
+    return SegmentWords.open(folder, write_words(folder, number, occurrences(passages)))
+
+
+def in_segments(folder: Path, passages: Sequence[str], sizes: Sequence[int]) -> list[SegmentWords]:
+    bounds = np.cumsum([0, *sizes])
+    return [written(folder, i, passages[first:last]) for i, (first, last) in enumerate(zip(bounds, bounds[1:]))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(passages=collections, query=texts, cut=st.integers(0, 8))
+def test_scores_over_segments_equal_bm25_over_all_passages(passages: list[str], query: str, cut: int) -> None:
+    cut = min(cut, len(passages))
+    with TemporaryDirectory() as folder:
+        parts = in_segments(Path(folder), passages, [cut, len(passages) - cut])
+        scores = score_terms(terms_of(query), parts)
+    found = np.concatenate([each for each in scores.by_part if each is not None])
+    np.testing.assert_allclose(found, definition(query, passages), rtol=1e-5, atol=1e-6)
+    assert found.max() <= scores.attainable * (1 + 1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(passages=collections, kept=st.sets(st.integers(0, 7)), cut=st.integers(0, 8))
+def test_merged_postings_are_those_of_the_texts_that_stay(passages: list[str], kept: set[int], cut: int) -> None:
+    cut = min(cut, len(passages))
+    stays = [row in kept for row in range(len(passages))]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        parts = in_segments(folder, passages, [cut, len(passages) - cut])
+        rows = [np.flatnonzero(stays[:cut]), np.flatnonzero(stays[cut:])]
+        info = write_words(folder, 7, merged(list(zip(parts, rows, strict=True))))
+        again = write_words(folder, 8, occurrences([text for text, stay in zip(passages, stays, strict=True) if stay]))
+        found, expected = SegmentWords.open(folder, info), SegmentWords.open(folder, again)
+        np.testing.assert_array_equal(found.terms, expected.terms)
+        for array in ("offsets", "rows", "frequencies", "lengths"):
+            np.testing.assert_array_equal(getattr(found.postings, array), getattr(expected.postings, array))
+
+
+@given(text=texts)
+def test_places_of_terms_give_the_same_terms(text: str) -> None:
+    tokens = list(tokens_of(text))
+    assert [term for token in tokens for term in token.terms] == terms_of(text)
+    assert all(0 <= token.start < token.end <= len(text) for token in tokens)
+
+
+@given(text=texts)
+def test_no_term_holds_a_space_or_an_operator(text: str) -> None:
+    assert not any(set(term) & set(' \t\n"*^()') for term in terms_of(text))
+
+
+def test_a_segment_without_words_is_passed_over(tmp_path: Path) -> None:
+    scores = score_terms(["cat"], [None, written(tmp_path, 1, ["the cat", ""])])
+    assert scores.by_part[0] is None
+    assert score_terms(["cat"], []).attainable == 0
+    assert score_terms([], [written(tmp_path, 2, [])]).attainable == 0
+
+
+def test_a_term_that_stands_more_often_than_a_byte_counts(tmp_path: Path) -> None:
+    words = written(tmp_path, 1, ["cat " * 1000, "dog"])
+    assert words.postings.frequencies.max() == 255
+    assert words.postings.lengths.tolist() == [1000, 1]
+
+
+@pytest.mark.parametrize("wrong", ["offsets", "rows", "names"])
+def test_damaged_postings_are_refused(tmp_path: Path, wrong: str) -> None:
+    arrays = {
+        "terms": np.array([1, 2], np.uint64),
+        "offsets": np.array([0, 1, 2] if wrong != "offsets" else [0, 2, 1], np.int64),
+        "rows": np.array([0, 0], np.uint32 if wrong != "rows" else np.int64),
+        "frequencies": np.ones(2, np.uint8),
+        "lengths" if wrong != "names" else "length": np.array([2], np.uint32),
+    }
+    file = write_arrays(tmp_path / "1.words", KIND, 1, str(ANALYSIS), arrays)
+    with pytest.raises(CorruptionError):
+        SegmentWords.open(tmp_path, WordsInfo(1, ANALYSIS, file))
