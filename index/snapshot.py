@@ -1,6 +1,6 @@
 """What one search sees: the segments of one committed state, which passage each of their rows is, and the centroids."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,12 +91,17 @@ def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snaps
     Raises:
         CorruptionError: a file is missing or damaged.
     """
+    return load_parts(store, folder, {info.number for info in store.segments()}, before)
+
+
+def load_parts(store: Store, folder: Path, numbers: Collection[int], before: Snapshot = EMPTY) -> Snapshot:
+    """Read some segments of the present state, by number, as `load_snapshot` reads all."""
     codebook = load_codebook(store, folder, before)
     lists = {info.segment: info for info in store.lists()} if codebook else {}
     known = {part.segment.info.number: part for part in before.parts}
     deaths = _deaths(store, before) if known else {}
     parts = []
-    for info in store.segments():
+    for info in (info for info in store.segments() if info.number in numbers):
         old = known.get(info.number)
         part = _without(old, deaths.get(info.number, [])) if old else _load_part(store, folder, info)
         parts.append(replace(part, lists=_load_lists(folder, lists.get(info.number), part.lists)))
