@@ -16,6 +16,7 @@ from index.codebook import Codebook
 from index.codecs import CODECS
 from index.codecs.frame import Frame
 from index.coding import Coding
+from index.damage import set_damaged_aside
 from index.effort import Effort
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
@@ -345,6 +346,7 @@ class Collection:
     def _writer(self) -> Store:
         if not self._writable:
             writer = Store.open(self._store.folder, writable=True)
+            set_damaged_aside(writer)
             self._store.close()
             self._use(writer)
             self._writable = True

@@ -4,21 +4,19 @@ Damaged files go to ``quarantine/``. What they held is encoded again by the next
 """
 
 import shutil
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from index.damage import new_quarantine, set_aside
 from index.database import MARK_FILE, accept_loss
 from index.durable import DISK, Disk, disk_errors
 from index.home import STORE_FILE
 from index.lock import WriterLock
 from index.salvage import salvage
-from index.store import SEGMENTS_FOLDER, Store
+from index.store import Store
 from index.verify import Finding, Part, VerifyReport, verify
 from lfm2_colbert.errors import CorruptionError
-
-QUARANTINE = "quarantine"
 
 
 class Action(StrEnum):
@@ -100,18 +98,16 @@ def repair(
             "acknowledged transactions are missing: " + found.damage[0].message,
             help="restore a backup, or repair with --accept-loss",
         )
-    quarantine = _quarantine(folder)
     if Action.REBUILD_DATABASE in actions:
-        return _rebuild_database(folder, steps, quarantine, backup, disk)
+        return _rebuild_database(folder, steps, backup, disk)
     if Action.ACCEPT_LOSS in actions:
         accept_loss(folder, disk)
         return repair(folder, apply=True, disk=disk) if len(actions) > 1 else RepairReport(steps, applied=True)
-    return _mend_files(folder, steps, found, quarantine, disk)
+    return _mend_files(folder, steps, found, disk)
 
 
-def _rebuild_database(
-    folder: Path, steps: tuple[Step, ...], quarantine: Path, backup: Path | None, disk: Disk
-) -> RepairReport:
+def _rebuild_database(folder: Path, steps: tuple[Step, ...], backup: Path | None, disk: Disk) -> RepairReport:
+    quarantine = new_quarantine(folder)
     lock = WriterLock(folder)
     try:
         with disk_errors(quarantine):
@@ -131,28 +127,9 @@ def _rebuild_database(
     )
 
 
-def _mend_files(
-    folder: Path, steps: tuple[Step, ...], found: VerifyReport, quarantine: Path, disk: Disk
-) -> RepairReport:
+def _mend_files(folder: Path, steps: tuple[Step, ...], found: VerifyReport, disk: Disk) -> RepairReport:
     """Take damaged files out; the documents of segments wait again, posting lists are made again by `optimize`."""
-    damaged = {finding.name: finding.part for finding in found.damage}
+    names = [finding.name for finding in found.damage]
     with Store.open(folder, writable=True, disk=disk) as store:
-        with store.transaction():
-            store.forget_files(damaged)
-        for name in damaged:
-            _move(folder / SEGMENTS_FOLDER / name, quarantine / name)
-        pending = store.counts().pending
-    return RepairReport(steps, True, pending, quarantine=quarantine if any(quarantine.iterdir()) else None)
-
-
-def _move(path: Path, target: Path) -> None:
-    with disk_errors(path):
-        if path.exists():
-            path.rename(target)
-
-
-def _quarantine(folder: Path) -> Path:
-    path = folder / QUARANTINE / time.strftime("%Y%m%dT%H%M%S")
-    with disk_errors(path):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
+        quarantine = set_aside(store, names) if names else None
+        return RepairReport(steps, True, store.counts().pending, quarantine=quarantine)

@@ -1,7 +1,8 @@
 """Asking one collection: a query in, hits out, all read in one committed state."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +43,14 @@ class Searcher:
         started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
         encoded = time.perf_counter()
-        with self._store.snapshot():  # scores, texts and ids of one committed state
-            found, trace = self._scored(question.vectors, Effort(effort), k)
+        with self._state() as snapshot:  # scores, texts and ids of one committed state
+            found, trace = self._scored(snapshot, question.vectors, Effort(effort), k)
             searched = time.perf_counter()
             hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
             pending = self._store.pending_characters()
         laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
-        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else [])]
+        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else []), *_degraded(snapshot)]
         return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
 
     def search_vectors(
@@ -59,26 +60,46 @@ class Searcher:
         _require_request(k, effort)
         vectors = np.asarray(query, np.float32)
         _require_query(vectors, self._store.settings.dim)
-        with self._store.snapshot():
-            found, _ = self._scored(vectors, Effort(effort), k, candidates)
+        with self._state() as snapshot:
+            if snapshot.damage:
+                raise snapshot.damage[0]
+            found, _ = self._scored(snapshot, vectors, Effort(effort), k, candidates)
         return [(hit.document_id, hit.score) for hit in found]
 
     def warm_up(self) -> int:
         """Map what searches read first; give how many bytes that are."""
-        with self._store.snapshot():
-            snapshot = self.present()
-        return touch(View(snapshot, self._coding.required())) if snapshot.parts else 0
+        with self._state() as snapshot:
+            return touch(View(snapshot, self._coding.required())) if snapshot.parts else 0
 
-    def present(self) -> Snapshot:
-        """Give the present state, within a snapshot of the store."""
-        if self.snapshot.txid != self._store.changes():
-            self.snapshot = load_snapshot(self._store, self._store.segments_folder, self.snapshot)
-        return self.snapshot
+    @contextmanager
+    def _state(self) -> Iterator[Snapshot]:
+        """Hold the present state: everything that is read in the block belongs to it.
+
+        A writer may have merged a segment away that we were about to open; then there is a later state to read. Where
+        there is none, the file is damaged, and the state goes without it.
+        """
+        tolerant = False
+        while True:
+            with self._store.snapshot():
+                txid = self._store.changes()
+                try:
+                    self._load(txid, tolerant)
+                except CorruptionError:
+                    if tolerant:  # the database itself
+                        raise
+                else:
+                    yield self.snapshot
+                    return
+            tolerant = self._store.changes() == txid
+
+    def _load(self, txid: int, tolerant: bool) -> None:
+        if self.snapshot.txid != txid:
+            folder = self._store.segments_folder
+            self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
 
     def _scored(
-        self, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
+        self, snapshot: Snapshot, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
     ) -> tuple[list[Scored], Trace]:
-        snapshot = self.present()
         if not snapshot.parts:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
@@ -97,6 +118,13 @@ class Searcher:
             passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
             matches = explain_hit(question, self._encoder(), stored.text, passage)
         return make_hit(rank, scored, question, stored, matches)
+
+
+def _degraded(snapshot: Snapshot) -> list[Notice]:
+    if not snapshot.damage:
+        return []
+    message = f"{len(snapshot.damage)} damaged files are left out: run `lfm2-colbert repair`; the first: "
+    return [Notice("degraded", message + snapshot.damage[0].message)]
 
 
 def _require_request(k: int, effort: str) -> None:
