@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from index.chunking import chunk
 from index.codebook import Codebook
 from index.codecs.base import Codec
+from index.durable import Folder
 from index.language import language_of
 from index.lexical.postings import occurrences, write_words
 from index.lists import write_lists
@@ -84,7 +84,7 @@ def index_pending(
     return run.report
 
 
-def cluster(folder: Path, segment: int, vectors: MultiVectors, codebook: Codebook | None) -> tuple[ListsInfo, ...]:
+def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codebook | None) -> tuple[ListsInfo, ...]:
     """Write a segment's posting lists, if there is a codebook."""
     if codebook is None:
         return ()
@@ -97,7 +97,7 @@ def write_passages(
 ) -> Written:
     """Pool vectors as the collection does and write them as a segment, with its words, and its lists under a codebook."""
     pooled = pool(vectors, store.settings.pool)
-    folder, number, codec = store.segments_folder, store.next_segment_number(), codec_for(pooled.vectors)
+    folder, number, codec = store.segment_files, store.next_segment_number(), codec_for(pooled.vectors)
     info = write_segment(folder, number, codec, pooled.vectors, pooled.origins)
     lists = cluster(folder, number, pooled.vectors, codebook)
     return Written(info, lists, write_words(folder, number, occurrences(texts)))
@@ -131,7 +131,9 @@ def publish_vectors(
     placements = []
     for row, (_, document) in enumerate(waiting):
         passage = Passage(0, 0, len(document.text), int(vectors.lengths[row]), language_of(document.text))
-        placements.append(Placement(document.key, document.version, (PlacedPassage(passage, written.segment.number, row),)))
+        placements.append(
+            Placement(document.key, document.version, (PlacedPassage(passage, written.segment.number, row),))
+        )
     with store.transaction():
         _publish(store, [written], placements)
 

@@ -1,7 +1,8 @@
 """Asking one collection: a query in, hits out, all read in one committed state."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 import numpy as np
@@ -55,12 +56,12 @@ class Searcher:
         started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
         encoded = time.perf_counter()
-        with self._store.snapshot():  # scores, texts and ids of one committed state
-            words = Words(self._word_scores(query), Fusion(fusion)) if mode == Mode.HYBRID else None
-            found, trace = self._scored(question.vectors, Effort(effort), k, words=words)
+        with self._state() as snapshot:  # scores, texts and ids of one committed state
+            words = Words(_word_scores(query, snapshot), Fusion(fusion)) if mode == Mode.HYBRID else None
+            found, trace = self._scored(snapshot, question.vectors, Effort(effort), k, words=words)
             searched = time.perf_counter()
             hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
-            state = self._state_notices(Mode(mode))
+            state = self._notices(snapshot, Mode(mode))
         laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
         notices = [uncalibrated(Mode(mode)), *query_notices(query, encoder), *state]
@@ -73,55 +74,76 @@ class Searcher:
         _require_request(k, effort)
         vectors = np.asarray(query, np.float32)
         _require_query(vectors, self._store.settings.dim)
-        with self._store.snapshot():
-            found, _ = self._scored(vectors, Effort(effort), k, candidates)
+        with self._state() as snapshot:
+            if snapshot.damage:
+                raise snapshot.damage[0]
+            found, _ = self._scored(snapshot, vectors, Effort(effort), k, candidates)
         return [(hit.document_id, hit.raw_score) for hit in found]
 
     def warm_up(self) -> int:
         """Map what searches read first; give how many bytes that are."""
-        with self._store.snapshot():
-            snapshot = self.present()
-        return touch(View(snapshot, self._coding.required())) if snapshot.parts else 0
+        with self._state() as snapshot:
+            return touch(View(snapshot, self._coding.required())) if snapshot.parts else 0
 
-    def present(self) -> Snapshot:
-        """Give the present state, within a snapshot of the store."""
-        if self.snapshot.txid != self._store.changes():
-            self.snapshot = load_snapshot(self._store, self._store.segments_folder, self.snapshot)
-        return self.snapshot
+    @contextmanager
+    def _state(self) -> Iterator[Snapshot]:
+        """Hold the present state: everything that is read in the block belongs to it.
+
+        A writer may have merged a segment away that we were about to open; then there is a later state to read. Where
+        there is none, the file is damaged, and the state goes without it.
+        """
+        tolerant = False
+        while True:
+            with self._store.snapshot():
+                txid = self._store.changes()
+                try:
+                    self._load(txid, tolerant)
+                except CorruptionError:
+                    if tolerant:  # the database itself
+                        raise
+                else:
+                    yield self.snapshot
+                    return
+            tolerant = self._store.changes() == txid
+
+    def _load(self, txid: int, tolerant: bool) -> None:
+        if self.snapshot.txid != txid:
+            folder = self._store.segments_folder
+            self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
 
     def _search_words(self, query: str, k: int, *, highlight: bool) -> SearchResult:
         started = time.perf_counter()
-        with self._store.snapshot():
-            scores = self._word_scores(query)
-            found, trace = search_words(scores, self.snapshot, k, self._store.document_ids)
+        with self._state() as snapshot:
+            scores = _word_scores(query, snapshot)
+            found, trace = search_words(scores, snapshot, k, self._store.document_ids)
             searched = time.perf_counter()
             hits = []
             for rank, hit in enumerate(found, start=1):
                 stored = self._stored(hit)
                 matches = match_words(query, stored.text) if highlight else ()
                 hits.append(make_hit(rank, hit, hit.score, stored, matches))
-            state = self._state_notices(Mode.LEXICAL)
+            state = self._notices(snapshot, Mode.LEXICAL)
         laps = {"encode": 0.0, "search": searched - started, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
         return SearchResult(query, tuple(hits), (uncalibrated(Mode.LEXICAL), *state), timings, trace.counts)
 
-    def _word_scores(self, query: str) -> WordScores:
-        return score_terms(query_terms(query), [part.words for part in self.present().parts])
-
-    def _state_notices(self, mode: Mode) -> list[Notice]:
-        lacking = mode != Mode.SEMANTIC and any(part.words is None for part in self.snapshot.parts)
+    def _notices(self, snapshot: Snapshot, mode: Mode) -> list[Notice]:
+        """Say what the answer may lack."""
+        lacking = mode != Mode.SEMANTIC and any(part.words is None for part in snapshot.parts)
         pending = self._store.pending_characters()
-        return [*([PENDING] if pending else []), *([LEXICAL_INCOMPLETE] if lacking else [])]
+        return [
+            *([PENDING] if pending else []), *([LEXICAL_INCOMPLETE] if lacking else []), *_degraded(snapshot)
+        ]  # fmt: skip
 
     def _scored(
         self,
+        snapshot: Snapshot,
         query: NDArray[np.float32],
         effort: Effort,
         k: int,
         candidates: str | None = None,
         words: Words | None = None,
     ) -> tuple[list[Scored], Trace]:
-        snapshot = self.present()
         if not snapshot.parts:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
@@ -140,9 +162,21 @@ class Searcher:
 
     def _stored(self, scored: Scored) -> StoredPassage:
         stored = self._store.passage(scored.document, scored.ordinal)
-        if stored is None:
+        place = (self.snapshot.parts[scored.part].segment.info.number, scored.row)
+        if stored is None or (stored.segment, stored.row) != place:
             raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
         return stored
+
+
+def _word_scores(query: str, snapshot: Snapshot) -> WordScores:
+    return score_terms(query_terms(query), [part.words for part in snapshot.parts])
+
+
+def _degraded(snapshot: Snapshot) -> list[Notice]:
+    if not snapshot.damage:
+        return []
+    message = f"{len(snapshot.damage)} damaged files are left out: run `lfm2-colbert repair`; the first: "
+    return [Notice("degraded", message + snapshot.damage[0].message)]
 
 
 def _require_request(k: int, effort: str) -> None:

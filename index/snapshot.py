@@ -1,22 +1,29 @@
 """What one search sees: the segments of one committed state, which passage each of their rows is, and the centroids."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.arrays import damage
 from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.lexical.analysis import ANALYSIS
 from index.lexical.postings import SegmentWords
 from index.lists import SegmentLists
+from index.records import ListsInfo, SegmentInfo, WordsInfo
 from index.segment import Segment
-from index.records import WordsInfo
 from index.store import Store
+from lfm2_colbert.errors import CorruptionError
+
+Loaded = TypeVar("Loaded")
 
 DEAD = -1
+"""Key of no document: of rows that were dead when their segment was first looked at."""
+PASSAGE_ROW = np.dtype([(name, np.int64) for name in ("document", "ordinal", "row")])
 PAGE_BYTES = 4096
 
 
@@ -26,7 +33,7 @@ class Part:
 
     Attributes:
         segment: the mapped file.
-        documents: ``(n_rows,)`` int64, the key of the document each row belongs to; `DEAD` where it belongs to none.
+        documents: ``(n_rows,)`` int64, the key of the document each row belongs to, or belonged to while it was alive.
         ordinals: ``(n_rows,)`` int64, the place of the passage in its document.
         live: ``(n_rows,)`` bool, rows that belong to a document.
         lists: its centroids under the snapshot's codebook; None where it was never clustered.
@@ -48,11 +55,19 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """A committed state, immutable; `txid` tells states apart."""
+    """A committed state, immutable; `txid` tells states apart.
+
+    Attributes:
+        txid: number of the last transaction in it.
+        parts: its segments.
+        codebook: the centroids in use, if there are any.
+        damage: what could not be opened and is left out.
+    """
 
     txid: int
     parts: tuple[Part, ...]
     codebook: Codebook | None
+    damage: tuple[CorruptionError, ...] = ()
 
     @property
     def n_passages(self) -> int:
@@ -85,42 +100,99 @@ class View:
     threads: int = 1
 
 
-def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snapshot:
+def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY, *, tolerant: bool = False) -> Snapshot:
     """Read the present state, within a `store.snapshot()`; what `before` has mapped already is taken from it.
 
+    Args:
+        store: of the collection.
+        folder: where its segments lie.
+        before: an earlier state.
+        tolerant: leave out what is damaged, and say so in the snapshot.
+
     Raises:
-        CorruptionError: a file is missing or damaged.
+        CorruptionError: a file is missing or damaged, and damage is not tolerated.
     """
-    rows = np.fromiter(
-        store.passage_rows(), np.dtype([(name, np.int64) for name in ("document", "ordinal", "segment", "row")])
-    )
-    codebook = load_codebook(store, folder, before)
-    known = {part.segment.info.number: part for part in before.parts}
-    lists = {info.segment: info for info in store.lists()} if codebook else {}
-    words = {info.segment: info for info in store.words() if info.analysis == ANALYSIS}
-    parts = []
-    for info in store.segments():
-        old = known.get(info.number)
-        segment = old.segment if old else Segment.open(folder, info)
-        documents = np.full(info.n_passages, DEAD, np.int64)
-        ordinals = np.zeros(info.n_passages, np.int64)
-        first, last = np.searchsorted(rows["segment"], (info.number, info.number + 1))
-        own = rows[first:last]
-        documents[own["row"]] = own["document"]
-        ordinals[own["row"]] = own["ordinal"]
-        opened = old.lists if old and old.lists and old.lists.info == lists.get(info.number) else None
-        if opened is None and info.number in lists:
-            opened = SegmentLists.open(folder, lists[info.number])
-        live = np.not_equal(documents, DEAD)
-        own_words = _words(folder, words.get(info.number), old)
-        parts.append(Part(segment, documents, ordinals, live, opened, own_words))
-    return Snapshot(store.changes(), tuple(parts), codebook)
+    return _Loading(store, folder, before, tolerant).run({info.number for info in store.segments()})
 
 
-def _words(folder: Path, info: WordsInfo | None, old: Part | None) -> SegmentWords | None:
-    if info is None:
-        return None
-    return old.words if old and old.words and old.words.info == info else SegmentWords.open(folder, info)
+def load_parts(store: Store, folder: Path, numbers: Collection[int]) -> Snapshot:
+    """Read some segments of the present state, by number, as `load_snapshot` reads all."""
+    return _Loading(store, folder, EMPTY, tolerant=False).run(numbers)
+
+
+class _Loading:
+    """What is read once for all parts of a snapshot."""
+
+    def __init__(self, store: Store, folder: Path, before: Snapshot, tolerant: bool) -> None:
+        self._store, self._folder, self._tolerant = store, folder, tolerant
+        self._before = EMPTY if before.damage else before  # what was left out may be mended by now
+        self._damage: list[CorruptionError] = []
+
+    def run(self, numbers: Collection[int]) -> Snapshot:
+        codebook = self._try(lambda: load_codebook(self._store, self._folder, self._before))
+        lists = {info.segment: info for info in self._store.lists()} if codebook else {}
+        words = {info.segment: info for info in self._store.words() if info.analysis == ANALYSIS}
+        known = {part.segment.info.number: part for part in self._before.parts}
+        deaths = _deaths(self._store, self._before) if known else {}
+        parts = []
+        for info in (info for info in self._store.segments() if info.number in numbers):
+            old = known.get(info.number)
+            part = _without(old, deaths.get(info.number, [])) if old else self._load_part(info)
+            if part is not None:
+                own_lists = self._load_lists(lists.get(info.number), part.lists)
+                own_words = self._load_words(words.get(info.number), part.words)
+                parts.append(replace(part, lists=own_lists, words=own_words))
+        return Snapshot(self._store.changes(), tuple(parts), codebook, tuple(self._damage))
+
+    def _load_part(self, info: SegmentInfo) -> Part | None:
+        return self._try(lambda: _load_part(self._store, self._folder, info))
+
+    def _load_lists(self, info: ListsInfo | None, opened: SegmentLists | None) -> SegmentLists | None:
+        if info is None or (opened and opened.info == info):
+            return opened if info else None
+        return self._try(lambda: SegmentLists.open(self._folder, info))
+
+    def _load_words(self, info: WordsInfo | None, opened: SegmentWords | None) -> SegmentWords | None:
+        if info is None or (opened and opened.info == info):
+            return opened if info else None
+        return self._try(lambda: SegmentWords.open(self._folder, info))
+
+    def _try(self, load: Callable[[], Loaded]) -> Loaded | None:
+        try:
+            return load()
+        except CorruptionError as error:
+            if not self._tolerant:
+                raise
+            self._damage.append(error)
+            return None
+
+
+def _load_part(store: Store, folder: Path, info: SegmentInfo) -> Part:
+    segment = Segment.open(folder, info)
+    rows = np.fromiter(store.passage_rows(info.number), PASSAGE_ROW)
+    if len(rows) and not 0 <= rows["row"].min() <= rows["row"].max() < info.n_passages:
+        raise damage(folder / info.file, 0, "the store has passages beyond its rows")
+    documents, ordinals = np.full(info.n_passages, DEAD, np.int64), np.zeros(info.n_passages, np.int64)
+    documents[rows["row"]] = rows["document"]
+    ordinals[rows["row"]] = rows["ordinal"]
+    return Part(segment, documents, ordinals, np.not_equal(documents, DEAD), None)
+
+
+def _deaths(store: Store, before: Snapshot) -> dict[int, list[int]]:
+    """Give the rows that died since a state, by segment."""
+    deaths: dict[int, list[int]] = {}
+    for segment, row in store.deaths_since(before.txid):
+        deaths.setdefault(segment, []).append(row)
+    return deaths
+
+
+def _without(part: Part, dead: Sequence[int]) -> Part:
+    """Give the same rows but those that died."""
+    if not dead:
+        return part
+    live = part.live.copy()
+    live[list(dead)] = False
+    return replace(part, live=live)
 
 
 def load_codebook(store: Store, folder: Path, before: Snapshot = EMPTY) -> Codebook | None:

@@ -24,4 +24,4 @@ def _words_of(store: Store, info: SegmentInfo) -> WordsInfo:
     with store.snapshot():
         for row, text in store.row_texts(info.number):
             texts[row] = text
-    return write_words(store.segments_folder, info.number, occurrences(texts))
+    return write_words(store.segment_files, info.number, occurrences(texts))

@@ -15,6 +15,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from index.arrays import ArrayFile, damage, write_arrays
+from index.durable import Folder
 from index.lexical.analysis import ANALYSIS, terms_of
 from index.native.base import WordPostings
 from index.records import WordsInfo
@@ -125,7 +126,7 @@ def merged(parts: Sequence[tuple[SegmentWords, NDArray[np.int64]]]) -> Occurrenc
     )
 
 
-def write_words(folder: Path, segment: int, found: Occurrences) -> WordsInfo:
+def write_words(folder: Folder, segment: int, found: Occurrences) -> WordsInfo:
     """Make postings of what was found in a segment's passages, durably; the store publishes them after this.
 
     Raises:
@@ -141,7 +142,7 @@ def write_words(folder: Path, segment: int, found: Occurrences) -> WordsInfo:
         "lengths": found.lengths,
     }
     name = f"{segment:010d}.{ANALYSIS:03d}.words"
-    return WordsInfo(segment, ANALYSIS, write_arrays(folder / name, KIND, segment, str(ANALYSIS), arrays))
+    return WordsInfo(segment, ANALYSIS, write_arrays(folder, name, KIND, segment, str(ANALYSIS), arrays))
 
 
 def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:

@@ -124,7 +124,10 @@ class CompiledKernels:
         self._variant = _POINTER(variant)
         library.variant_name.restype = ctypes.c_char_p
         for function in (
-            library.maxsim_coarse, library.maxsim_fine, library.interact, library.collect_candidates,
+            library.maxsim_coarse,
+            library.maxsim_fine,
+            library.interact,
+            library.collect_candidates,
             library.score_words,
         ):
             function.restype = _SIZE

@@ -27,19 +27,26 @@ QUIET_NOTICES = frozenset({"score_uncalibrated"})
     type=click.Choice(["fast", "balanced", "exact"]),
     help="How hard to look; exact scores every passage with every stored bit.",
 )
+@click.option(
+    "--mode",
+    default="hybrid",
+    show_default=True,
+    type=click.Choice(["hybrid", "semantic", "lexical"]),
+    help="Go by meaning and words, by meaning alone, or by words alone.",
+)
 @click.option("--explain", is_flag=True, help="Show whole passages and where each word of the query was found.")
 @options.common
-def search(query: str, collection_name: str, k: int, effort: str, explain: bool, settings: Settings) -> None:
+def search(query: str, collection_name: str, k: int, effort: str, mode: str, explain: bool, settings: Settings) -> None:
     """Find the documents that answer QUERY best, in whatever language they are written.
 
-    The score is MaxSim per query token, between 0 and 1: it orders hits, and is no probability.
+    The score lies between 0 and 1: it orders hits, and is no probability. Nothing in QUERY is an operator.
     """
     from index.collection import Collection
 
     with Collection.open(
         collection_name, home=settings.home, device=settings.device, threads=settings.threads
     ) as collection:
-        result = collection.search(query, k=k, effort=effort)
+        result = collection.search(query, k=k, effort=effort, mode=mode)
         passages = collection.counts().passages
     if settings.as_json:
         print_json(result_as_json(result, collection_name, explain=explain))

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.arrays import write_arrays
+from index.durable import Folder
 from index.lexical.analysis import ANALYSIS, terms_of, tokens_of
 from index.lexical.bm25 import K1, B, score_terms
 from index.lexical.postings import KIND, SegmentWords, merged, occurrences, write_words
@@ -46,7 +47,7 @@ def definition(query: str, passages: Sequence[str], b: float = B) -> list[float]
 
 
 def written(folder: Path, number: int, passages: Sequence[str]) -> SegmentWords:
-    return SegmentWords.open(folder, write_words(folder, number, occurrences(passages)))
+    return SegmentWords.open(folder, write_words(Folder(folder), number, occurrences(passages)))
 
 
 def in_segments(folder: Path, passages: Sequence[str], sizes: Sequence[int]) -> list[SegmentWords]:
@@ -75,8 +76,10 @@ def test_merged_postings_are_those_of_the_texts_that_stay(passages: list[str], k
         folder = Path(name)
         parts = in_segments(folder, passages, [cut, len(passages) - cut])
         rows = [np.flatnonzero(stays[:cut]), np.flatnonzero(stays[cut:])]
-        info = write_words(folder, 7, merged(list(zip(parts, rows, strict=True))))
-        again = write_words(folder, 8, occurrences([text for text, stay in zip(passages, stays, strict=True) if stay]))
+        info = write_words(Folder(folder), 7, merged(list(zip(parts, rows, strict=True))))
+        again = write_words(
+            Folder(folder), 8, occurrences([text for text, stay in zip(passages, stays, strict=True) if stay])
+        )
         found, expected = SegmentWords.open(folder, info), SegmentWords.open(folder, again)
         np.testing.assert_array_equal(found.terms, expected.terms)
         for array in ("offsets", "rows", "frequencies", "lengths"):
@@ -117,6 +120,6 @@ def test_damaged_postings_are_refused(tmp_path: Path, wrong: str) -> None:
         "frequencies": np.ones(2, np.uint8),
         "lengths" if wrong != "names" else "length": np.array([2], np.uint32),
     }
-    file = write_arrays(tmp_path / "1.words", KIND, 1, str(ANALYSIS), arrays)
+    file = write_arrays(Folder(tmp_path), "1.words", KIND, 1, str(ANALYSIS), arrays)
     with pytest.raises(CorruptionError):
         SegmentWords.open(tmp_path, WordsInfo(1, ANALYSIS, file))

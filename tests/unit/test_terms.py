@@ -44,7 +44,9 @@ def test_a_word_is_found_in_its_passage(word: str, text: str) -> None:
     assert set(query_terms(word)) & set(terms_of(text))
 
 
-@pytest.mark.parametrize("identifier", ["foo_bar.baz", "v2.13.0", "2024-03-12", "a.b@example.com", "snake_case", "C3PO"])
+@pytest.mark.parametrize(
+    "identifier", ["foo_bar.baz", "v2.13.0", "2024-03-12", "a.b@example.com", "snake_case", "C3PO"]
+)
 def test_an_identifier_is_one_term_too(identifier: str) -> None:
     assert identifier.lower() in terms_of(f"see ({identifier}).")
 
