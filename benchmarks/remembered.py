@@ -1,4 +1,4 @@
-"""An encoder that keeps the vectors of documents on disk: encoding an evaluation set takes minutes, measuring it seconds."""
+"""An encoder that keeps the vectors of documents on disk: encoding a set takes minutes, measuring it seconds."""
 
 from collections.abc import Sequence
 from pathlib import Path

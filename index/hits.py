@@ -35,7 +35,7 @@ def uncalibrated(mode: Mode) -> Notice:
 
 
 def make_hit(rank: int, scored: Scored, score: float, stored: StoredPassage, matches: tuple[Match, ...]) -> Hit:
-    """Put a hit together, its score clipped to 0..1; `matches` count from the passage's start, the hit from the document's."""
+    """Put a hit together, its score within 0..1; `matches` count from the passage's start, hits from the document's."""
     start = stored.passage.start
     words = highlight(matches, stored.text)
     return Hit(

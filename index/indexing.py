@@ -46,6 +46,14 @@ OnProgress = Callable[[EncodingProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """Passages and the key of the document that each is of; those of one document stand together."""
+
+    passages: Sequence[str]
+    documents: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """A segment with what lies beside it, durable and not yet published; no lists without a codebook."""
 
@@ -93,14 +101,14 @@ def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codeb
 
 
 def write_passages(
-    store: Store, codec_for: CodecFor, codebook: Codebook | None, texts: Sequence[str], vectors: MultiVectors
+    store: Store, codec_for: CodecFor, codebook: Codebook | None, texts: Texts, vectors: MultiVectors
 ) -> Written:
-    """Pool vectors as the collection does and write them as a segment, with its words, and its lists under a codebook."""
+    """Pool vectors as the collection does and write them as a segment, its words beside it, and lists of centroids."""
     pooled = pool(vectors, store.settings.pool)
     folder, number, codec = store.segment_files, store.next_segment_number(), codec_for(pooled.vectors)
     info = write_segment(folder, number, codec, pooled.vectors, pooled.origins)
     lists = cluster(folder, number, pooled.vectors, codebook)
-    return Written(info, lists, write_words(folder, number, occurrences(texts)))
+    return Written(info, lists, write_words(folder, number, occurrences(texts.passages, texts.documents)))
 
 
 def publish_vectors(
@@ -126,7 +134,7 @@ def publish_vectors(
     if not waiting:
         return
     vectors = vectors.take([row for row, _ in waiting])
-    texts = [document.text for _, document in waiting]
+    texts = Texts([document.text for _, document in waiting], [document.key for _, document in waiting])
     written = write_passages(store, codec_for, codebook, texts, vectors)
     placements = []
     for row, (_, document) in enumerate(waiting):
@@ -180,8 +188,10 @@ class _Run:
         places: list[tuple[int, int]] = []
         for start in range(0, len(passages), PASSAGES_PER_SEGMENT):
             part = passages[start : start + PASSAGES_PER_SEGMENT]
-            texts = [document.text[passage.start : passage.end] for document, passage in part]
-            written.append(write_passages(self._store, self._codec_for, self._codebook, texts, self._encode(texts)))
+            texts = Texts([d.text[p.start : p.end] for d, p in part], [d.key for d, _ in part])
+            written.append(
+                write_passages(self._store, self._codec_for, self._codebook, texts, self._encode(texts.passages))
+            )
             places += [(written[-1].segment.number, row) for row in range(len(part))]
         return written, places
 

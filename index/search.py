@@ -33,7 +33,7 @@ FIRST_ROUND = 3
 class Scored:
     """A document by its best passage: where that lies, the score that orders hits, and the raw one.
 
-    The raw score is MaxSim, or BM25 where words alone were asked for; the other one is their share of what is attainable.
+    The raw score is MaxSim, or BM25 where words alone were asked for; the other one its share of what is attainable.
     """
 
     document: int

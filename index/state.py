@@ -159,10 +159,10 @@ class StoredState:
         found = self._database.rows("SELECT segment, analysis, file, n_bytes, checksum FROM words ORDER BY segment")
         return [WordsInfo(segment, analysis, FileInfo(*file)) for segment, analysis, *file in found]
 
-    def row_texts(self, segment: int) -> Iterator[tuple[int, str]]:
-        """Walk the live rows of a segment, ascending, with the text of each one's passage."""
+    def row_texts(self, segment: int) -> Iterator[tuple[int, int, str]]:
+        """Walk the live rows of a segment, ascending: row, document key, and the passage's text."""
         rows: Iterator[Any] = self._database.each(
-            'SELECT p.row, substr(t.text, p.start + 1, p."end" - p.start) FROM passages p '
+            'SELECT p.row, p.document, substr(t.text, p.start + 1, p."end" - p.start) FROM passages p '
             "JOIN texts t ON t.document = p.document WHERE p.segment = ? ORDER BY p.row",
             (segment,),
         )

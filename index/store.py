@@ -297,7 +297,7 @@ class Store(StoredState):
         self._bury(new)
 
     def forget_files(self, names: Iterable[str]) -> None:
-        """Take files out of the state, by name: documents of segments wait again, lists, words and codebooks are gone."""
+        """Take files out of the state, by name: documents of segments wait again, lists, words, codebooks go."""
         for name in names:
             for (number,) in self._database.rows("SELECT number FROM segments WHERE file = ?", (name,)):
                 self._forget_segment(number)

@@ -20,8 +20,8 @@ def complete_words(store: Store) -> int:
 
 def _words_of(store: Store, info: SegmentInfo) -> WordsInfo:
     """Dead rows stand there without words."""
-    texts = [""] * info.n_passages
+    texts, documents = [""] * info.n_passages, [0] * info.n_passages
     with store.snapshot():
-        for row, text in store.row_texts(info.number):
-            texts[row] = text
-    return write_words(store.segment_files, info.number, occurrences(texts))
+        for row, document, text in store.row_texts(info.number):
+            texts[row], documents[row] = text, document
+    return write_words(store.segment_files, info.number, occurrences(texts, documents))

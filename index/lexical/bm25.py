@@ -1,9 +1,12 @@
 """BM25 over the segments of a snapshot, with word statistics of all of them, so that scores compare between them.
 
 ``idf = ln(1 + (N - n + 0.5) / (n + 0.5))``; a term that stands ``f`` times in a passage of length ``l`` is worth
-``idf · f / (f + k1 · (1 - b + b · l / mean))`` (Robertson and Zaragoza, 2009; Lucene's form, without the factor k1 + 1),
-so a query's terms are worth at most the sum of their ``idf``. Dead rows count in ``N``, ``n`` and the mean until a merge
-takes them away: that shifts weights a little and saves a look at every posting.
+``idf · f / (f + k1 · (1 - b + b · l / mean))`` (Robertson and Zaragoza, 2009; in Lucene's form, without the factor
+``k1 + 1``), so a query's terms are worth at most the sum of their ``idf``. Dead rows count in ``N``, ``n`` and the mean
+until a merge takes them away: that shifts weights a little and saves a look at every posting.
+
+A passage gets half of its own worth and half of its document's, whose words are counted together: what an encoder's
+budget cut in two is still about one thing.
 """
 
 from collections import Counter
@@ -45,9 +48,10 @@ def score_terms(terms: Iterable[str], parts: Sequence[SegmentWords | None]) -> W
     places = [part.find(hashes) for part in indexed]
     n_found = sum((_lengths(part, own) for part, own in zip(indexed, places, strict=True)), np.zeros(len(hashes)))
     weights = np.log1p((n_passages - n_found + 0.5) / (n_found + 0.5)) * times
-    mean = sum(part.n_terms_in_all for part in indexed) / max(n_passages, 1)
-    slope = K1 * B / max(mean, 1e-9)
-    found = iter([_score(part, own, weights, slope) for part, own in zip(indexed, places, strict=True)])
+    n_terms = max(sum(part.n_terms_in_all for part in indexed), 1)
+    n_groups = sum(len(part.postings.group_lengths) for part in indexed)
+    slopes = (K1 * B * n_passages / n_terms, K1 * B * n_groups / n_terms)
+    found = iter([_score(part, own, weights, slopes) for part, own in zip(indexed, places, strict=True)])
     return WordScores(tuple(None if part is None else next(found) for part in parts), float(weights[n_found > 0].sum()))
 
 
@@ -58,8 +62,8 @@ def _lengths(part: SegmentWords, places: NDArray[np.int64]) -> NDArray[np.float6
 
 
 def _score(
-    part: SegmentWords, places: NDArray[np.int64], weights: NDArray[np.float64], slope: float
+    part: SegmentWords, places: NDArray[np.int64], weights: NDArray[np.float64], slopes: tuple[float, float]
 ) -> NDArray[np.float32]:
     known = places >= 0
-    query = WordQuery(places[known], weights[known].astype(np.float32), K1 * (1 - B), slope)
+    query = WordQuery(places[known], weights[known].astype(np.float32), K1 * (1 - B), *slopes)
     return kernels().score_words(part.postings, query)

@@ -21,7 +21,10 @@ from index.native.base import WordPostings
 from index.records import WordsInfo
 
 KIND = "words"
-TYPES = {"terms": "<u8", "offsets": "<i8", "rows": "<u4", "frequencies": "|u1", "lengths": "<u4"}
+TYPES = {"terms": "<u8", "offsets": "<i8", "rows": "<u4", "frequencies": "|u1", "lengths": "<u4"} | {
+    "groups": "<u4",
+    "group_lengths": "<u4",
+}
 MOST_OFTEN = 255
 
 
@@ -51,11 +54,11 @@ class SegmentWords:
         file = ArrayFile.open(folder, info.file, KIND, info.segment, str(info.analysis))
         if {name: array.dtype.str for name, array in file.arrays.items()} != TYPES:
             raise damage(file.path, 0, "its arrays have other names or types than those of words")
-        terms, offsets, rows, frequencies, lengths = (file.arrays[name] for name in TYPES)
-        whole = len(offsets) == len(terms) + 1 and offsets[0] == 0 and offsets[-1] == len(rows) == len(frequencies)
-        if not whole or not (np.diff(offsets) >= 0).all():
+        terms, *posted = (file.arrays[name] for name in TYPES)
+        postings = WordPostings(*posted)
+        if not _is_whole(len(terms), postings):
             raise damage(file.path, 0, "its postings do not follow one another")
-        return cls(info, terms, WordPostings(offsets, rows, frequencies, lengths), int(lengths.sum(dtype=np.int64)))
+        return cls(info, terms, postings, int(postings.lengths.sum(dtype=np.int64)))
 
     def find(self, terms: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Give the place of each hash among the terms; -1 where the segment lacks it."""
@@ -74,12 +77,14 @@ class Occurrences:
         rows: ``(n,)`` int64.
         frequencies: ``(n,)`` uint8.
         lengths: ``(n_rows,)`` uint32, terms of each passage.
+        groups: ``(n_rows,)`` uint32, rising: which document a passage is of, counted from 0.
     """
 
     terms: NDArray[np.uint64]
     rows: NDArray[np.int64]
     frequencies: NDArray[np.uint8]
     lengths: NDArray[np.uint32]
+    groups: NDArray[np.uint32]
 
 
 @lru_cache(maxsize=262_144)
@@ -93,8 +98,13 @@ def hashes_of(terms: Iterable[str]) -> NDArray[np.uint64]:
     return np.fromiter(map(hash_of, terms), np.uint64)
 
 
-def occurrences(texts: Sequence[str]) -> Occurrences:
-    """Count the terms of each text; row ``i`` is text ``i``."""
+def occurrences(texts: Sequence[str], documents: Sequence[int]) -> Occurrences:
+    """Count the terms of each text.
+
+    Args:
+        texts: row ``i`` is text ``i``.
+        documents: a number for the document of each text; texts of one stand together.
+    """
     hashes = [hashes_of(terms_of(text)) for text in texts]
     lengths = np.array([len(own) for own in hashes], np.uint32)
     terms, rows, frequencies = [], [], []
@@ -103,13 +113,16 @@ def occurrences(texts: Sequence[str]) -> Occurrences:
         terms.append(distinct)
         rows.append(np.full(len(distinct), row, np.int64))
         frequencies.append(np.minimum(counts, MOST_OFTEN).astype(np.uint8))
-    return Occurrences(_joined(terms, np.uint64), _joined(rows, np.int64), _joined(frequencies, np.uint8), lengths)
+    return Occurrences(
+        _joined(terms, np.uint64), _joined(rows, np.int64), _joined(frequencies, np.uint8), lengths,
+        _counted(np.asarray(documents, np.int64)),
+    )  # fmt: skip
 
 
 def merged(parts: Sequence[tuple[SegmentWords, NDArray[np.int64]]]) -> Occurrences:
     """Take rows out of several segments, ascending in each; they become rows of one, in that order."""
-    terms, rows, frequencies, lengths = [], [], [], []
-    first = 0
+    terms, rows, frequencies, lengths, groups = [], [], [], [], []
+    first = first_group = 0
     for words, kept in parts:
         posted = words.postings
         place = np.full(len(posted.lengths), -1, np.int64)
@@ -120,10 +133,12 @@ def merged(parts: Sequence[tuple[SegmentWords, NDArray[np.int64]]]) -> Occurrenc
         rows.append(moved[stays])
         frequencies.append(posted.frequencies[stays])
         lengths.append(posted.lengths[kept])
-        first += len(kept)
+        groups.append(first_group + posted.groups[kept].astype(np.int64))
+        first, first_group = first + len(kept), first_group + len(posted.group_lengths)
     return Occurrences(
-        _joined(terms, np.uint64), _joined(rows, np.int64), _joined(frequencies, np.uint8), _joined(lengths, np.uint32)
-    )
+        _joined(terms, np.uint64), _joined(rows, np.int64), _joined(frequencies, np.uint8),
+        _joined(lengths, np.uint32), _counted(_joined(groups, np.int64)),
+    )  # fmt: skip
 
 
 def write_words(folder: Folder, segment: int, found: Occurrences) -> WordsInfo:
@@ -140,9 +155,27 @@ def write_words(folder: Folder, segment: int, found: Occurrences) -> WordsInfo:
         "rows": found.rows[order].astype(np.uint32),
         "frequencies": found.frequencies[order],
         "lengths": found.lengths,
+        "groups": found.groups,
+        "group_lengths": np.bincount(found.groups, found.lengths).astype(np.uint32),
     }
     name = f"{segment:010d}.{ANALYSIS:03d}.words"
     return WordsInfo(segment, ANALYSIS, write_arrays(folder, name, KIND, segment, str(ANALYSIS), arrays))
+
+
+def _is_whole(n_terms: int, posted: WordPostings) -> bool:
+    offsets, n = posted.offsets, len(posted.rows)
+    return (
+        len(offsets) == n_terms + 1
+        and len(posted.frequencies) == n
+        and len(posted.groups) == len(posted.lengths)
+        and (offsets[0], offsets[-1]) == (0, n)
+        and bool((np.diff(offsets) >= 0).all())
+    )
+
+
+def _counted(documents: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Number stretches of the same document from 0."""
+    return np.cumsum(np.diff(documents, prepend=documents[:1]) != 0).astype(np.uint32)
 
 
 def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:

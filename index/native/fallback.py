@@ -138,15 +138,27 @@ class NumpyKernels:
 
     def score_words(self, postings: WordPostings, query: WordQuery) -> NDArray[np.float32]:
         """BM25 word by word."""
-        scores = np.zeros(len(postings.lengths), np.float32)
-        base, slope = np.float32(query.base), np.float32(query.slope)
+        scores, by_group = (np.zeros(len(each), np.float32) for each in (postings.lengths, postings.group_lengths))
         for word, weight in zip(query.words, query.weights, strict=True):
             own = slice(postings.offsets[word], postings.offsets[word + 1])
             rows, often = postings.rows[own], postings.frequencies[own].astype(np.float32)
-            if (rows >= len(scores)).any():
+            if (rows >= len(scores)).any() or (postings.groups[rows] >= len(by_group)).any():
                 raise CorruptionError("postings of a word name no passage", help=REMAKE)
-            scores[rows] += weight * (often / (often + (base + slope * postings.lengths[rows].astype(np.float32))))
+            groups, place = np.unique(postings.groups[rows], return_inverse=True)
+            in_group = np.bincount(place, often, len(groups)).astype(np.float32)
+            scores[rows] += _worth(weight, often, query.base, query.slope, postings.lengths[rows])
+            by_group[groups] += _worth(weight, in_group, query.base, query.group_slope, postings.group_lengths[groups])
+        found = np.flatnonzero(scores)
+        scores[found] = (scores[found] + by_group[postings.groups[found]]) * np.float32(0.5)
         return scores
+
+
+def _worth(
+    weight: np.float32, often: NDArray[np.float32], base: float, slope: float, lengths: NDArray[np.uint32]
+) -> NDArray[np.float32]:
+    expected = np.float32(base) + np.float32(slope) * lengths.astype(np.float32)
+    share: NDArray[np.float32] = often / (often + expected)
+    return share * weight
 
 
 def _signed(centroids: NDArray[np.uint8]) -> NDArray[np.float32]:

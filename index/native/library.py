@@ -4,6 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -105,14 +106,24 @@ class _WordPostings(ctypes.Structure):
         ("rows", _POINTER),
         ("frequencies", _POINTER),
         ("lengths", _POINTER),
+        ("groups", _POINTER),
+        ("group_lengths", _POINTER),
         ("n_words", _SIZE),
         ("n_entries", _SIZE),
         ("n_rows", _SIZE),
+        ("n_groups", _SIZE),
     )
 
 
 class _WordQuery(ctypes.Structure):
-    _fields_ = (("words", _POINTER), ("weights", _POINTER), ("n_words", _SIZE), ("base", _FLOAT), ("slope", _FLOAT))
+    _fields_ = (
+        ("words", _POINTER),
+        ("weights", _POINTER),
+        ("n_words", _SIZE),
+        ("base", _FLOAT),
+        ("slope", _FLOAT),
+        ("group_slope", _FLOAT),
+    )
 
 
 class CompiledKernels:
@@ -249,13 +260,12 @@ class CompiledKernels:
 
     def score_words(self, postings: WordPostings, query: WordQuery) -> NDArray[np.float32]:
         """BM25 word by word."""
-        arrays = [_plain(a) for a in (postings.offsets, postings.rows, postings.frequencies, postings.lengths)]
+        arrays = [_plain(getattr(postings, field.name)) for field in fields(postings)]
         words, weights = _plain(query.words), _plain(query.weights)
-        n_words, n_rows = len(postings.offsets) - 1, len(postings.lengths)
-        n_entries = min(len(postings.rows), len(postings.frequencies))
-        posted = _WordPostings(*map(_at, arrays), n_words, n_entries, n_rows)
-        asked = _WordQuery(_at(words), _at(weights), len(words), query.base, query.slope)
-        scores = np.zeros(n_rows, np.float32)
+        n_rows, n_entries = min(len(arrays[3]), len(arrays[4])), min(len(arrays[1]), len(arrays[2]))
+        posted = _WordPostings(*map(_at, arrays), len(arrays[0]) - 1, n_entries, n_rows, len(arrays[5]))
+        asked = _WordQuery(_at(words), _at(weights), len(words), query.base, query.slope, query.group_slope)
+        scores = np.empty(n_rows, np.float32)
         if self._library.score_words(ctypes.byref(posted), ctypes.byref(asked), _pointer(scores)):
             raise CorruptionError("postings of a word name no passage", help="optimize the collection")
         return scores

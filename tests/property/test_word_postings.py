@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,8 +21,8 @@ from index.records import WordsInfo
 from lfm2_colbert.errors import CorruptionError
 
 WORDS = (
-    "the cat die Katze Straße café CAFE 首都 東京都 人口 수도 서울의 กรุงเทพ القرآن كتاب Москва हिन्दी snake_case v2.13.0 1,234 "
-    'a.b@example.com AND NOT NEAR( " * ^ : - ﾊﾞﾅﾅ １２３ don’t e\u0301 \u200d \u00ad'
+    "the cat die Katze Straße café CAFE 首都 東京都 人口 수도 서울의 กรุงเทพ القرآن كتاب Москва हिन्दी snake_case v2.13 "
+    '1,234 a.b@example.com AND NOT NEAR( " * ^ : - ﾊﾞﾅﾅ １２３ don’t e\u0301 \u200d \u00ad'
 ).split(" ")
 texts = st.one_of(
     st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join),
@@ -31,58 +32,78 @@ texts = st.one_of(
 collections = st.lists(texts, min_size=1, max_size=8)
 
 
-def definition(query: str, passages: Sequence[str], b: float = B) -> list[float]:
-    """BM25 as the textbook has it, over `terms_of`."""
-    counted = [Counter(terms_of(text)) for text in passages]
-    mean = sum(sum(each.values()) for each in counted) / len(counted)
-    scores = [0.0] * len(passages)
-    for term, times in Counter(terms_of(query)).items():
-        n = sum(term in each for each in counted)
-        idf = math.log(1 + (len(passages) - n + 0.5) / (n + 0.5))
+def weights(query: str, counted: Sequence[Counter[str]]) -> dict[str, float]:
+    n_with = {term: sum(term in each for each in counted) for term in terms_of(query)}
+    times = Counter(terms_of(query))
+    return {term: times[term] * math.log(1 + (len(counted) - n + 0.5) / (n + 0.5)) for term, n in n_with.items()}
+
+
+def worth(weight: dict[str, float], counted: Sequence[Counter[str]]) -> list[float]:
+    """BM25 as the textbook has it."""
+    mean = sum(each.total() for each in counted) / len(counted)
+    scores = [0.0] * len(counted)
+    for term in weight:
         for row, each in enumerate(counted):
             if each[term]:
-                norm = K1 * (1 - b + b * sum(each.values()) / mean)
-                scores[row] += times * idf * each[term] / (each[term] + norm)
+                norm = K1 * (1 - B + B * each.total() / mean)
+                scores[row] += weight[term] * each[term] / (each[term] + norm)
     return scores
 
 
-def written(folder: Path, number: int, passages: Sequence[str]) -> SegmentWords:
-    return SegmentWords.open(folder, write_words(Folder(folder), number, occurrences(passages)))
+def definition(query: str, passages: Sequence[str], documents: Sequence[int]) -> list[float]:
+    """Half of BM25 of the passages, and half of BM25 of the documents they are of."""
+    counted = [Counter(terms_of(text)) for text in passages]
+    weight = weights(query, counted)
+    whole = [sum((c for c, of in zip(counted, documents, strict=True) if of == d), Counter()) for d in set(documents)]
+    by_document = dict(zip(set(documents), worth(weight, whole), strict=True))
+    own = worth(weight, counted)
+    return [(each + by_document[d]) / 2 if each else 0.0 for each, d in zip(own, documents, strict=True)]
 
 
-def in_segments(folder: Path, passages: Sequence[str], sizes: Sequence[int]) -> list[SegmentWords]:
-    bounds = np.cumsum([0, *sizes])
-    return [written(folder, i, passages[first:last]) for i, (first, last) in enumerate(zip(bounds, bounds[1:]))]
+def written(folder: Path, number: int, passages: Sequence[str], documents: Sequence[int] | None = None) -> SegmentWords:
+    found = occurrences(passages, range(len(passages)) if documents is None else documents)
+    return SegmentWords.open(folder, write_words(Folder(folder), number, found))
+
+
+def in_segments(
+    folder: Path, passages: Sequence[str], documents: Sequence[int], sizes: Sequence[int]
+) -> list[SegmentWords]:
+    bounds = [slice(*pair) for pair in pairwise(np.cumsum([0, *sizes]))]
+    return [written(folder, i, passages[own], documents[own]) for i, own in enumerate(bounds)]
 
 
 @settings(max_examples=150, deadline=None)
-@given(passages=collections, query=texts, cut=st.integers(0, 8))
-def test_scores_over_segments_equal_bm25_over_all_passages(passages: list[str], query: str, cut: int) -> None:
-    cut = min(cut, len(passages))
+@given(passages=collections, per_document=st.integers(1, 3), query=texts, cut=st.integers(0, 3))
+def test_scores_over_segments_equal_bm25_over_all_passages(
+    passages: list[str], per_document: int, query: str, cut: int
+) -> None:
+    documents = [row // per_document for row in range(len(passages))]
+    cut = min(cut * per_document, len(passages))  # a document is not cut
     with TemporaryDirectory() as folder:
-        parts = in_segments(Path(folder), passages, [cut, len(passages) - cut])
+        parts = in_segments(Path(folder), passages, documents, [cut, len(passages) - cut])
         scores = score_terms(terms_of(query), parts)
     found = np.concatenate([each for each in scores.by_part if each is not None])
-    np.testing.assert_allclose(found, definition(query, passages), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found, definition(query, passages, documents), rtol=1e-5, atol=1e-6)
     assert found.max() <= scores.attainable * (1 + 1e-6)
 
 
 @settings(max_examples=100, deadline=None)
-@given(passages=collections, kept=st.sets(st.integers(0, 7)), cut=st.integers(0, 8))
-def test_merged_postings_are_those_of_the_texts_that_stay(passages: list[str], kept: set[int], cut: int) -> None:
-    cut = min(cut, len(passages))
-    stays = [row in kept for row in range(len(passages))]
+@given(passages=collections, per_document=st.integers(1, 3), kept=st.sets(st.integers(0, 7)), cut=st.integers(0, 3))
+def test_merged_postings_are_those_of_the_texts_that_stay(
+    passages: list[str], per_document: int, kept: set[int], cut: int
+) -> None:
+    documents = [row // per_document for row in range(len(passages))]
+    cut = min(cut * per_document, len(passages))
+    stays = [document in kept for document in documents]
     with TemporaryDirectory() as name:
         folder = Path(name)
-        parts = in_segments(folder, passages, [cut, len(passages) - cut])
+        parts = in_segments(folder, passages, documents, [cut, len(passages) - cut])
         rows = [np.flatnonzero(stays[:cut]), np.flatnonzero(stays[cut:])]
         info = write_words(Folder(folder), 7, merged(list(zip(parts, rows, strict=True))))
-        again = write_words(
-            Folder(folder), 8, occurrences([text for text, stay in zip(passages, stays, strict=True) if stay])
-        )
-        found, expected = SegmentWords.open(folder, info), SegmentWords.open(folder, again)
+        found = SegmentWords.open(folder, info)
+        expected = written(folder, 8, list(compress(passages, stays)), list(compress(documents, stays)))
         np.testing.assert_array_equal(found.terms, expected.terms)
-        for array in ("offsets", "rows", "frequencies", "lengths"):
+        for array in ("offsets", "rows", "frequencies", "lengths", "groups", "group_lengths"):
             np.testing.assert_array_equal(getattr(found.postings, array), getattr(expected.postings, array))
 
 
@@ -118,6 +139,8 @@ def test_damaged_postings_are_refused(tmp_path: Path, wrong: str) -> None:
         "offsets": np.array([0, 1, 2] if wrong != "offsets" else [0, 2, 1], np.int64),
         "rows": np.array([0, 0], np.uint32 if wrong != "rows" else np.int64),
         "frequencies": np.ones(2, np.uint8),
+        "groups": np.zeros(1, np.uint32),
+        "group_lengths": np.array([2], np.uint32),
         "lengths" if wrong != "names" else "length": np.array([2], np.uint32),
     }
     file = write_arrays(Folder(tmp_path), "1.words", KIND, 1, str(ANALYSIS), arrays)

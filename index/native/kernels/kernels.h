@@ -102,18 +102,21 @@ struct WordPostings {
     const uint32_t* rows;         // each below n_rows
     const uint8_t* frequencies;
     const uint32_t* lengths;      // (n_rows,) words of each passage
-    int64_t n_words, n_entries, n_rows;
+    const uint32_t* groups;       // (n_rows,) which document a passage is of, each below n_groups; passages of one stand together
+    const uint32_t* group_lengths;  // (n_groups,) words of each document
+    int64_t n_words, n_entries, n_rows, n_groups;
 };
 
-// The words of a query, what each is worth, and how a passage's length weighs: base + slope * length.
+// The words of a query, what each is worth, and how lengths weigh: base + slope * length of a passage, or of a document.
 struct WordQuery {
     const int64_t* words;
     const float* weights;
     int64_t n_words;
-    float base, slope;
+    float base, slope, group_slope;
 };
 
-// Adds to (n_rows,) scores what BM25 gives for each word; DAMAGED for postings that reach beyond their file.
+// For each passage with one of the words: half of what BM25 gives itself, and half of what it gives its document; 0 for
+// others. DAMAGED for postings that reach beyond their file.
 int64_t score_words(const WordPostings*, const WordQuery*, float* scores);
 
 // The cells of a scalar code: bounds between 2^bits levels, and what the refinement of each cell stands for.
