@@ -157,8 +157,7 @@ def _worth(
     weight: np.float32, often: NDArray[np.float32], base: float, slope: float, lengths: NDArray[np.uint32]
 ) -> NDArray[np.float32]:
     expected = np.float32(base) + np.float32(slope) * lengths.astype(np.float32)
-    share: NDArray[np.float32] = often / (often + expected)
-    return share * weight
+    return np.multiply(often / (often + expected), weight, dtype=np.float32)
 
 
 def _signed(centroids: NDArray[np.uint8]) -> NDArray[np.float32]:
