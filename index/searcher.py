@@ -1,13 +1,14 @@
 """Asking one collection: a query in, hits out, all read in one committed state."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.coding import Coding
+from index.database import REBUILD
 from index.effort import Effort
 from index.hits import UNCALIBRATED, PassageVectors, Question, explain_hit, make_hit, query_notices
 from index.search import Scored, Trace, search_snapshot
@@ -103,7 +104,14 @@ class Searcher:
         if not snapshot.parts:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
-        return search_snapshot(query, view, effort, k, self._store.document_ids, candidates)
+        return search_snapshot(query, view, effort, k, self._names, candidates)
+
+    def _names(self, keys: Iterable[int]) -> Mapping[int, str]:
+        wanted = list(keys)
+        names = self._store.document_ids(wanted)
+        if len(names) < len(wanted):
+            raise CorruptionError(f"{self._store.folder}: passages belong to no document", help=REBUILD)
+        return names
 
     def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
         stored = self._store.passage(scored.document, scored.ordinal)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.durability.planted import Plant
 from benchmarks.durability.recording import MODES, Event, Recording, RecordingDisk, RecordingVfs, rebuild, surviving
-from benchmarks.durability.workload import OPERATIONS, SETTINGS, Contents, Operation, draw, violations
+from benchmarks.durability.workload import OPERATIONS, SETTINGS, Contents, Operation, draw, one_of, violations
 from index.store import Store
 from lfm2_colbert.errors import StorageError
 
@@ -60,7 +60,7 @@ def explore(
                 if state is None:
                     continue
                 found.distinct += 1
-                wrong = violations(state, allowed)
+                wrong = violations(state, one_of(*allowed))
                 found.violations += [f"seed {seed} cut {cut} {mode}: {each}" for each in wrong]
                 if found.violations and stop_at_first:
                     return found

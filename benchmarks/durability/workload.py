@@ -119,19 +119,28 @@ def contents_of(store: Store) -> Contents:
     return {document.id: (document.text, document.metadata["n"]) for document in found if document}
 
 
-def violations(folder: Path, allowed: list[Contents], disk: Disk = DISK, *, use: bool = True) -> list[str]:
+Judge = Callable[[Contents], str]
+"""Says what is wrong with the contents that were found; nothing, if it is empty."""
+
+
+def one_of(*allowed: Contents) -> Judge:
+    """Allow the contents as acknowledged, and others that the operation in flight may have made of them."""
+    return lambda found: "" if found in allowed else _difference(found, allowed[0])
+
+
+def violations(folder: Path, judge: Judge, disk: Disk = DISK, *, use: bool = True) -> list[str]:
     """Open a store that was disturbed and say what is wrong; nothing is, if the list is empty.
 
     Args:
         folder: of the store.
-        allowed: contents it may have: as acknowledged, or that and the operation in flight.
+        judge: knows what it may hold.
         disk: what it is opened with.
         use: go on working with it, too.
     """
     try:
         with Store.open(folder, writable=True, disk=disk) as store:
             found = contents_of(store)
-            wrong = [] if found in allowed else [_difference(found, allowed[0])]
+            wrong = [sentence] if (sentence := judge(found)) else []
             wrong += _wrong_vectors(store)
             wrong += [finding.message for finding in verify(folder).damage]
             if use and not wrong:
