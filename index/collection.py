@@ -203,6 +203,10 @@ class Collection:
         """Look a document up by its id."""
         return self._store.document(document_id)
 
+    def ids(self) -> list[str]:
+        """List the ids of all documents, in order."""
+        return self._store.all_ids()
+
     def add(
         self,
         documents: Iterable[Document],

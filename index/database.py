@@ -8,16 +8,17 @@ import json
 import struct
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
 import xxhash
 
-from index.digests import content_digest, row_hash
+from index.digests import content_digest, row_hash, sum_of
 from index.durable import DISK, Disk, disk_errors
 from index.home import STORE_FILE
-from index.schema import APPLICATION_ID, FIRST_META, FORMAT, statements
+from index.schema import APPLICATION_ID, FIRST_META, FORMAT, GUARDED, hash_of, statements
 from lfm2_colbert.errors import (
     CorruptionError,
     DocumentTooLargeError,
@@ -41,6 +42,8 @@ MARK_FILE = "HWM"
 MARK = struct.Struct("<QQ")
 """Number of the last acknowledged transaction and its xxh3_64. Written after each commit and not synced: after a power
 cut it may be older than the store, never newer."""
+
+FAILED_SYNCS = (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC)
 
 LIMITS = {
     apsw.SQLITE_LIMIT_LENGTH: 80 * 1024 * 1024,  # the largest document with its metadata, and room
@@ -108,7 +111,7 @@ class Database:
         self.path = folder / STORE_FILE
         self._mark, self._disk = folder / MARK_FILE, disk
         self._writable = writable
-        self._failed = False
+        self._failed = self._refuses = False
         self._changes_before = 0
         with sqlite_errors(self.path):
             flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
@@ -136,6 +139,30 @@ class Database:
         """Run a query for its first value; None without rows."""
         found = self.row(sql, bindings)
         return found[0] if found else None
+
+    def counter(self, name: str) -> int:
+        """Read a counter.
+
+        Raises:
+            CorruptionError: it is gone.
+        """
+        found = self.value("SELECT v FROM meta WHERE k = ?", (name,))
+        if not isinstance(found, int):
+            raise CorruptionError(f"{self.path}: the counter '{name}' is lost", help=REBUILD)
+        return found
+
+    def guarded(self, table: str) -> list[Row]:
+        """Read a small table whole, and compare it with its sum.
+
+        Raises:
+            CorruptionError: a row was added, lost or changed by something else than a commit.
+        """
+        columns = ", ".join(GUARDED[table])
+        rows = self.rows(f"SELECT {columns}, {hash_of(table)} FROM {table}")
+        expected = self.row("SELECT n, hash FROM sums WHERE name = ?", (table,))
+        if expected != (len(rows), sum_of([row[-1] for row in rows])):
+            raise CorruptionError(f"{self.path}: the table '{table}' differs from what was stored", help=REBUILD)
+        return [row[:-1] for row in rows]
 
     def each(self, sql: str, bindings: Row = ()) -> Generator[Row, None, None]:
         """Walk a query row by row. The snapshot it reads stays open until the walk ends or is closed."""
@@ -199,11 +226,14 @@ class Database:
             with suppress(apsw.Error):
                 self._connection.set_busy_timeout(0)
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
+        with suppress(apsw.Error):  # the last connection folds the log once more
+            self._connection.close()
 
     def _begin(self) -> None:
         if not self._writable:
             raise InvalidArgumentError("the store is open for reading only", help="open it with writable=True")
+        if self._refuses:
+            raise StorageError(f"{self.path}: the disk failed to sync a commit", help="open the collection again")
         with sqlite_errors(self.path):
             if self._connection.in_transaction:
                 raise InvalidArgumentError("a transaction is running already", help="end it first: they do not nest")
@@ -219,11 +249,12 @@ class Database:
             changed = self._connection.total_changes() != self._changes_before
             if changed:
                 self._connection.execute("UPDATE meta SET v = v + 1 WHERE k = 'txid'")
-            txid: int = self.value("SELECT v FROM meta WHERE k = 'txid'")
+            txid = self.counter("txid")
             try:
                 self._connection.execute("COMMIT")
-            except apsw.IOError:
-                self._connection.close()  # the log may hold pages the kernel dropped: only a new opening knows
+            except apsw.IOError as error:
+                # After a failed sync the kernel may have dropped pages of the log: only a new opening knows which.
+                self._refuses = getattr(error, "extendedresult", FAILED_SYNCS[0]) in FAILED_SYNCS
                 raise
         if self._connection.in_transaction:
             raise StorageError("the commit did not end the transaction", help="open the store again")
@@ -254,6 +285,10 @@ class Database:
             raise FormatVersionError(
                 f"{self.path} has format {found}, this program reads {FORMAT}", help="upgrade lfm2-colbert"
             )
+        with sqlite_errors(self.path):
+            whole = _schema(self._connection) == _expected_schema()
+        if not whole:
+            raise CorruptionError(f"{self.path}: its tables are not those of format {FORMAT}", help=REBUILD)
 
     def require_acknowledged(self) -> None:
         """Refuse a store that lost acknowledged transactions, for example by damage in its log.
@@ -263,7 +298,7 @@ class Database:
         """
         with disk_errors(self._mark):
             acknowledged = read_mark(self._mark)  # before the store: a writer may go on meanwhile
-        found = self.value("SELECT v FROM meta WHERE k = 'txid'")
+        found = self.counter("txid")
         if acknowledged > found:
             raise CorruptionError(
                 f"{self.path}: the acknowledged transactions {found + 1}..{acknowledged} are missing",
@@ -317,7 +352,7 @@ def keep_sequence(old: apsw.Connection, new: apsw.Connection, table: str) -> Non
 def accept_loss(folder: Path, disk: Disk = DISK) -> None:
     """Take the state that is there for the last one, although later transactions were acknowledged."""
     with closing(Database(folder, writable=False)) as database:
-        txid: int = database.value("SELECT v FROM meta WHERE k = 'txid'")
+        txid = database.counter("txid")
     with disk_errors(folder):
         write_mark(folder / MARK_FILE, txid, disk)
 
@@ -327,6 +362,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite about `path` into ours; those that are defects of this program pass through."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise CorruptionError(f"{path}: a text in it is no Unicode any more", help=REBUILD) from error
     except apsw.Error as error:
         for meaning in MEANINGS:
             if isinstance(error, meaning.foreign):
@@ -358,6 +395,20 @@ def read_mark(path: Path) -> int:
 def write_mark(path: Path, txid: int, disk: Disk = DISK) -> None:
     """Note a committed transaction."""
     disk.overwrite(path, MARK.pack(txid, _digest(txid)))
+
+
+def _schema(connection: apsw.Connection) -> list[Row]:
+    return list(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"))
+
+
+@cache
+def _expected_schema() -> list[Row]:
+    """What the tables of today's format look like to SQLite: a damaged or foreign trigger must never run."""
+    with closing(apsw.Connection(":memory:")) as connection:
+        _configure(connection, ())
+        for statement in statements():
+            connection.execute(statement)
+        return _schema(connection)
 
 
 def _digest(txid: int) -> int:

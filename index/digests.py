@@ -15,8 +15,13 @@ def row_hash(*values: Value) -> int:
     return xxhash.xxh3_64_intdigest(b"".join(map(_tagged, values))) & SUM_MASK
 
 
-def content_digest(document_id: str, content: bytes) -> bytes:
-    """Give xxh3_128 of a document's id and its text or metadata, joined by NUL, which ids never hold."""
+def content_digest(document_id: object, content: object) -> bytes:
+    """Give xxh3_128 of a document's id and its text or metadata, joined by NUL, which ids never hold.
+
+    SQLite calls this with whatever it finds; what is no text any more has no digest.
+    """
+    if not isinstance(document_id, str) or not isinstance(content, bytes):
+        return b""
     digest = xxhash.xxh3_128(document_id.encode())
     digest.update(b"\0")
     digest.update(content)

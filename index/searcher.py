@@ -1,7 +1,7 @@
 """Asking one collection: a query in, hits out, all read in one committed state."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.coding import Coding
+from index.database import REBUILD
 from index.effort import Effort
 from index.fusion import Fusion, Mode
 from index.hits import PassageVectors, Question, explain_hit, make_hit, query_notices, uncalibrated
@@ -115,7 +116,7 @@ class Searcher:
         started = time.perf_counter()
         with self._state() as snapshot:
             scores = _word_scores(query, snapshot)
-            found, trace = search_words(scores, snapshot, k, self._store.document_ids)
+            found, trace = search_words(scores, snapshot, k, self._names)
             searched = time.perf_counter()
             hits = []
             for rank, hit in enumerate(found, start=1):
@@ -147,7 +148,14 @@ class Searcher:
         if not snapshot.parts:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
-        return search_snapshot(query, view, effort, k, self._store.document_ids, candidates, words)
+        return search_snapshot(query, view, effort, k, self._names, candidates, words)
+
+    def _names(self, keys: Iterable[int]) -> Mapping[int, str]:
+        wanted = list(keys)
+        names = self._store.document_ids(wanted)
+        if len(names) < len(wanted):
+            raise CorruptionError(f"{self._store.folder}: passages belong to no document", help=REBUILD)
+        return names
 
     def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
         stored = self._stored(scored)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from index.arrays import damage
+from index.arrays import check_whole, damage
 from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.lexical.analysis import ANALYSIS
@@ -25,6 +25,8 @@ DEAD = -1
 """Key of no document: of rows that were dead when their segment was first looked at."""
 PASSAGE_ROW = np.dtype([(name, np.int64) for name in ("document", "ordinal", "row")])
 PAGE_BYTES = 4096
+CHECKED_BYTES = 64 * 2**20
+"""Files up to this size are read and checked whole when they are opened: some milliseconds. Larger ones by `verify`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +152,7 @@ class _Loading:
     def _load_lists(self, info: ListsInfo | None, opened: SegmentLists | None) -> SegmentLists | None:
         if info is None or (opened and opened.info == info):
             return opened if info else None
-        return self._try(lambda: SegmentLists.open(self._folder, info))
+        return self._try(lambda: _load_lists(self._folder, info))
 
     def _load_words(self, info: WordsInfo | None, opened: SegmentWords | None) -> SegmentWords | None:
         if info is None or (opened and opened.info == info):
@@ -169,13 +171,24 @@ class _Loading:
 
 def _load_part(store: Store, folder: Path, info: SegmentInfo) -> Part:
     segment = Segment.open(folder, info)
-    rows = np.fromiter(store.passage_rows(info.number), PASSAGE_ROW)
+    if info.n_bytes <= CHECKED_BYTES:
+        segment.check()
+    try:
+        rows = np.fromiter(store.passage_rows(info.number), PASSAGE_ROW)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise damage(folder / info.file, 0, "the store has passages of it that are none") from error
     if len(rows) and not 0 <= rows["row"].min() <= rows["row"].max() < info.n_passages:
         raise damage(folder / info.file, 0, "the store has passages beyond its rows")
     documents, ordinals = np.full(info.n_passages, DEAD, np.int64), np.zeros(info.n_passages, np.int64)
     documents[rows["row"]] = rows["document"]
     ordinals[rows["row"]] = rows["ordinal"]
     return Part(segment, documents, ordinals, np.not_equal(documents, DEAD), None)
+
+
+def _load_lists(folder: Path, info: ListsInfo) -> SegmentLists:
+    if info.file.n_bytes <= CHECKED_BYTES:
+        check_whole(folder, info.file)
+    return SegmentLists.open(folder, info)
 
 
 def _deaths(store: Store, before: Snapshot) -> dict[int, list[int]]:

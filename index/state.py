@@ -45,7 +45,7 @@ class StoredState:
 
     def changes(self) -> int:
         """Count the transactions that changed something; another number than before means: read again."""
-        return int(self._database.value("SELECT v FROM meta WHERE k = 'txid'"))
+        return self._database.counter("txid")
 
     def sources(self, root: int) -> dict[str, SourceRow]:
         """Give the files seen under a root, by path."""
@@ -77,6 +77,10 @@ class StoredState:
         self._require_whole(document_id, text, text_hash)
         self._require_whole(document_id, metadata, metadata_hash)
         return StoredDocument(key, document_id, version, text, json.loads(metadata), source, bool(pending))
+
+    def all_ids(self) -> list[str]:
+        """List the ids of all documents, in order."""
+        return [document_id for (document_id,) in self._database.rows("SELECT id FROM documents ORDER BY id")]
 
     def document_ids(self, keys: Iterable[int]) -> dict[int, str]:
         """Give the ids of documents by their keys; keys of none are left out."""
@@ -136,23 +140,18 @@ class StoredState:
 
     def segments(self) -> list[SegmentInfo]:
         """List the published segments in the order of their numbers."""
-        found = self._database.rows(
-            "SELECT number, file, n_bytes, checksum, n_passages, n_tokens, dim, codec FROM segments ORDER BY number"
-        )
-        return [SegmentInfo(*row) for row in found]
+        return [SegmentInfo(*row) for row in sorted(self._database.guarded("segments"))]
 
     def codebook(self) -> CodebookInfo | None:
         """Give the codebook in use."""
-        row = self._database.row("SELECT number, file, n_bytes, checksum FROM codebooks ORDER BY number DESC LIMIT 1")
+        row = max(self._database.guarded("codebooks"), default=None)
         return None if row is None else CodebookInfo(row[0], FileInfo(*row[1:]))
 
     def lists(self) -> list[ListsInfo]:
         """List the posting lists under the codebook in use, by segment."""
-        found = self._database.rows(
-            "SELECT segment, codebook, file, n_bytes, checksum FROM lists "
-            "WHERE codebook = (SELECT max(number) FROM codebooks) ORDER BY segment"
-        )
-        return [ListsInfo(segment, codebook, FileInfo(*file)) for segment, codebook, *file in found]
+        codebook = self.codebook()
+        rows = sorted(self._database.guarded("lists"))
+        return [ListsInfo(row[0], row[1], FileInfo(*row[2:])) for row in rows if codebook and row[1] == codebook.number]
 
     def words(self) -> list[WordsInfo]:
         """List the words of segments, of whatever analysis, by segment."""
@@ -176,8 +175,8 @@ class StoredState:
 
     def note(self, name: str) -> Any:
         """Give a JSON value that was kept under a name; None where there is none."""
-        stored = self._database.value("SELECT value FROM notes WHERE name = ?", (name,))
-        return None if stored is None else json.loads(stored)
+        notes: dict[str, str] = dict(self._database.guarded("notes"))
+        return json.loads(notes[name]) if name in notes else None
 
     def passage_rows(self, segment: int) -> Iterator[tuple[int, int, int]]:
         """Walk the searchable passages of a segment by row: document key, ordinal, row."""
@@ -197,7 +196,10 @@ class StoredState:
 
     def n_rows(self, table: str) -> int:
         """Say how many rows a guarded table must have, without counting them."""
-        return int(self._database.value("SELECT n FROM sums WHERE name = ?", (table,)))
+        n: int | None = self._database.value("SELECT n FROM sums WHERE name = ?", (table,))
+        if n is None:
+            raise CorruptionError(f"{self._database.path}: it does not say how many {table} it has", help=REBUILD)
+        return n
 
     def require_acknowledged(self) -> None:
         """Refuse a state that lost acknowledged transactions.
@@ -237,7 +239,7 @@ class StoredState:
             yield document
 
     def _require_whole(self, document_id: str, content: str | None, digest: bytes) -> None:
-        if content is None or content_digest(document_id, content.encode()) != digest:
+        if not isinstance(content, str) or content_digest(document_id, content.encode()) != digest:
             raise self._damaged(document_id)
 
     def _damaged(self, document_id: str) -> CorruptionError:

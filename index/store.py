@@ -275,7 +275,7 @@ class Store(StoredState):
 
     def next_codebook_number(self) -> int:
         """Give a number for a new codebook, larger than any that was published."""
-        return int(self._database.value("SELECT v FROM meta WHERE k = 'next_codebook'"))
+        return self._database.counter("next_codebook")
 
     def replace_segments(
         self, old: Sequence[int], new: Sequence[SegmentInfo], moves: Iterable[tuple[int, int, int, int]]
@@ -320,7 +320,7 @@ class Store(StoredState):
 
     def next_segment_number(self) -> int:
         """Give a number for a new segment, larger than any that was published or given to this process."""
-        stored: int = self._database.value("SELECT v FROM meta WHERE k = 'next_segment'")
+        stored = self._database.counter("next_segment")
         number = max(stored, self._next_segment)
         self._next_segment = number + 1
         return number
@@ -368,7 +368,7 @@ class Store(StoredState):
         self._database.write("UPDATE texts SET metadata = ? WHERE document = ?", (document.metadata, key))
 
     def _add_segment(self, info: SegmentInfo) -> None:
-        stored: int = self._database.value("SELECT v FROM meta WHERE k = 'next_segment'")
+        stored = self._database.counter("next_segment")
         if info.number < stored:
             raise InvalidArgumentError(f"the segment number {info.number} was used before", help="take the next one")
         self._database.write(
