@@ -112,7 +112,7 @@ def search_words(scores: WordScores, snapshot: Snapshot, k: int, names: Names) -
     """Give the `k` documents with the best passage by BM25 alone; the score is its share of what is attainable."""
     trace, n_wanted = Trace(), 4 * k
     while True:
-        found = _best_by_words(scores, snapshot, n_wanted)
+        found = scores.best([part.live for part in snapshot.parts], n_wanted)
         share = found.score / np.float32(scores.attainable or 1)
         documents = _documents(found, share, snapshot, k, names)
         if len(documents) >= k or len(found) < n_wanted:
@@ -134,7 +134,8 @@ class _Asked:
         """Give the passages that have to be scored for their words."""
         if self.words is None:
             return None
-        return _best_by_words(self.words.scores, self.view.snapshot, max(WORD_POOL, k + k // 4))
+        live = [part.live for part in self.view.snapshot.parts]
+        return self.words.scores.best(live, max(WORD_POOL, k + k // 4))
 
     def ranking(self, scored: Shortlist) -> NDArray[np.float32]:
         """Give what orders passages that have their MaxSim."""
@@ -203,16 +204,6 @@ def _score(question: Any, view: View, shortlist: Shortlist, precision: Precision
         rows = Rows(part.segment.offsets, shortlist.rows_of(place), view.threads)
         scores.append(view.codec.scores(question, part.segment.arrays, rows, precision))
     return replace(shortlist, score=np.concatenate(scores) if scores else shortlist.score)
-
-
-def _best_by_words(scores: WordScores, snapshot: Snapshot, n: int) -> Shortlist:
-    """Give the `n` live passages that are worth most by their words, and all that tie with the last of them."""
-    rows, worth = [], []
-    for part, by_row in zip(snapshot.parts, scores.by_part, strict=True):
-        found = np.flatnonzero((by_row > 0) & part.live) if by_row is not None else np.empty(0, np.int64)
-        rows.append(found)
-        worth.append(by_row[found] if by_row is not None else np.empty(0, np.float32))
-    return Shortlist.of(rows, worth).best(n)
 
 
 def _documents(

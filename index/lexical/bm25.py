@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from index.lexical.postings import SegmentWords, hashes_of
 from index.native import kernels
 from index.native.base import WordQuery
+from index.shortlist import Shortlist
 
 K1 = 0.9
 B = 0.4
-NOWHERE = np.zeros(0, np.float32)
+NOTHING = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,21 @@ class WordScores:
 
     by_part: tuple[NDArray[np.float32] | None, ...]
     attainable: float
+
+    def best(self, live: Sequence[NDArray[np.bool_]], n: int) -> Shortlist:
+        """Give the `n` passages that are worth most, with all that tie with the last; none that is worth nothing.
+
+        Args:
+            live: for each part, ``(n_rows,)``, the rows that may be found.
+            n: passages wanted.
+        """
+        rows, worth = [], []
+        for by_row, may_be_found in zip(self.by_part, live, strict=True):
+            scores = NOTHING if by_row is None else by_row
+            found = np.flatnonzero((scores > 0) & may_be_found[: len(scores)])
+            rows.append(found)
+            worth.append(scores[found])
+        return Shortlist.of(rows, worth).best(n)
 
 
 def score_terms(terms: Iterable[str], parts: Sequence[SegmentWords | None]) -> WordScores:
