@@ -1,8 +1,8 @@
 """What does it cost to ask a word index? Our postings beside SQLite's FTS5, on the same terms and queries.
 
-`python -m benchmarks.lexical DATA` writes ``results/lexical.json``: passages of the sets in DATA, and the same with half
-a million of the training texts that lie unpacked in ``data/train`` and ``data/parallel``. A query is cut into terms and
-scored, and the 200 best passages are chosen; texts are not read.
+`python -m benchmarks.lexical DATA` writes ``results/lexical.json``: for passages of the sets in DATA, and these with
+half a million of the training texts that lie unpacked in ``data/train`` and ``data/parallel``. A query is cut into
+terms and scored, and the 200 best passages are chosen; texts are not read.
 """
 
 import shutil

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -18,6 +19,7 @@ class Remembered:
         """Read what `path` holds, unless other weights made it; `save` writes what was encoded since."""
         self._encoder, self._path, self._is_new = encoder, path, False
         self._known: dict[str, NDArray[np.float16]] = {}
+        self._asked: dict[str, NDArray[np.floating[Any]]] = {}
         self.name, self.fingerprint, self.dim = encoder.name, encoder.fingerprint, encoder.dim
         self.max_query_tokens, self.max_document_tokens = encoder.max_query_tokens, encoder.max_document_tokens
         self.mean = encoder.mean
@@ -42,8 +44,11 @@ class Remembered:
         self._is_new = False
 
     def encode_queries(self, texts: Sequence[str]) -> MultiVectors:
-        """Encode queries, which nobody keeps."""
-        return self._encoder.encode_queries(texts)
+        """Encode queries; those asked before are remembered, but not kept."""
+        new = [text for text in texts if text not in self._asked]
+        if new:
+            self._asked |= dict(zip(new, self._encoder.encode_queries(new), strict=True))
+        return MultiVectors.of([self._asked[text] for text in texts], dim=self.dim)
 
     def encode_documents(self, texts: Sequence[str]) -> MultiVectors:
         """Look documents up, and encode those that are missing."""
