@@ -5,13 +5,14 @@ With names (`D1 D3`) only those are run, and the rows of the others are kept as 
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 import click
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.durability.programmes import PROGRAMMES, Outcome
+from benchmarks.durability.programmes import PROGRAMMES, SEED
 from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, write
 
 NOT_RUN = {
@@ -22,26 +23,28 @@ NOT_RUN = {
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(PROGRAMMES)))
+@click.option("--jobs", default=1, show_default=True, help="Programmes at a time.")
 @allow_dirty
-def main(names: tuple[str, ...], allow_dirty: bool) -> None:
+def main(names: tuple[str, ...], jobs: int, allow_dirty: bool) -> None:
     """Run programmes at their full size."""
     commit = measured_commit(allow_dirty=allow_dirty)
     rows = {row["test"]: row for row in _kept(names)}
-    for name in names or PROGRAMMES:
-        rows[name] = row_of(name, PROGRAMMES[name].whole)
-        click.echo(rows[name])
+    with ProcessPoolExecutor(jobs) as pool:
+        running = {pool.submit(row_of, name): name for name in names or PROGRAMMES}
+        for done in as_completed(running):
+            rows[running[done]] = done.result()
+            click.echo(done.result())
     for name, reason in NOT_RUN.items():
         rows[name] = {"test": name, "not_run": reason}
     ordered = sorted(rows.values(), key=lambda row: int(row["test"][1:].split("-")[0]))
-    click.echo(
-        write(measured("durability", ordered, commit=commit, command=command_line("benchmarks.durability")), ROOT)
-    )
+    command = command_line("benchmarks.durability")
+    click.echo(write(measured("durability", ordered, commit=commit, command=command, seed=SEED), ROOT))
 
 
-def row_of(name: str, programme: Callable[[], Outcome]) -> dict[str, Any]:
-    """Run a programme and give its row."""
+def row_of(name: str) -> dict[str, Any]:
+    """Run a programme whole and give its row."""
     started = time.perf_counter()
-    outcome = programme()
+    outcome = PROGRAMMES[name].whole()
     for violation in outcome.violations[:20]:
         click.echo(f"{name}: {violation}", err=True)
     return {
