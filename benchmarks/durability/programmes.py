@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.durability.concurrency import share
-from benchmarks.durability.crashes import explore
+from benchmarks.durability.crashes import Exploration, explore
 from benchmarks.durability.failures import fail_every_call, fill_the_disk
 from benchmarks.durability.kills import kill_backups, kill_writers
 from benchmarks.durability.model import live
