@@ -95,6 +95,25 @@ CREATE TABLE passages (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX passage_of_row ON passages (segment, row);
 
+CREATE INDEX passages_of_language ON passages (language, segment, row);
+
+-- A key of metadata with one of the types that its values have (index/filters/values.py).
+CREATE TABLE fields (
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    UNIQUE (name, type)
+);
+
+-- What documents hold there, as filters compare it; a list has a row for each of its strings.
+CREATE TABLE field_values (
+    field INTEGER NOT NULL REFERENCES fields,
+    value NOT NULL,
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    PRIMARY KEY (field, value, document)
+) WITHOUT ROWID;
+CREATE INDEX values_of_document ON field_values (document);
+
 -- The number of documents, kept apart from them: a table that lost rows, or its root page, does not match it any more.
 CREATE TRIGGER document_added AFTER INSERT ON documents BEGIN
     UPDATE meta SET v = v + 1 WHERE k = 'ndocs';

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from index.database import REBUILD, Database
+from index.filters.stored import StoredFields
 from index.records import (
     CodebookInfo,
     CollectionSettings,
@@ -29,6 +30,7 @@ class StoredState:
 
     Attributes:
         settings: what the collection was built with.
+        fields: what documents can be filtered by.
     """
 
     def __init__(self, database: Database) -> None:
@@ -36,6 +38,7 @@ class StoredState:
         self._database = database
         stored = json.loads(database.value("SELECT v FROM meta WHERE k = 'settings'"))
         self.settings = from_mapping(CollectionSettings, stored)
+        self.fields = StoredFields(database)
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all reads of the block see one state, whatever a writer commits meanwhile."""

@@ -300,6 +300,7 @@ class Store(StoredState):
             (document.id, source, document.content_hash, len(document.text)),
         )
         self._database.write("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, document.metadata))
+        self.fields.put(key, document.metadata)
 
     def _replace(self, key: int, document: CanonicalDocument, source: int | None) -> None:
         self._database.write(
@@ -311,6 +312,7 @@ class Store(StoredState):
             "UPDATE texts SET text = ?, metadata = ? WHERE document = ?", (document.text, document.metadata, key)
         )
         self._database.write("DELETE FROM passages WHERE document = ?", (key,))
+        self.fields.put(key, document.metadata)
 
     def _add_segment(self, info: SegmentInfo) -> None:
         stored: int = self._database.value("SELECT v FROM meta WHERE k = 'next_segment'")
