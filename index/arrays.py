@@ -3,7 +3,6 @@
 `docs/file-format.md` describes the bytes; the store vouches for each file by size and checksum.
 """
 
-import contextlib
 import json
 import math
 import os
@@ -17,11 +16,10 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from index.durable import disk_errors, new_file, sync_folder, write_all
+from index.durable import Folder, disk_errors
 from index.records import FileInfo
 from lfm2_colbert.config import from_mapping
 from lfm2_colbert.errors import (
-    AlreadyExistsError,
     CorruptionError,
     FormatVersionError,
     InvalidConfigError,
@@ -63,11 +61,14 @@ class Contents:
     sections: tuple[Section, ...]
 
 
-def write_arrays(path: Path, kind: str, number: int, note: str, arrays: Mapping[str, NDArray[Any]]) -> FileInfo:
+def write_arrays(
+    folder: Folder, name: str, kind: str, number: int, note: str, arrays: Mapping[str, NDArray[Any]]
+) -> FileInfo:
     """Write arrays durably under a new name; nothing refers to the file before somebody publishes what this gives.
 
     Args:
-        path: the file; it must not exist.
+        folder: where it goes.
+        name: of the file; it must not exist.
         kind: what the arrays are ("segment").
         number: the file's number among its kind.
         note: what a reader must compare (the codec's name).
@@ -78,12 +79,12 @@ def write_arrays(path: Path, kind: str, number: int, note: str, arrays: Mapping[
         StorageError: the file did not reach the disk; nothing of it is left.
     """
     contents = Contents(kind, number, note, ())
-    chunks = list(_chunks(contents, {name: _little_endian(array) for name, array in arrays.items()}))
-    _publish(path, chunks)
+    chunks = list(_chunks(contents, {key: _little_endian(array) for key, array in arrays.items()}))
+    folder.publish(name, chunks)
     checksum = xxhash.xxh3_128()
     for chunk in chunks:
         checksum.update(chunk)
-    return FileInfo(path.name, sum(len(chunk) for chunk in chunks), checksum.hexdigest())
+    return FileInfo(name, sum(len(chunk) for chunk in chunks), checksum.hexdigest())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,33 +154,6 @@ def _chunks(contents: Contents, arrays: Mapping[str, NDArray[Any]]) -> Iterator[
 
 def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-
-
-def _publish(path: Path, chunks: Sequence[memoryview]) -> None:
-    if path.exists():
-        raise AlreadyExistsError(f"the file {path} exists already", help="take the store's next number")
-    temporary = path.with_name(path.name + ".tmp")
-    with disk_errors(path):
-        descriptor = new_file(temporary)
-        try:
-            _fill(descriptor, chunks)
-            temporary.rename(path)
-            sync_folder(path.parent)
-        except BaseException:
-            # Also after the rename: a file nobody published would stand in the way of the next attempt.
-            for left in (temporary, path):
-                with contextlib.suppress(OSError):
-                    left.unlink(missing_ok=True)
-            raise
-
-
-def _fill(descriptor: int, chunks: Sequence[memoryview]) -> None:
-    try:
-        write_all(descriptor, chunks)
-        os.fsync(descriptor)  # once: after an error the kernel may have dropped the pages, a second try would lie
-        os.fchmod(descriptor, 0o444)
-    finally:
-        os.close(descriptor)
 
 
 def _map(path: Path, n_bytes: int) -> memoryview:

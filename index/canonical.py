@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import xxhash
-
+from index.digests import content_digest
 from index.types import MAX_DOCUMENT_BYTES, MAX_ID_CHARACTERS, Document
 from lfm2_colbert.errors import DocumentTooLargeError, InvalidArgumentError
 
@@ -23,13 +22,15 @@ class CanonicalDocument:
         id: as given.
         text: as given.
         metadata: JSON with sorted keys and no spaces.
-        content_hash: xxh3_128 of id, text and metadata, joined by NUL, which none of them holds.
+        text_hash: `index.digests.content_digest` of id and text.
+        metadata_hash: the same of id and metadata.
     """
 
     id: str
     text: str
     metadata: str
-    content_hash: bytes
+    text_hash: bytes
+    metadata_hash: bytes
 
 
 def canonical(document: Document) -> CanonicalDocument:
@@ -40,8 +41,8 @@ def canonical(document: Document) -> CanonicalDocument:
             holds NUL; the metadata is no JSON.
         DocumentTooLargeError: text and metadata exceed 64 MiB in UTF-8.
     """
-    document_id = encoded_name(document.id, "a document id")
-    metadata = _metadata_json(document)
+    encoded_name(document.id, "a document id")
+    metadata = canonical_metadata(document.id, document.metadata)
     text = _encoded(document.text, f"the text of '{document.id}'")
     if b"\0" in text:
         raise InvalidArgumentError(
@@ -52,8 +53,8 @@ def canonical(document: Document) -> CanonicalDocument:
         raise DocumentTooLargeError(
             f"'{document.id}' has {len(text) + len(tail)} bytes, more than {MAX_DOCUMENT_BYTES}", help="split it"
         )
-    content_hash = xxhash.xxh3_128_digest(b"\0".join((document_id, text, tail)))
-    return CanonicalDocument(document.id, document.text, metadata, content_hash)
+    hashes = (content_digest(document.id, content) for content in (text, tail))
+    return CanonicalDocument(document.id, document.text, metadata, *hashes)
 
 
 def encoded_name(name: str, what: str) -> bytes:
@@ -80,13 +81,18 @@ def _encoded(text: str, what: str) -> bytes:
         ) from error
 
 
-def _metadata_json(document: Document) -> str:
+def canonical_metadata(document_id: str, metadata: Mapping[str, Any]) -> str:
+    """Give the stored form of metadata.
+
+    Raises:
+        InvalidArgumentError: it is no JSON, or nested too deep.
+    """
     try:
-        plain = _plain(document.metadata, 0)
+        plain = _plain(metadata, 0)
         return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
         raise InvalidArgumentError(
-            f"the metadata of '{document.id}' is no JSON: {error}",
+            f"the metadata of '{document_id}' is no JSON: {error}",
             help="use strings, finite numbers, booleans, None, lists and mappings with string keys",
         ) from error
 

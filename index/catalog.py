@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.durable import disk_errors, sync_folder
+from index.durable import DISK, disk_errors
 from index.home import collection_folder, is_collection, list_collections, new_collection_folder
 from index.lock import WriterLock
 from index.store import Store
@@ -62,6 +62,6 @@ def rename(home: str | Path | None, name: str, new_name: str) -> None:
     try:
         with disk_errors(folder):
             folder.rename(new_folder)
-            sync_folder(new_folder.parent)
+            DISK.sync_folder(new_folder.parent)
     finally:
         lock.release()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.arrays import ArrayFile, damage, write_arrays
+from index.durable import Folder
 from index.native import kernels
 from index.native.base import LEVEL_OFFSET, VALUE_LIMIT, Nearest
 from index.records import CodebookInfo
@@ -100,7 +101,7 @@ class Codebook:
         products = kernels().centroid_products(values, self.group_levels)
         return kernels().top_centroids(products, len(values), NEAR_GROUPS)
 
-    def write(self, folder: Path) -> CodebookInfo:
+    def write(self, folder: Folder) -> CodebookInfo:
         """Make the codebook durable as ``folder/<number>.book``."""
         arrays: dict[str, NDArray[Any]] = {
             "levels": self.levels,
@@ -108,7 +109,7 @@ class Codebook:
             "group_levels": self.group_levels,
             "group_offsets": self.group_offsets,
         }
-        written = write_arrays(folder / f"{self.number:010d}.book", KIND, self.number, "", arrays)
+        written = write_arrays(folder, f"{self.number:010d}.book", KIND, self.number, "", arrays)
         return CodebookInfo(self.number, written)
 
     @classmethod

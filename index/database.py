@@ -4,9 +4,9 @@ Transactions are explicit and checked at both ends, because SQLite may roll back
 library that does not look would go on and acknowledge writes that are never committed.
 """
 
-import os
+import json
 import struct
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import apsw
 import xxhash
 
-from index.durable import disk_errors, sync_folder
+from index.digests import content_digest, row_hash
+from index.durable import DISK, Disk, disk_errors
 from index.home import STORE_FILE
-from index.schema import APPLICATION_ID, FIRST_META, FORMAT, TABLES
+from index.schema import APPLICATION_ID, FIRST_META, FORMAT, statements
 from lfm2_colbert.errors import (
     CorruptionError,
     DocumentTooLargeError,
@@ -32,13 +33,14 @@ from lfm2_colbert.errors import (
 SQLITE_FLOOR = (3, 53, 2)
 """Older ones corrupt a write-ahead log that is reset at the wrong moment, or overflow in full-text search."""
 
-REBUILD = "index the documents into a new collection, or put back a copy of this folder"
+REBUILD = "run `lfm2-colbert verify`: it says what is damaged and how `repair` would mend it"
 """The way out of damage."""
 
 BUSY_MS = 5000
 MARK_FILE = "HWM"
 MARK = struct.Struct("<QQ")
-"""Transaction number and its xxh3_64."""
+"""Number of the last acknowledged transaction and its xxh3_64. Written after each commit and not synced: after a power
+cut it may be older than the store, never newer."""
 
 LIMITS = {
     apsw.SQLITE_LIMIT_LENGTH: 80 * 1024 * 1024,  # the largest document with its metadata, and room
@@ -50,7 +52,17 @@ LIMITS = {
 READER_PRAGMAS = ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "foreign_keys=ON")
 WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=1000", *READER_PRAGMAS)
 
+FUNCTIONS: dict[str, Callable[..., Any]] = {"row_hash": row_hash, "content_digest": content_digest}
+"""What the tables' triggers and our queries call; no other program can change a store without them."""
+
 Row = tuple[Any, ...]
+
+
+Fill = Callable[[apsw.Connection], None]
+
+
+def _leave_empty(connection: apsw.Connection) -> None:
+    """Put nothing in."""
 
 
 class Meaning(NamedTuple):
@@ -79,8 +91,13 @@ MEANINGS = (
 class Database:
     """One connection to a store. A writer's is the only one that commits or checkpoints; the caller holds the lock."""
 
-    def __init__(self, folder: Path, *, writable: bool) -> None:
+    def __init__(self, folder: Path, *, writable: bool, disk: Disk = DISK) -> None:
         """Open and check ``folder/store.db``.
+
+        Args:
+            folder: of the collection.
+            writable: whether this connection may commit.
+            disk: what it is written with.
 
         Raises:
             CorruptionError: it is damaged, or (to a writer) older than what was acknowledged.
@@ -89,19 +106,19 @@ class Database:
         """
         check_sqlite_version(apsw.sqlite_lib_version())
         self.path = folder / STORE_FILE
-        self._mark = folder / MARK_FILE
+        self._mark, self._disk = folder / MARK_FILE, disk
         self._writable = writable
         self._failed = False
         self._changes_before = 0
         with sqlite_errors(self.path):
             flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
-            self._connection = apsw.Connection(str(self.path), flags=flags)
+            self._connection = apsw.Connection(str(self.path), flags=flags, vfs=disk.vfs)
         try:
             with sqlite_errors(self.path):
                 _configure(self._connection, WRITER_PRAGMAS if writable else READER_PRAGMAS)
             self._check_format()
             if writable:
-                self._check_mark()
+                self.require_acknowledged()
         except BaseException:
             self._connection.close()
             raise
@@ -160,7 +177,7 @@ class Database:
             self._roll_back()
             raise
         with disk_errors(self._mark):
-            write_mark(self._mark, txid)
+            self._disk.overwrite(self._mark, MARK.pack(txid, _digest(txid)))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -238,20 +255,30 @@ class Database:
                 f"{self.path} has format {found}, this program reads {FORMAT}", help="upgrade lfm2-colbert"
             )
 
-    def _check_mark(self) -> None:
-        """Refuse to write on a store that lost acknowledged transactions, for example by damage in its log."""
+    def require_acknowledged(self) -> None:
+        """Refuse a store that lost acknowledged transactions, for example by damage in its log.
+
+        Raises:
+            CorruptionError: some are missing.
+        """
         with disk_errors(self._mark):
-            acknowledged = read_mark(self._mark)
+            acknowledged = read_mark(self._mark)  # before the store: a writer may go on meanwhile
         found = self.value("SELECT v FROM meta WHERE k = 'txid'")
         if acknowledged > found:
             raise CorruptionError(
                 f"{self.path}: the acknowledged transactions {found + 1}..{acknowledged} are missing",
-                help=REBUILD,
+                help="restore a backup, or accept the loss with `lfm2-colbert repair --apply --accept-loss`",
             )
 
 
-def create_database(folder: Path, meta: Mapping[str, str]) -> None:
-    """Make ``folder/store.db`` with empty tables: whole under its name, or not there at all.
+def create_database(folder: Path, notes: Mapping[str, Any], disk: Disk = DISK, fill: Fill = _leave_empty) -> None:
+    """Make ``folder/store.db``: whole under its name, or not there at all.
+
+    Args:
+        folder: of the collection.
+        notes: JSON values to begin with.
+        disk: what it is written with.
+        fill: puts rows into the new tables, in the same transaction.
 
     Raises:
         StorageError: it could not be written.
@@ -261,18 +288,21 @@ def create_database(folder: Path, meta: Mapping[str, str]) -> None:
     with disk_errors(path):
         # Remains of an interrupted creation or of a store that was removed by hand: a log would be replayed into ours.
         for left in (f"{new.name}", f"{new.name}-journal", f"{path.name}-wal", f"{path.name}-shm", MARK_FILE):
-            (folder / left).unlink(missing_ok=True)
-    with sqlite_errors(path), closing(apsw.Connection(str(new))) as connection:
+            disk.remove(folder / left)
+    with sqlite_errors(path), closing(apsw.Connection(str(new), vfs=disk.vfs)) as connection:
         _configure(connection, ("synchronous=FULL", *READER_PRAGMAS))
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(TABLES)
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", [*FIRST_META.items(), *meta.items()])
+        for statement in statements():
+            connection.execute(statement)
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", list(FIRST_META.items()))
+        connection.executemany("INSERT INTO notes VALUES (?, ?)", [(n, json.dumps(v)) for n, v in notes.items()])
+        fill(connection)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={FORMAT}")
         connection.execute("COMMIT")
     with disk_errors(path):
-        new.rename(path)
-        sync_folder(folder)
+        disk.rename(new, path)
+        disk.sync_folder(folder)
 
 
 @contextmanager
@@ -308,21 +338,14 @@ def read_mark(path: Path) -> int:
     return int(txid) if digest == _digest(txid) else 0
 
 
-def write_mark(path: Path, txid: int) -> None:
-    """Note a committed transaction. Not synced: after a power cut it may be older than the store, never newer."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.pwrite(descriptor, MARK.pack(txid, _digest(txid)), 0)
-    finally:
-        os.close(descriptor)
-
-
 def _digest(txid: int) -> int:
     return xxhash.xxh3_64_intdigest(txid.to_bytes(8, "little"))
 
 
 def _configure(connection: apsw.Connection, pragmas: Iterable[str]) -> None:
     connection.set_busy_timeout(BUSY_MS)
+    for name, function in FUNCTIONS.items():
+        connection.create_scalar_function(name, function, deterministic=True, flags=apsw.SQLITE_INNOCUOUS)
     for limit, most in LIMITS.items():
         connection.limit(limit, most)
     for pragma in pragmas:

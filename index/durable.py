@@ -1,12 +1,118 @@
 """The few system calls that make a file survive a power cut, and what their errors mean to a person."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from lfm2_colbert.errors import PermissionDeniedError, StorageError
+from lfm2_colbert.errors import AlreadyExistsError, PermissionDeniedError, StorageError
+
+
+class Disk:
+    """The calls with which a store changes its folder.
+
+    A store takes them as an argument, so that a test can count them, let the n-th fail, or forget what was not synced.
+
+    Attributes:
+        vfs: the virtual file system that SQLite uses; None: the system's own.
+    """
+
+    vfs: str | None = None
+
+    def create(self, path: Path) -> int:
+        """Create a file that did not exist, private to its owner, and give its descriptor."""
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def reserve(self, descriptor: int, n_bytes: int) -> None:
+        """Allocate the file's blocks where the system can, so that a full disk is met before the first byte."""
+        if not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(descriptor, 0, n_bytes)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # some cannot; the write itself will tell
+                raise
+
+    def write(self, descriptor: int, chunk: memoryview) -> int:
+        """Write a part of the chunk, and say how much."""
+        return os.write(descriptor, chunk)
+
+    def sync(self, descriptor: int) -> None:
+        """Make a file's content durable. Called once: after an error a second try would lie."""
+        os.fsync(descriptor)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file its name."""
+        old.rename(new)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, if it is there."""
+        path.unlink(missing_ok=True)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make the names in a folder durable."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def overwrite(self, path: Path, content: bytes) -> None:
+        """Put a few bytes at the beginning of a file, without syncing them."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.pwrite(descriptor, content, 0)
+        finally:
+            os.close(descriptor)
+
+
+DISK = Disk()
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of files that are written once."""
+
+    path: Path
+    disk: Disk = DISK
+
+    def publish(self, name: str, chunks: Sequence[memoryview]) -> None:
+        """Write a file durably under a new name: whole, or not at all.
+
+        Raises:
+            AlreadyExistsError: the name is taken; a file is never rewritten.
+            StorageError: the file did not reach the disk; nothing of it is left.
+        """
+        path, temporary = self.path / name, self.path / f"{name}.tmp"
+        if path.exists():
+            raise AlreadyExistsError(f"the file {path} exists already", help="take the store's next number")
+        with disk_errors(path):
+            try:
+                self._fill(temporary, chunks)
+                self.disk.rename(temporary, path)
+                self.disk.sync_folder(self.path)
+            except BaseException:
+                # Also after the rename: a file nobody published would stand in the way of the next attempt.
+                for left in (temporary, path):
+                    with contextlib.suppress(OSError):
+                        self.disk.remove(left)
+                raise
+
+    def _fill(self, path: Path, chunks: Sequence[memoryview]) -> None:
+        descriptor = self.disk.create(path)
+        try:
+            self.disk.reserve(descriptor, sum(len(chunk) for chunk in chunks))
+            for chunk in chunks:
+                rest = chunk
+                while rest:
+                    rest = rest[self.disk.write(descriptor, rest) :]
+            self.disk.sync(descriptor)
+            os.fchmod(descriptor, 0o444)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -23,53 +129,3 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise PermissionDeniedError(f"{path}: {error.strerror}", help="check who owns the folder") from error
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}", help="free space or check the disk, then run again") from error
-
-
-def new_file(path: Path) -> int:
-    """Create a file that did not exist, private to its owner, and give its descriptor.
-
-    Raises:
-        OSError: the file exists, is a link, or cannot be created.
-    """
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-
-def write_all(descriptor: int, chunks: Sequence[memoryview]) -> None:
-    """Reserve the space, so that a full disk is met before the first byte, and write every byte.
-
-    Raises:
-        OSError: the disk is full or broken.
-    """
-    reserve(descriptor, sum(len(chunk) for chunk in chunks))
-    for chunk in chunks:
-        rest = chunk
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-
-
-def reserve(descriptor: int, n_bytes: int) -> None:
-    """Allocate the file's blocks where the system can.
-
-    Raises:
-        OSError: there is no room.
-    """
-    if not hasattr(os, "posix_fallocate"):
-        return
-    try:
-        os.posix_fallocate(descriptor, 0, n_bytes)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # some file systems cannot; the write itself will tell
-            raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in the folder durable.
-
-    Raises:
-        OSError: the folder cannot be synced.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from index.chunking import chunk
 from index.codebook import Codebook
 from index.codecs.base import Codec
+from index.durable import Folder
 from index.language import language_of
 from index.lists import write_lists
 from index.pooling import pool
@@ -74,7 +74,7 @@ def index_pending(
     return run.report
 
 
-def cluster(folder: Path, segment: int, vectors: MultiVectors, codebook: Codebook | None) -> list[ListsInfo]:
+def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codebook | None) -> list[ListsInfo]:
     """Write a segment's posting lists, if there is a codebook."""
     if codebook is None:
         return []
@@ -88,8 +88,8 @@ def write_passages(
     """Pool vectors as the collection does and write them as a segment, with its lists if there is a codebook."""
     pooled = pool(vectors, store.settings.pool)
     number, codec = store.next_segment_number(), codec_for(pooled.vectors)
-    info = write_segment(store.segments_folder, number, codec, pooled.vectors, pooled.origins)
-    return info, cluster(store.segments_folder, number, pooled.vectors, codebook)
+    info = write_segment(store.segment_files, number, codec, pooled.vectors, pooled.origins)
+    return info, cluster(store.segment_files, number, pooled.vectors, codebook)
 
 
 def publish_vectors(

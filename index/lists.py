@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.arrays import ArrayFile, damage, write_arrays
+from index.durable import Folder
 from index.native.base import CentroidCodes, PostingLists
 from index.records import ListsInfo
 
@@ -59,7 +60,7 @@ class SegmentLists:
 
 
 def write_lists(
-    folder: Path, segment: int, codebook: int, n_centroids: int, codes: NDArray[np.uint32], offsets: NDArray[np.int64]
+    folder: Folder, segment: int, codebook: int, n_centroids: int, codes: NDArray[np.uint32], offsets: NDArray[np.int64]
 ) -> ListsInfo:
     """Make posting lists of a segment's centroids, and both durable.
 
@@ -83,7 +84,7 @@ def write_lists(
         "list_rows": rows[by_centroid].astype(np.uint32),
     }
     name = f"{segment:010d}.{codebook:06d}.lists"
-    return ListsInfo(segment, codebook, write_arrays(folder / name, KIND, segment, str(codebook), arrays))
+    return ListsInfo(segment, codebook, write_arrays(folder, name, KIND, segment, str(codebook), arrays))
 
 
 def _follow(offsets: NDArray[np.int64], n: int) -> bool:

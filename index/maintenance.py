@@ -127,7 +127,7 @@ def _merged(store: Store, group: Sequence[Part]) -> tuple[SegmentInfo | None, li
     }
     lengths = np.concatenate([np.diff(part.segment.offsets)[own] for part, own in rows])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    info = write_encoded(store.segments_folder, number, first.info.codec, first.info.dim, arrays, offsets)
+    info = write_encoded(store.segment_files, number, first.info.codec, first.info.dim, arrays, offsets)
     pairs = [(part.segment.info.number, int(row)) for part, own in rows for row in own]
     return info, [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
 
@@ -142,7 +142,7 @@ def _train(
     )
     clusters = train(rng.permutation(sample), n_centroids, seed=int(rng.integers(2**31)))
     codebook = Codebook.of(store.next_codebook_number(), clusters)
-    info = codebook.write(store.segments_folder)
+    info = codebook.write(store.segment_files)
     progress = _Progress(on_clustered, n_tokens)
     lists = [_clustered(store, part.segment, codec, codebook, progress) for part in snapshot.parts]
     with store.transaction():
@@ -178,7 +178,7 @@ def _clustered(store: Store, segment: Segment, codec: Codec, codebook: Codebook,
         codes[block] = codebook.nearest(codec.decode({name: array[block] for name, array in segment.arrays.items()}))
         progress.add(len(codes[block]))
     number, n_centroids = segment.info.number, len(codebook.levels)
-    return write_lists(store.segments_folder, number, codebook.number, n_centroids, codes, segment.offsets)
+    return write_lists(store.segment_files, number, codebook.number, n_centroids, codes, segment.offsets)
 
 
 def _measure_recall(store: Store, codec: Codec, rng: np.random.Generator) -> float:

@@ -7,8 +7,9 @@ from typing import Any
 
 from index.types import Failure, Passage
 
-FRAME, TRAINED, RECALL = "frame", "trained", "recall"
-"""Notes that a store keeps: the frame of the codes, what centroids were trained on, and how well they find."""
+SETTINGS, FRAME, TRAINED, RECALL = "settings", "frame", "trained", "recall"
+"""Notes that a store keeps: what the collection was built with, the frame of the codes, what centroids were trained on,
+and how well they find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +146,14 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class StoredPassage:
-    """A passage with its words and what its document is called."""
+    """A passage with its words, what its document is called, and the row of a segment that holds its vectors."""
 
     document_id: str
     passage: Passage
     text: str
     metadata: Mapping[str, Any]
+    segment: int
+    row: int
 
 
 @dataclass(frozen=True, slots=True)

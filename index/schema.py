@@ -1,15 +1,32 @@
-"""The tables of a collection, in SQL."""
+"""The tables of a collection, in SQL, and the sums that vouch for them."""
+
+from collections.abc import Iterator
 
 APPLICATION_ID = 0x4C464D32
 """'LFM2' in SQLite's header: tells a store from any other database."""
 
-FORMAT = 1
-"""Kept as `user_version`. A store of a newer format is refused, never guessed at."""
+FORMAT = 2
+"""Kept as `user_version`. An older store is upgraded (`index.upgrade`), a newer one refused, never guessed at."""
 
 TABLES = """
+-- Counters: transactions, and the next numbers to be given.
 CREATE TABLE meta (
     k TEXT PRIMARY KEY,
-    v NOT NULL
+    v INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- JSON values under a name: settings, frame of the codes, what was measured.
+CREATE TABLE notes (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- For each guarded table how many rows it has and the sum of their hashes, changed in the same transaction as the rows:
+-- a table that lost a row, a column or its root page does not match any more.
+CREATE TABLE sums (
+    name TEXT PRIMARY KEY,
+    n INTEGER NOT NULL,
+    hash INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- A folder or file that somebody indexed, and the prefix its ids got.
@@ -38,14 +55,15 @@ CREATE TABLE documents (
     id TEXT NOT NULL UNIQUE,
     version INTEGER NOT NULL,
     source INTEGER REFERENCES sources,
-    content_hash BLOB NOT NULL,
+    text_hash BLOB NOT NULL,
+    metadata_hash BLOB NOT NULL,
     pending INTEGER NOT NULL,
     characters INTEGER NOT NULL
 );
 CREATE INDEX documents_of_source ON documents (source) WHERE source IS NOT NULL;
 CREATE INDEX pending_documents ON documents (key, characters, pending) WHERE pending;
 
--- A second table, so that walking documents does not walk their words.
+-- A second table, so that walking documents does not walk their words. The hashes in `documents` vouch for it.
 CREATE TABLE texts (
     document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
     text TEXT NOT NULL,
@@ -81,7 +99,6 @@ CREATE TABLE lists (
     PRIMARY KEY (segment, codebook)
 ) WITHOUT ROWID;
 
--- A row of a segment that no passage points to is dead; nothing else marks it.
 CREATE TABLE passages (
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
     ordinal INTEGER NOT NULL,
@@ -114,13 +131,68 @@ CREATE TABLE field_values (
 ) WITHOUT ROWID;
 CREATE INDEX values_of_document ON field_values (document);
 
--- The number of documents, kept apart from them: a table that lost rows, or its root page, does not match it any more.
-CREATE TRIGGER document_added AFTER INSERT ON documents BEGIN
-    UPDATE meta SET v = v + 1 WHERE k = 'ndocs';
-END;
-CREATE TRIGGER document_removed AFTER DELETE ON documents BEGIN
-    UPDATE meta SET v = v - 1 WHERE k = 'ndocs';
+-- Rows of segments that no passage points to any more, and the transaction that took them away: a reader of an earlier
+-- state learns from the later ones alone what has gone.
+CREATE TABLE dead (
+    segment INTEGER NOT NULL REFERENCES segments ON DELETE CASCADE,
+    row INTEGER NOT NULL,
+    txid INTEGER NOT NULL,
+    PRIMARY KEY (segment, row)
+) WITHOUT ROWID;
+CREATE INDEX dead_since ON dead (txid);
+
+CREATE TRIGGER passage_died AFTER DELETE ON passages BEGIN
+    INSERT INTO dead SELECT OLD.segment, OLD.row, v + 1 FROM meta WHERE k = 'txid';
 END;
 """
 
-FIRST_META = {"txid": 0, "ndocs": 0, "next_segment": 1, "next_codebook": 1, "format": FORMAT}
+GUARDED = {
+    "notes": ("name", "value"),
+    "roots": ("key", "path", "prefix"),
+    "sources": ("key", "root", "path", "content_hash", "code", "message"),
+    "documents": ("key", "id", "version", "source", "text_hash", "metadata_hash", "pending", "characters"),
+    "segments": ("number", "file", "n_bytes", "checksum", "n_passages", "n_tokens", "dim", "codec"),
+    "codebooks": ("number", "file", "n_bytes", "checksum"),
+    "lists": ("segment", "codebook", "file", "n_bytes", "checksum"),
+    "passages": ("document", "ordinal", "start", '"end"', "tokens", "language", "segment", "row"),
+    "dead": ("segment", "row", "txid"),
+    "fields": ("key", "name", "type"),
+    "field_values": ("field", "value", "document"),
+}
+"""Tables that `sums` has a row of, and all their columns; `texts` is vouched for by the hashes in `documents`."""
+
+SUM_MASK = (1 << 62) - 1
+"""Hashes and sums are kept below this, so that adding two never leaves SQLite's 64 bits."""
+
+FIRST_META = {"txid": 0, "next_segment": 1, "next_codebook": 1}
+
+
+def statements() -> Iterator[str]:
+    """Give what makes an empty store: tables, and the triggers that keep their sums."""
+    yield TABLES
+    yield from (guard(table) for table in GUARDED)
+
+
+def guard(table: str) -> str:
+    """Give the SQL that starts the sum of a table and keeps it from then on."""
+    new, old = (hash_of(table, prefix) for prefix in ("NEW.", "OLD."))
+    added = f"hash = (hash + {new}) & {SUM_MASK}"
+    removed = f"hash = (hash - {old}) & {SUM_MASK}"
+    replaced = f"hash = ((hash - {old} & {SUM_MASK}) + {new}) & {SUM_MASK}"
+    return f"""
+INSERT INTO sums VALUES ('{table}', 0, 0);
+CREATE TRIGGER {table}_added AFTER INSERT ON {table} BEGIN
+    UPDATE sums SET n = n + 1, {added} WHERE name = '{table}';
+END;
+CREATE TRIGGER {table}_removed AFTER DELETE ON {table} BEGIN
+    UPDATE sums SET n = n - 1, {removed} WHERE name = '{table}';
+END;
+CREATE TRIGGER {table}_replaced AFTER UPDATE ON {table} BEGIN
+    UPDATE sums SET {replaced} WHERE name = '{table}';
+END;
+"""
+
+
+def hash_of(table: str, prefix: str = "") -> str:
+    """Give the SQL for the hash of a row: the function `row_hash` over all its columns."""
+    return f"row_hash({', '.join(prefix + column for column in GUARDED[table])})"

@@ -115,7 +115,8 @@ class Searcher:
 
     def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
         stored = self._store.passage(scored.document, scored.ordinal)
-        if stored is None:
+        place = (self.snapshot.parts[scored.part].segment.info.number, scored.row)
+        if stored is None or (stored.segment, stored.row) != place:
             raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
         matches: tuple[Match, ...] = ()
         if highlight:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from index.arrays import HEADER, ArrayFile, damage, write_arrays
 from index.codecs.base import Codec
+from index.durable import Folder
 from index.records import FileInfo, SegmentInfo
 from lfm2_colbert.multivectors import MultiVectors
 
@@ -19,7 +20,7 @@ ORIGINS = "origins"
 
 
 def write_segment(
-    folder: Path, number: int, codec: Codec, vectors: MultiVectors, origins: NDArray[np.uint16] | None = None
+    folder: Folder, number: int, codec: Codec, vectors: MultiVectors, origins: NDArray[np.uint16] | None = None
 ) -> SegmentInfo:
     """Encode vectors and make them durable as ``folder/<number>.seg``; the store publishes them after this.
 
@@ -41,7 +42,7 @@ def write_segment(
 
 
 def write_encoded(
-    folder: Path,
+    folder: Folder,
     number: int,
     codec: str,
     dim: int,
@@ -50,7 +51,7 @@ def write_encoded(
 ) -> SegmentInfo:
     """Write arrays of a row a token that are encoded already, as a merge has them (`Segment.token_arrays`)."""
     name = f"{number:010d}.seg"
-    written = write_arrays(folder / name, KIND, number, _note(codec, dim), {**arrays, OFFSETS: offsets})
+    written = write_arrays(folder, name, KIND, number, _note(codec, dim), {**arrays, OFFSETS: offsets})
     return SegmentInfo(
         number=number,
         file=name,

@@ -1,19 +1,24 @@
 """What one search sees: the segments of one committed state, which passage each of their rows is, and the centroids."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.arrays import damage
 from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.lists import SegmentLists
+from index.records import ListsInfo, SegmentInfo
 from index.segment import Segment
 from index.store import Store
 
 DEAD = -1
+"""Key of no document: of rows that were dead when their segment was first looked at."""
+PASSAGE_ROW = np.dtype([(name, np.int64) for name in ("document", "ordinal", "row")])
 PAGE_BYTES = 4096
 
 
@@ -23,7 +28,7 @@ class Part:
 
     Attributes:
         segment: the mapped file.
-        documents: ``(n_rows,)`` int64, the key of the document each row belongs to; `DEAD` where it belongs to none.
+        documents: ``(n_rows,)`` int64, the key of the document each row belongs to, or belonged to while it was alive.
         ordinals: ``(n_rows,)`` int64, the place of the passage in its document.
         live: ``(n_rows,)`` bool, rows that belong to a document.
         lists: its centroids under the snapshot's codebook; None where it was never clustered.
@@ -100,27 +105,50 @@ def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snaps
     Raises:
         CorruptionError: a file is missing or damaged.
     """
-    rows = np.fromiter(
-        store.passage_rows(), np.dtype([(name, np.int64) for name in ("document", "ordinal", "segment", "row")])
-    )
     codebook = load_codebook(store, folder, before)
-    known = {part.segment.info.number: part for part in before.parts}
     lists = {info.segment: info for info in store.lists()} if codebook else {}
+    known = {part.segment.info.number: part for part in before.parts}
+    deaths = _deaths(store, before) if known else {}
     parts = []
     for info in store.segments():
         old = known.get(info.number)
-        segment = old.segment if old else Segment.open(folder, info)
-        documents = np.full(info.n_passages, DEAD, np.int64)
-        ordinals = np.zeros(info.n_passages, np.int64)
-        first, last = np.searchsorted(rows["segment"], (info.number, info.number + 1))
-        own = rows[first:last]
-        documents[own["row"]] = own["document"]
-        ordinals[own["row"]] = own["ordinal"]
-        opened = old.lists if old and old.lists and old.lists.info == lists.get(info.number) else None
-        if opened is None and info.number in lists:
-            opened = SegmentLists.open(folder, lists[info.number])
-        parts.append(Part(segment, documents, ordinals, np.not_equal(documents, DEAD), opened))
+        part = _without(old, deaths.get(info.number, [])) if old else _load_part(store, folder, info)
+        parts.append(replace(part, lists=_load_lists(folder, lists.get(info.number), part.lists)))
     return Snapshot(store.changes(), tuple(parts), codebook)
+
+
+def _load_part(store: Store, folder: Path, info: SegmentInfo) -> Part:
+    segment = Segment.open(folder, info)
+    rows = np.fromiter(store.passage_rows(info.number), PASSAGE_ROW)
+    if len(rows) and not 0 <= rows["row"].min() <= rows["row"].max() < info.n_passages:
+        raise damage(folder / info.file, 0, "the store has passages beyond its rows")
+    documents, ordinals = np.full(info.n_passages, DEAD, np.int64), np.zeros(info.n_passages, np.int64)
+    documents[rows["row"]] = rows["document"]
+    ordinals[rows["row"]] = rows["ordinal"]
+    return Part(segment, documents, ordinals, np.not_equal(documents, DEAD), None)
+
+
+def _load_lists(folder: Path, info: ListsInfo | None, opened: SegmentLists | None) -> SegmentLists | None:
+    if info is None or (opened and opened.info == info):
+        return opened if info else None
+    return SegmentLists.open(folder, info)
+
+
+def _deaths(store: Store, before: Snapshot) -> dict[int, list[int]]:
+    """Give the rows that died since a state, by segment."""
+    deaths: dict[int, list[int]] = {}
+    for segment, row in store.deaths_since(before.txid):
+        deaths.setdefault(segment, []).append(row)
+    return deaths
+
+
+def _without(part: Part, dead: Sequence[int]) -> Part:
+    """Give the same rows but those that died."""
+    if not dead:
+        return part
+    live = part.live.copy()
+    live[list(dead)] = False
+    return replace(part, live=live)
 
 
 def load_codebook(store: Store, folder: Path, before: Snapshot = EMPTY) -> Codebook | None:

@@ -7,8 +7,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from index.database import REBUILD, Database
+from index.digests import content_digest
 from index.filters.stored import StoredFields
 from index.records import (
+    SETTINGS,
     CodebookInfo,
     CollectionSettings,
     FileInfo,
@@ -36,8 +38,7 @@ class StoredState:
     def __init__(self, database: Database) -> None:
         """Ask through an open database."""
         self._database = database
-        stored = json.loads(database.value("SELECT v FROM meta WHERE k = 'settings'"))
-        self.settings = from_mapping(CollectionSettings, stored)
+        self.settings = from_mapping(CollectionSettings, self.note(SETTINGS) or {})
         self.fields = StoredFields(database)
 
     def snapshot(self) -> AbstractContextManager[None]:
@@ -68,13 +69,15 @@ class StoredState:
     def document(self, document_id: str) -> StoredDocument | None:
         """Look a document up by its id."""
         found = self._database.row(
-            "SELECT key, id, version, text, metadata, source, pending FROM documents JOIN texts ON document = key "
-            "WHERE id = ?",
+            "SELECT key, id, version, text, metadata, source, pending, text_hash, metadata_hash "
+            "FROM documents LEFT JOIN texts ON document = key WHERE id = ?",
             (document_id,),
         )
         if found is None:
             return None
-        key, document_id, version, text, metadata, source, pending = found
+        key, document_id, version, text, metadata, source, pending, text_hash, metadata_hash = found
+        self._require_whole(document_id, text, text_hash)
+        self._require_whole(document_id, metadata, metadata_hash)
         return StoredDocument(key, document_id, version, text, json.loads(metadata), source, bool(pending))
 
     def document_ids(self, keys: Iterable[int]) -> dict[int, str]:
@@ -155,40 +158,74 @@ class StoredState:
 
     def note(self, name: str) -> Any:
         """Give a JSON value that was kept under a name; None where there is none."""
-        stored = self._database.value("SELECT v FROM meta WHERE k = ?", (f"note:{name}",))
+        stored = self._database.value("SELECT value FROM notes WHERE name = ?", (name,))
         return None if stored is None else json.loads(stored)
 
-    def passage_rows(self) -> Iterator[tuple[int, int, int, int]]:
-        """Walk all searchable passages by segment and row: document key, ordinal, segment, row."""
+    def passage_rows(self, segment: int) -> Iterator[tuple[int, int, int]]:
+        """Walk the searchable passages of a segment by row: document key, ordinal, row."""
         rows: Iterator[Any] = self._database.each(
-            "SELECT document, ordinal, segment, row FROM passages ORDER BY segment, row"
+            "SELECT document, ordinal, row FROM passages WHERE segment = ? ORDER BY row", (segment,)
         )
         yield from rows
+
+    def deaths_since(self, txid: int) -> list[tuple[int, int]]:
+        """Give the rows that lost their passage after a transaction: segment, row."""
+        found: list[Any] = self._database.rows("SELECT segment, row FROM dead WHERE txid > ?", (txid,))
+        return found
+
+    def n_rows(self, table: str) -> int:
+        """Say how many rows a guarded table must have, without counting them."""
+        return int(self._database.value("SELECT n FROM sums WHERE name = ?", (table,)))
+
+    def require_acknowledged(self) -> None:
+        """Refuse a state that lost acknowledged transactions.
+
+        Raises:
+            CorruptionError: some are missing.
+        """
+        self._database.require_acknowledged()
 
     def passage(self, document: int, ordinal: int) -> StoredPassage | None:
         """Look a passage up by its document's key and its place in it; only its own words are read."""
         found = self._database.row(
             'SELECT d.id, p.start, p."end", p.tokens, p.language, substr(t.text, p.start + 1, p."end" - p.start), '
-            "t.metadata FROM passages p JOIN documents d ON d.key = p.document JOIN texts t ON t.document = p.document "
+            "p.segment, p.row, t.metadata, d.metadata_hash, content_digest(d.id, CAST(t.text AS BLOB)) = d.text_hash "
+            "FROM passages p JOIN documents d ON d.key = p.document JOIN texts t ON t.document = p.document "
             "WHERE p.document = ? AND p.ordinal = ?",
             (document, ordinal),
         )
         if found is None:
             return None
-        document_id, start, end, tokens, language, text, metadata = found
-        return StoredPassage(document_id, Passage(ordinal, start, end, tokens, language), text, json.loads(metadata))
+        document_id, start, end, tokens, language, text, segment, row, metadata, metadata_hash, whole = found
+        if not whole:
+            raise self._damaged(document_id)
+        self._require_whole(document_id, metadata, metadata_hash)
+        passage = Passage(ordinal, start, end, tokens, language)
+        return StoredPassage(document_id, passage, text, json.loads(metadata), segment, row)
 
     def _pending_document(self, key: int) -> Iterator[PendingDocument]:
         """Give the document, or nothing if it went or was published since its key was read."""
         for row in self._database.rows(
-            "SELECT key, version, id, text FROM documents JOIN texts ON document = key WHERE key = ? AND pending",
+            "SELECT key, version, id, text, text_hash FROM documents LEFT JOIN texts ON document = key "
+            "WHERE key = ? AND pending",
             (key,),
         ):
-            yield PendingDocument(*row)
+            document = PendingDocument(*row[:-1])
+            self._require_whole(document.id, document.text, row[-1])
+            yield document
+
+    def _require_whole(self, document_id: str, content: str | None, digest: bytes) -> None:
+        if content is None or content_digest(document_id, content.encode()) != digest:
+            raise self._damaged(document_id)
+
+    def _damaged(self, document_id: str) -> CorruptionError:
+        return CorruptionError(
+            f"{self._database.path}: the document '{document_id}' differs from what was stored", help=REBUILD
+        )
 
     def _count_documents(self) -> tuple[int, int]:
         """Count all documents and the pending ones, against the count that is kept beside them."""
-        expected = self._database.value("SELECT v FROM meta WHERE k = 'ndocs'")
+        expected = self.n_rows("documents")
         found = self._database.value("SELECT count(*) FROM documents")
         if found != expected:
             raise CorruptionError(

@@ -8,19 +8,19 @@ import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from index.canonical import CanonicalDocument, canonical, encoded_name
 from index.database import Database, create_database
-from index.durable import disk_errors, sync_folder
+from index.durable import DISK, Disk, Folder, disk_errors
 from index.home import STORE_FILE
 from index.lock import WriterLock
-from index.records import Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo
+from index.records import SETTINGS, Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo
 from index.state import StoredState
 from index.types import Document, Failure
-from lfm2_colbert.config import to_json
 from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
 
 SEGMENTS_FOLDER = "segs"
@@ -38,15 +38,15 @@ class Store(StoredState):
         folder: the collection's folder.
     """
 
-    def __init__(self, folder: Path, database: Database, lock: WriterLock | None) -> None:
+    def __init__(self, folder: Path, database: Database, lock: WriterLock | None, disk: Disk = DISK) -> None:
         """Wrap an open database; `Store.create` and `Store.open` are the ways in."""
         super().__init__(database)
-        self.folder = folder
+        self.folder, self._disk = folder, disk
         self._lock = lock
         self._next_segment = 0
 
     @classmethod
-    def create(cls, folder: Path, settings: CollectionSettings) -> "Store":
+    def create(cls, folder: Path, settings: CollectionSettings, disk: Disk = DISK) -> "Store":
         """Make an empty collection and open it for writing.
 
         Raises:
@@ -56,18 +56,18 @@ class Store(StoredState):
         """
         with disk_errors(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_folder(folder.parent)
+            disk.sync_folder(folder.parent)
         lock = WriterLock(folder)
         try:
             if (folder / STORE_FILE).exists():
                 raise AlreadyExistsError(f"{folder} holds a collection already", help="open it, or choose another name")
-            create_database(folder, {"settings": to_json(settings)})
+            create_database(folder, {SETTINGS: asdict(settings)}, disk)
         finally:
             lock.release()
-        return cls.open(folder, writable=True)
+        return cls.open(folder, writable=True, disk=disk)
 
     @classmethod
-    def open(cls, folder: Path, *, writable: bool) -> "Store":
+    def open(cls, folder: Path, *, writable: bool, disk: Disk = DISK) -> "Store":
         """Open a collection.
 
         A writer takes the lock and removes what an interrupted run left among the segments. Readers need no lock.
@@ -82,9 +82,9 @@ class Store(StoredState):
             raise NotFoundError(f"no collection in {folder}", help="index something first")
         lock = WriterLock(folder) if writable else None
         try:
-            database = Database(folder, writable=writable)
+            database = Database(folder, writable=writable, disk=disk)
             try:
-                store = cls(folder, database, lock)
+                store = cls(folder, database, lock, disk)
                 if writable:
                     store._clean_segments_folder()
                 return store
@@ -115,6 +115,11 @@ class Store(StoredState):
         """Where segment files lie."""
         return self.folder / SEGMENTS_FOLDER
 
+    @property
+    def segment_files(self) -> Folder:
+        """Where segment files are written."""
+        return Folder(self.segments_folder, self._disk)
+
     def transaction(self) -> AbstractContextManager[None]:
         """Make all writes of the block durable together when it ends, or, after any exception, none of them.
 
@@ -140,18 +145,22 @@ class Store(StoredState):
         """
         checked = canonical(document)
         self._require_source(source)
-        found = self._database.row("SELECT key, content_hash, source FROM documents WHERE id = ?", (document.id,))
+        found = self._database.row(
+            "SELECT key, text_hash, metadata_hash, source FROM documents WHERE id = ?", (document.id,)
+        )
         if found is None:
             self._insert(checked, source)
             return Change.ADDED
-        key, content_hash, owner = found
+        key, text_hash, metadata_hash, owner = found
         if source is not None and source != owner:
             raise self._duplicate(document.id, owner, source)
-        if content_hash == checked.content_hash:
-            if owner != source:
-                self._database.write("UPDATE documents SET source = ? WHERE key = ?", (source, key))
+        if owner != source:
+            self._database.write("UPDATE documents SET source = ? WHERE key = ?", (source, key))
+        if (text_hash, metadata_hash) == (checked.text_hash, checked.metadata_hash):
             return Change.UNCHANGED
-        self._replace(key, checked, source)
+        if text_hash != checked.text_hash:
+            self._replace_text(key, checked)
+        self._replace_metadata(key, checked)
         return Change.CHANGED
 
     def delete(self, document_id: str) -> bool:
@@ -223,12 +232,15 @@ class Store(StoredState):
                 raise InvalidArgumentError(f"segment {placed.segment} has no row {placed.row}")
         for info in sorted(segments, key=lambda info: info.number):
             self._add_segment(info)
-        return sum(self._place(placement) for placement in placements)
+        n_placed = sum(self._place(placement) for placement in placements)
+        self._bury(segments)
+        return n_placed
 
     def add_lists(self, lists: Sequence[ListsInfo]) -> None:
         """Publish posting lists of segments, in place of those they had under the same codebook."""
+        self._database.write_many("DELETE FROM lists WHERE segment = ?", [(info.segment,) for info in lists])
         self._database.write_many(
-            "INSERT OR REPLACE INTO lists VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO lists VALUES (?, ?, ?, ?, ?)",
             [(i.segment, i.codebook, i.file.file, i.file.n_bytes, i.file.checksum) for i in lists],
         )
 
@@ -262,10 +274,14 @@ class Store(StoredState):
             self._add_segment(info)
         self._database.write_many("UPDATE passages SET segment = ?, row = ? WHERE segment = ? AND row = ?", moves)
         self._database.write_many("DELETE FROM segments WHERE number = ?", [(number,) for number in old])
+        self._bury(new)
 
     def set_note(self, name: str, value: Any) -> None:
         """Keep a JSON value under a name."""
-        self._database.write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"note:{name}", json.dumps(value)))
+        self._database.write(
+            "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, json.dumps(value)),
+        )
 
     def next_segment_number(self) -> int:
         """Give a number for a new segment, larger than any that was published or given to this process."""
@@ -295,23 +311,27 @@ class Store(StoredState):
 
     def _insert(self, document: CanonicalDocument, source: int | None) -> None:
         ((key,),) = self._database.write(
-            "INSERT INTO documents (id, version, source, content_hash, pending, characters) "
-            "VALUES (?, 1, ?, ?, 1, ?) RETURNING key",
-            (document.id, source, document.content_hash, len(document.text)),
+            "INSERT INTO documents (id, version, source, text_hash, metadata_hash, pending, characters) "
+            "VALUES (?, 1, ?, ?, ?, 1, ?) RETURNING key",
+            (document.id, source, document.text_hash, document.metadata_hash, len(document.text)),
         )
         self._database.write("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, document.metadata))
         self.fields.put(key, document.metadata)
 
-    def _replace(self, key: int, document: CanonicalDocument, source: int | None) -> None:
+    def _replace_text(self, key: int, document: CanonicalDocument) -> None:
         self._database.write(
-            "UPDATE documents SET version = version + 1, source = ?, content_hash = ?, pending = 1, characters = ? "
-            "WHERE key = ?",
-            (source, document.content_hash, len(document.text), key),
+            "UPDATE documents SET text_hash = ?, pending = 1, characters = ? WHERE key = ?",
+            (document.text_hash, len(document.text), key),
         )
-        self._database.write(
-            "UPDATE texts SET text = ?, metadata = ? WHERE document = ?", (document.text, document.metadata, key)
-        )
+        self._database.write("UPDATE texts SET text = ? WHERE document = ?", (document.text, key))
         self._database.write("DELETE FROM passages WHERE document = ?", (key,))
+
+    def _replace_metadata(self, key: int, document: CanonicalDocument) -> None:
+        """Keep new metadata, and count the change; vectors stand for the text alone."""
+        self._database.write(
+            "UPDATE documents SET version = version + 1, metadata_hash = ? WHERE key = ?", (document.metadata_hash, key)
+        )
+        self._database.write("UPDATE texts SET metadata = ? WHERE document = ?", (document.metadata, key))
         self.fields.put(key, document.metadata)
 
     def _add_segment(self, info: SegmentInfo) -> None:
@@ -351,6 +371,16 @@ class Store(StoredState):
         )
         return True
 
+    def _bury(self, segments: Sequence[SegmentInfo]) -> None:
+        """Mark the rows of new segments dead whose documents changed or went before they were published."""
+        self._database.write_many(
+            "WITH RECURSIVE rows(row) AS (SELECT 0 WHERE ?2 > 0 UNION ALL SELECT row + 1 FROM rows WHERE row + 1 < ?2) "
+            "INSERT INTO dead SELECT ?1, row, (SELECT v + 1 FROM meta WHERE k = 'txid') FROM rows "
+            "WHERE (SELECT count(*) FROM passages WHERE segment = ?1) < ?2 "
+            "AND NOT EXISTS (SELECT 1 FROM passages p WHERE p.segment = ?1 AND p.row = rows.row)",
+            [(info.number, info.n_passages) for info in segments],
+        )
+
     def _clean_segments_folder(self) -> None:
         """Remove what an interrupted run left: temporary files, and segments that were never published."""
         published = {info.file for info in self.segments()} | {info.file.file for info in self.lists()}
@@ -359,7 +389,7 @@ class Store(StoredState):
         with disk_errors(self.segments_folder):
             if not self.segments_folder.is_dir():
                 self.segments_folder.mkdir(mode=0o700)
-                sync_folder(self.folder)
+                self._disk.sync_folder(self.folder)
             for path in self.segments_folder.iterdir():
                 if LEFT_OVER.fullmatch(path.name) and path.name not in published and not path.is_dir():
-                    path.unlink()
+                    self._disk.remove(path)

@@ -11,6 +11,7 @@ from index.candidates.base import CandidateGenerator
 from index.candidates.centroids import Centroids
 from index.codebook import Codebook, train
 from index.codecs.float16 import Float16
+from index.durable import Folder
 from index.effort import Budget
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
@@ -53,9 +54,9 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     codebook = Codebook.of(1, train(np.concatenate([v.vectors for v in vectors]), 64, seed=0))
     parts = []
     for number, items in enumerate(vectors, start=1):
-        segment = Segment.open(folder, write_segment(folder, number, Float16(), items))
+        segment = Segment.open(folder, write_segment(Folder(folder), number, Float16(), items))
         codes = codebook.nearest(items.vectors)
-        info = write_lists(folder, number, 1, len(codebook.levels), codes, items.offsets)
+        info = write_lists(Folder(folder), number, 1, len(codebook.levels), codes, items.offsets)
         rows = np.arange(len(items))
         live = np.ones(len(items), np.bool_)
         parts.append(Part(segment, rows, rows, live, SegmentLists.open(folder, info)))

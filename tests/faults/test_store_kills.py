@@ -79,7 +79,7 @@ def publish(store: Store, chance: random.Random) -> None:
     if not batch:
         return
     vectors = MultiVectors.of([encode(each.text) for each in batch])
-    info = write_segment(store.segments_folder, store.next_segment_number(), Float16(), vectors)
+    info = write_segment(store.segment_files, store.next_segment_number(), Float16(), vectors)
     say(publish=True)
     with store.transaction():
         store.publish(

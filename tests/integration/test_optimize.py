@@ -19,6 +19,7 @@ from index.candidates import CANDIDATES
 from index.candidates.centroids import Centroids
 from index.codebook import Clusters, Codebook, train
 from index.codecs.float16 import Float16
+from index.durable import Folder
 from index.effort import Budget
 from index.home import collection_folder
 from index.lists import SegmentLists, write_lists
@@ -280,7 +281,7 @@ def test_training_is_a_function_of_its_seed() -> None:
 def test_lists_name_each_passage_of_a_centroid_once(tmp_path: Path) -> None:
     codes = np.array([2, 2, 0, 1, 2, 0], np.uint32)
     offsets = np.array([0, 3, 3, 6])
-    lists = SegmentLists.open(tmp_path, write_lists(tmp_path, 4, 1, 4, codes, offsets))
+    lists = SegmentLists.open(tmp_path, write_lists(Folder(tmp_path), 4, 1, 4, codes, offsets))
     bounds = itertools.pairwise(lists.postings.offsets)
     of = [lists.postings.rows[first:last].tolist() for first, last in bounds]
     assert of == [[0, 2], [2], [0, 2], []]
@@ -292,7 +293,7 @@ def test_lists_that_overlap_are_refused_with_the_name_of_their_file(tmp_path: Pa
         "list_offsets": np.array([0, 9, 1], np.int64),
         "list_rows": np.array([0], np.uint32),
     }
-    info = ListsInfo(4, 1, write_arrays(tmp_path / "odd.lists", "lists", 4, "1", arrays))
+    info = ListsInfo(4, 1, write_arrays(Folder(tmp_path), "odd.lists", "lists", 4, "1", arrays))
     with pytest.raises(CorruptionError, match=r"odd\.lists"):
         SegmentLists.open(tmp_path, info)
 
@@ -321,7 +322,7 @@ def test_in_groups_nearly_every_token_finds_the_nearest_of_all_centroids() -> No
 
 def test_a_codebook_whose_groups_do_not_hold_its_centroids_is_refused(tmp_path: Path) -> None:
     book = Codebook.of(1, train(np.concatenate(list(topical(300, seed=5))), 40, seed=1))
-    info = replace(book, group_offsets=book.group_offsets[:-1]).write(tmp_path)
+    info = replace(book, group_offsets=book.group_offsets[:-1]).write(Folder(tmp_path))
     with pytest.raises(CorruptionError, match="groups"):
         Codebook.open(tmp_path, info)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from index import scoring
 from index.codecs.float16 import Float16
+from index.durable import Folder
 from index.maxsim import maxsim_scores
 from index.native.base import Rows
 from index.segment import Segment, write_segment
@@ -21,7 +22,7 @@ def write(folder: Path, lengths: list[int], dim: int, seed: int) -> Segment:
     generator = np.random.default_rng(seed)
     vectors = generator.standard_normal((sum(lengths), dim)).astype(np.float32)
     items = MultiVectors(vectors, np.concatenate([[0], np.cumsum(np.array(lengths, dtype=np.int64))]).astype(np.int64))
-    return Segment.open(folder, write_segment(folder, 1, CODEC, items))
+    return Segment.open(folder, write_segment(Folder(folder), 1, CODEC, items))
 
 
 def score(query: np.ndarray, segment: Segment, rows: np.ndarray) -> np.ndarray:

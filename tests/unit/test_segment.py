@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from index.arrays import HEADER, TRAILER
 from index.codecs.float16 import Float16
+from index.durable import Folder
 from index.records import SegmentInfo
 from index.segment import Segment, write_encoded, write_segment
 from lfm2_colbert.errors import (
@@ -47,7 +48,7 @@ def with_contents(raw: bytes, toc: bytes) -> bytes:
 
 @pytest.fixture
 def written(tmp_path: Path) -> SegmentInfo:
-    return write_segment(tmp_path, 42, Float16(), sample())
+    return write_segment(Folder(tmp_path), 42, Float16(), sample())
 
 
 def test_what_was_written_is_read_back(tmp_path: Path, written: SegmentInfo) -> None:
@@ -59,7 +60,7 @@ def test_what_was_written_is_read_back(tmp_path: Path, written: SegmentInfo) -> 
 
 def test_what_pooled_vectors_stand_for_is_read_back(tmp_path: Path) -> None:
     origins = np.array([0, 4, 2**16 - 1, 0, 1, 5, 6, 9, 3], np.uint16)
-    segment = Segment.open(tmp_path, write_segment(tmp_path, 1, Float16(), sample(), origins))
+    segment = Segment.open(tmp_path, write_segment(Folder(tmp_path), 1, Float16(), sample(), origins))
     segment.check()
     assert segment.origins is not None
     np.testing.assert_array_equal(segment.origins, origins)
@@ -78,7 +79,7 @@ def test_vectors_that_are_not_pooled_stand_for_their_own_tokens(tmp_path: Path, 
 )
 def test_origins_that_fit_no_segment_are_refused(tmp_path: Path, origins: np.ndarray) -> None:
     arrays = {**Float16().encode(np.asarray(sample().vectors)), "origins": origins}
-    info = write_encoded(tmp_path, 1, "float16", 16, arrays, sample().offsets)
+    info = write_encoded(Folder(tmp_path), 1, "float16", 16, arrays, sample().offsets)
     with pytest.raises(CorruptionError, match="not the segment"):
         Segment.open(tmp_path, info)
 
@@ -123,7 +124,7 @@ def test_arrays_cannot_be_written_to(tmp_path: Path, written: SegmentInfo) -> No
 
 @pytest.mark.parametrize("lengths", [(), (0,), (0, 0)])
 def test_segments_without_vectors_round_trip(tmp_path: Path, lengths: tuple[int, ...]) -> None:
-    info = write_segment(tmp_path, 1, Float16(), sample(lengths=lengths))
+    info = write_segment(Folder(tmp_path), 1, Float16(), sample(lengths=lengths))
     segment = Segment.open(tmp_path, info)
     segment.check()
     assert Float16().decode(segment.arrays).shape == (0, 16)
@@ -133,7 +134,7 @@ def test_segments_without_vectors_round_trip(tmp_path: Path, lengths: tuple[int,
 def test_a_published_number_is_never_written_again(tmp_path: Path, written: SegmentInfo) -> None:
     before = (tmp_path / written.file).read_bytes()
     with pytest.raises(AlreadyExistsError):
-        write_segment(tmp_path, 42, Float16(), sample(seed=2))
+        write_segment(Folder(tmp_path), 42, Float16(), sample(seed=2))
     assert (tmp_path / written.file).read_bytes() == before
 
 
@@ -141,7 +142,7 @@ def test_a_link_in_the_place_of_the_temporary_is_not_followed(tmp_path: Path) ->
     (tmp_path / "victim").write_text("keep")
     (tmp_path / "0000000001.seg.tmp").symlink_to(tmp_path / "victim")
     with pytest.raises(StorageError):
-        write_segment(tmp_path, 1, Float16(), sample())
+        write_segment(Folder(tmp_path), 1, Float16(), sample())
     assert (tmp_path / "victim").read_text() == "keep"
 
 
@@ -155,9 +156,9 @@ def test_a_failing_disk_leaves_nothing_and_is_reported(
     with monkeypatch.context() as patched:
         patched.setattr(os, call, fail)
         with pytest.raises(StorageError, match="No space left"):
-            write_segment(tmp_path, 7, Float16(), sample())
+            write_segment(Folder(tmp_path), 7, Float16(), sample())
     assert list(tmp_path.iterdir()) == []
-    Segment.open(tmp_path, write_segment(tmp_path, 7, Float16(), sample())).check()
+    Segment.open(tmp_path, write_segment(Folder(tmp_path), 7, Float16(), sample())).check()
 
 
 def test_a_folder_that_cannot_be_synced_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +172,7 @@ def test_a_folder_that_cannot_be_synced_leaves_nothing(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(os, "fsync", fail_second)
     with pytest.raises(StorageError, match="Input/output"):
-        write_segment(tmp_path, 7, Float16(), sample())
+        write_segment(Folder(tmp_path), 7, Float16(), sample())
     assert (list(tmp_path.iterdir()), len(calls)) == ([], 2)
 
 
@@ -182,13 +183,13 @@ def test_a_file_system_without_preallocation_is_written_all_the_same(
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
     monkeypatch.setattr(os, "posix_fallocate", unsupported)
-    Segment.open(tmp_path, write_segment(tmp_path, 7, Float16(), sample())).check()
+    Segment.open(tmp_path, write_segment(Folder(tmp_path), 7, Float16(), sample())).check()
 
 
 def test_vectors_that_are_not_finite_write_nothing(tmp_path: Path) -> None:
     vectors = MultiVectors.of([np.full((1, 4), np.nan, dtype=np.float32)])
     with pytest.raises(NonFiniteVectorError):
-        write_segment(tmp_path, 1, Float16(), vectors)
+        write_segment(Folder(tmp_path), 1, Float16(), vectors)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -196,7 +197,7 @@ def test_vectors_that_are_not_finite_write_nothing(tmp_path: Path) -> None:
 @given(data=st.data())
 def test_a_change_of_any_byte_is_detected(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("segment")
-    info = write_segment(folder, 3, Float16(), sample(lengths=(2, 1), dim=8))
+    info = write_segment(Folder(folder), 3, Float16(), sample(lengths=(2, 1), dim=8))
     raw = bytearray((folder / info.file).read_bytes())
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
     rewrite(folder / info.file, bytes(raw))
@@ -228,7 +229,7 @@ def test_a_missing_file_is_damage(tmp_path: Path, written: SegmentInfo) -> None:
 
 
 def test_another_segment_of_the_same_size_is_not_taken_for_this_one(tmp_path: Path, written: SegmentInfo) -> None:
-    other = write_segment(tmp_path, 43, Float16(), sample(seed=2))
+    other = write_segment(Folder(tmp_path), 43, Float16(), sample(seed=2))
     with pytest.raises(CorruptionError, match="not the segment"):
         Segment.open(tmp_path, dataclasses.replace(written, file=other.file))
 
@@ -280,7 +281,7 @@ def test_a_table_of_contents_that_lies_is_refused(
 )
 def test_a_table_of_contents_of_anything_is_refused(tmp_path_factory: pytest.TempPathFactory, toc: bytes) -> None:
     folder = tmp_path_factory.mktemp("segment")
-    info = write_segment(folder, 3, Float16(), sample())
+    info = write_segment(Folder(folder), 3, Float16(), sample())
     raw = with_contents((folder / info.file).read_bytes(), toc)
     rewrite(folder / info.file, raw)
     with pytest.raises(CorruptionError, match=info.file):

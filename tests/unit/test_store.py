@@ -65,7 +65,7 @@ def test_new_store_is_empty_and_remembers_its_settings(store: Store, folder: Pat
 
 def test_store_of_before_there_was_pooling_keeps_every_vector(folder: Path) -> None:
     with Store.create(folder, SETTINGS) as store, store.transaction():
-        store._database.write("UPDATE meta SET v = json_remove(v, '$.pool') WHERE k = 'settings'")
+        store._database.write("UPDATE notes SET value = json_remove(value, '$.pool') WHERE name = 'settings'")
     with Store.open(folder, writable=False) as reader:
         assert reader.settings == SETTINGS
         assert reader.settings.pool == 1
@@ -144,7 +144,7 @@ def test_newer_format_is_refused_by_number(folder: Path) -> None:
     connection = apsw.Connection(str(folder / "store.db"))
     connection.execute("PRAGMA user_version=99")
     connection.close()
-    with pytest.raises(FormatVersionError, match="has format 99, this program reads 1") as caught:
+    with pytest.raises(FormatVersionError, match="has format 99, this program reads 2") as caught:
         Store.open(folder, writable=True)
     assert "upgrade" in caught.value.help
 
@@ -231,7 +231,7 @@ def test_silent_rollback_at_the_end_of_a_transaction_is_not_acknowledged(store: 
 
 def test_settings_of_another_version_are_refused_and_nothing_stays_open(folder: Path) -> None:
     with Store.create(folder, SETTINGS) as store, store.transaction():
-        store._database.write("UPDATE meta SET v = '{\"colour\": 1}' WHERE k = 'settings'")
+        store._database.write("UPDATE notes SET value = '{\"colour\": 1}' WHERE name = 'settings'")
     for _ in range(2):
         with pytest.raises(InvalidConfigError, match="colour"):
             Store.open(folder, writable=True)
@@ -273,7 +273,7 @@ def test_store_older_than_what_was_acknowledged_refuses_writes_but_can_be_read(f
     (folder / "store.db").write_bytes(older)
     with pytest.raises(CorruptionError, match=r"transactions 2\.\.3 are missing") as caught:
         Store.open(folder, writable=True)
-    assert "put back a copy" in caught.value.help
+    assert "accept-loss" in caught.value.help
     with Store.open(folder, writable=False) as reader:
         assert reader.document("a") is not None
 
