@@ -73,9 +73,7 @@ class Snapshot:
 
     @property
     def n_tokens(self) -> int:
-        """Tokens of all segments, those of dead rows too; behind a filter those it leaves."""
-        if self.kept:
-            return self.kept.n_tokens
+        """Tokens of all segments, those of dead rows too; with a filter the same."""
         return sum(part.segment.info.n_tokens for part in self.parts)
 
     def n_live_passages(self) -> int:

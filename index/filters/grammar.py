@@ -42,7 +42,7 @@ ONE_VALUED = {sign: operator for operator, sign in SIGNS.items() if operator not
 TRUTHS = {"true": True, "false": False}
 WORDS = frozenset({"and", "or", "not", "in", "has", "prefix", "exists", *TRUTHS})
 """Of the language, in small or capital letters; a field of such a name stands in quotes."""
-NAME = regex.compile(r"[\p{XID_Start}_][\p{XID_Continue}\-.]*")
+NAME = regex.compile(r"[\p{XID_Start}_](?:[\p{XID_Continue}\-]|\.(?!\.))*")
 TOKENS = regex.compile(
     r"""(?P<space>\s+)
     | (?P<foreign>==|<>|&&|\|\||!(?!=)|[“”„‘’])

@@ -78,7 +78,7 @@ def number(value: int) -> int | float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def moments(text: str) -> Moments | None:
