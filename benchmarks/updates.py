@@ -1,8 +1,8 @@
 """What do changes to a collection cost that has its centroids already?
 
 `python -m benchmarks.updates DATA --checkpoint FOLDER` writes ``results/updates.json``. The collection is that of
-`engine.py`; first it is searched with filters (`filters.py`), then it grows: what is added to it are other passages of `growth_vectors.py`, encoded beforehand, in one call as after a
-large folder and in calls of one document.
+`engine.py`. First it is searched with filters (`filters.py`); then it grows: what is added to it are other passages of
+`growth_vectors.py`, encoded beforehand, in one call as after a large folder and in calls of one document.
 """
 
 import shutil

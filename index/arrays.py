@@ -133,6 +133,18 @@ class ArrayFile:
             raise damage(self.path, 0, "the file has another checksum")
 
 
+def check_whole(folder: Path, info: FileInfo) -> None:
+    """Read every byte of a file and compare with the checksum it was published with.
+
+    Raises:
+        CorruptionError: the file is missing or differs.
+    """
+    path = folder / info.file
+    content = _map(path, info.n_bytes)
+    if xxhash.xxh3_128_hexdigest(content) != info.checksum:
+        raise damage(path, 0, "the file has another checksum")
+
+
 def _chunks(contents: Contents, arrays: Mapping[str, NDArray[Any]]) -> Iterator[memoryview]:
     """Lay the file out: header, each array behind its padding, TOC, trailer."""
     yield memoryview(HEADER.pack(MAGIC, *FORMAT))
@@ -220,5 +232,5 @@ def damage(path: Path, offset: int, what: str) -> CorruptionError:
     """Say which file is damaged, where, and what to do."""
     return CorruptionError(
         f"{path}, byte {offset}: {what}",
-        help="index the documents into a new collection, or put back a copy of this file",
+        help="run `lfm2-colbert repair`: what is damaged is made again from the stored texts",
     )

@@ -16,12 +16,14 @@ from index.codebook import Codebook
 from index.codecs import CODECS
 from index.codecs.frame import Frame
 from index.coding import Coding
+from index.damage import set_damaged_aside
 from index.effort import Effort
 from index.filters.stored import Field
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
 from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
 from index.maintenance import OnClustered, OptimizeReport, needs_optimize, optimize
+from index.merging import merge_tiers
 from index.pooling import require_factor
 from index.reading.base import ReadOptions
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
@@ -382,6 +384,7 @@ class Collection:
     def _writer(self) -> Store:
         if not self._writable:
             writer = Store.open(self._store.folder, writable=True)
+            set_damaged_aside(writer)
             self._store.close()
             self._use(writer)
             self._writable = True
@@ -401,10 +404,11 @@ class Collection:
     ) -> IndexReport:
         if needs_optimize(self._store):
             self.optimize(on_clustered=on_clustered)
-        counts = self._store.counts()
+        else:
+            merge_tiers(self._store)
         return IndexReport(
-            documents=counts.documents,
-            passages=counts.passages,
+            documents=self._store.n_rows("documents"),
+            passages=self._store.n_rows("passages"),
             encoded_passages=encoded.passages,
             added=intake.added,
             changed=intake.changed,

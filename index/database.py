@@ -177,7 +177,7 @@ class Database:
             self._roll_back()
             raise
         with disk_errors(self._mark):
-            self._disk.overwrite(self._mark, MARK.pack(txid, _digest(txid)))
+            write_mark(self._mark, txid, self._disk)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -286,8 +286,7 @@ def create_database(folder: Path, notes: Mapping[str, Any], disk: Disk = DISK, f
     check_sqlite_version(apsw.sqlite_lib_version())
     path, new = folder / STORE_FILE, folder / f"{STORE_FILE}.new"
     with disk_errors(path):
-        # Remains of an interrupted creation or of a store that was removed by hand: a log would be replayed into ours.
-        for left in (f"{new.name}", f"{new.name}-journal", f"{path.name}-wal", f"{path.name}-shm", MARK_FILE):
+        for left in (new.name, f"{new.name}-journal"):  # remains of an interrupted creation
             disk.remove(folder / left)
     with sqlite_errors(path), closing(apsw.Connection(str(new), vfs=disk.vfs)) as connection:
         _configure(connection, ("synchronous=FULL", *READER_PRAGMAS))
@@ -301,8 +300,26 @@ def create_database(folder: Path, notes: Mapping[str, Any], disk: Disk = DISK, f
         connection.execute(f"PRAGMA user_version={FORMAT}")
         connection.execute("COMMIT")
     with disk_errors(path):
+        for left in (f"{path.name}-wal", f"{path.name}-shm", MARK_FILE):  # of another store: a log would be replayed
+            disk.remove(folder / left)
         disk.rename(new, path)
         disk.sync_folder(folder)
+
+
+def keep_sequence(old: apsw.Connection, new: apsw.Connection, table: str) -> None:
+    """Never give a key of `table` again that the old database gave."""
+    given = max((seq for (seq,) in old.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))), default=0)
+    if not new.execute("SELECT 1 FROM sqlite_sequence WHERE name = ?", (table,)).fetchone():
+        new.execute("INSERT INTO sqlite_sequence VALUES (?, 0)", (table,))
+    new.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (given, table))
+
+
+def accept_loss(folder: Path, disk: Disk = DISK) -> None:
+    """Take the state that is there for the last one, although later transactions were acknowledged."""
+    with closing(Database(folder, writable=False)) as database:
+        txid: int = database.value("SELECT v FROM meta WHERE k = 'txid'")
+    with disk_errors(folder):
+        write_mark(folder / MARK_FILE, txid, disk)
 
 
 @contextmanager
@@ -336,6 +353,11 @@ def read_mark(path: Path) -> int:
         return 0
     txid, digest = MARK.unpack(content)
     return int(txid) if digest == _digest(txid) else 0
+
+
+def write_mark(path: Path, txid: int, disk: Disk = DISK) -> None:
+    """Note a committed transaction."""
+    disk.overwrite(path, MARK.pack(txid, _digest(txid)))
 
 
 def _digest(txid: int) -> int:

@@ -13,8 +13,8 @@ def pays_to_choose(n_tokens: int) -> bool:
 
 
 FEW_TOKENS = 60_000
-"""Behind a filter that leaves no more than these, every passage it leaves is scored. That is less than above, since they
-lie scattered: 15 to 55 nanoseconds a token, as the processor has it, where choosing costs some 4 milliseconds."""
+"""Behind a filter that leaves no more than these, every passage it leaves is scored. That is less than above, since
+they lie scattered: 15 to 55 nanoseconds a token, as the processor has it, where choosing costs some 4 milliseconds."""
 RANKED_TOKENS = 4_000_000
 """Behind a filter that leaves up to so many, the centroids of every passage are looked at: that costs about half a
 nanosecond a token, and no good passage is missed because its list is far down."""

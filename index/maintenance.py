@@ -3,7 +3,7 @@
 Codes are copied, never decoded and coded again. The old state serves until the new one is committed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +13,15 @@ from index.codebook import SAMPLES_PER_CENTROID, Codebook, n_centroids_for, trai
 from index.codecs.base import Codec
 from index.effort import Effort, pays_to_choose
 from index.lists import write_lists
-from index.native.base import Rows
-from index.records import RECALL, TRAINED, ListsInfo, SegmentInfo
+from index.merging import merge_all
+from index.records import RECALL, TRAINED, ListsInfo
 from index.search import search_snapshot
-from index.segment import Segment, write_encoded
+from index.segment import Segment
 from index.snapshot import Part, Snapshot, View, load_snapshot
 from index.store import Store
 
 OUTGROWN = 4
 """Centroids are trained anew when there are so many times the tokens they were trained for."""
-MERGED_TOKENS = 4_000_000
-"""Segments are merged up to about this size."""
 DECODED_TOKENS = 65_536
 N_RECALL_QUERIES = 25
 RECALL_QUERY_TOKENS = 16
@@ -71,70 +69,23 @@ def optimize(store: Store, codec: Codec, seed: int = 0, on_clustered: OnClustere
         seed: of sampling and training; recorded with the result.
         on_clustered: called while tokens are given their centroids, which takes most of the time.
     """
-    with store.snapshot():
-        before = load_snapshot(store, store.segments_folder)
     rng = np.random.default_rng(seed)
-    _merge(store, before)
-    with store.snapshot():
-        merged = load_snapshot(store, store.segments_folder)
-    codebook = _train(store, merged, codec, rng, on_clustered) if pays_to_choose(merged.n_tokens) else None
-    recall = _measure_recall(store, codec, rng) if codebook else None
+    n_before = len(store.segments())
+    merge_all(store)
+    segments = store.segments()
+    pays = pays_to_choose(sum(info.n_tokens for info in segments))
+    codebook = train_codebook(store, codec, rng, on_clustered) if pays else None
+    recall = measure_recall(store, codec, rng) if codebook else None
     n_centroids = len(codebook.levels) if codebook else 0
-    return OptimizeReport(len(before.parts), len(merged.parts), n_centroids, recall)
+    return OptimizeReport(n_before, len(segments), n_centroids, recall)
 
 
-def _merge(store: Store, snapshot: Snapshot) -> None:
-    groups = [group for group in _groups(snapshot.parts) if len(group) > 1 or _is_wasteful(group[0])]
-    written: list[SegmentInfo] = []
-    moves: list[tuple[int, int, int, int]] = []
-    for group in groups:
-        info, moved = _merged(store, group)
-        written += [info] if info else []
-        moves += moved
-    old = [part.segment.info.number for group in groups for part in group]
-    with store.transaction():
-        store.replace_segments(old, written, moves)
-
-
-def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """Neighbours that together stay within the size of a merged segment."""
-    group: list[Part] = []
-    size = 0
-    for part in parts:
-        if group and size + part.n_live_tokens > MERGED_TOKENS:
-            yield group
-            group, size = [], 0
-        group.append(part)
-        size += part.n_live_tokens
-    if group:
-        yield group
-
-
-def _is_wasteful(part: Part) -> bool:
-    return int(part.live.sum()) < 0.8 * len(part.live)
-
-
-def _merged(store: Store, group: Sequence[Part]) -> tuple[SegmentInfo | None, list[tuple[int, int, int, int]]]:
-    rows = [(part, np.flatnonzero(part.live)) for part in group]
-    if not any(len(own) for _, own in rows):
-        return None, []
-    number = store.next_segment_number()
-    first = group[0].segment
-    tokens = [(part.segment, Rows(part.segment.offsets, own).tokens()) for part, own in rows]
-    arrays = {
-        name: np.concatenate([segment.token_arrays[name][chosen] for segment, chosen in tokens])
-        for name in first.token_arrays
-    }
-    lengths = np.concatenate([np.diff(part.segment.offsets)[own] for part, own in rows])
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    info = write_encoded(store.segment_files, number, first.info.codec, first.info.dim, arrays, offsets)
-    pairs = [(part.segment.info.number, int(row)) for part, own in rows for row in own]
-    return info, [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
-
-
-def _train(
-    store: Store, snapshot: Snapshot, codec: Codec, rng: np.random.Generator, on_clustered: OnClustered
+def train_codebook(
+    store: Store, codec: Codec, rng: np.random.Generator, on_clustered: OnClustered = _ignore
 ) -> Codebook:
+    """Train centroids on a sample of the stored tokens and give every token its centroid; vectors are not touched."""
+    with store.snapshot():
+        snapshot = load_snapshot(store, store.segments_folder)
     n_tokens = snapshot.n_tokens
     n_centroids = n_centroids_for(n_tokens)
     sample = np.concatenate(
@@ -149,6 +100,7 @@ def _train(
         store.add_codebook(info)
         store.add_lists(lists)
         store.set_note(TRAINED, {"tokens": n_tokens})
+    store.clean()
     return codebook
 
 
@@ -181,7 +133,7 @@ def _clustered(store: Store, segment: Segment, codec: Codec, codebook: Codebook,
     return write_lists(store.segment_files, number, codebook.number, n_centroids, codes, segment.offsets)
 
 
-def _measure_recall(store: Store, codec: Codec, rng: np.random.Generator) -> float:
+def measure_recall(store: Store, codec: Codec, rng: np.random.Generator) -> float:
     """Compare balanced with exact search on queries made of stored tokens, and keep the figure with the collection."""
     with store.snapshot():
         snapshot = load_snapshot(store, store.segments_folder)

@@ -84,6 +84,10 @@ class SegmentInfo:
     dim: int
     codec: str
 
+    def as_file(self) -> FileInfo:
+        """Give what vouches for its bytes."""
+        return FileInfo(self.file, self.n_bytes, self.checksum)
+
 
 class Change(StrEnum):
     """What putting a document did."""

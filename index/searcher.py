@@ -1,7 +1,8 @@
 """Asking one collection: a query in, hits out, all read in one committed state."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +47,14 @@ class Searcher:
         started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
         encoded = time.perf_counter()
-        with self._store.snapshot():  # scores, texts and ids of one committed state
-            found, trace = self._scored(question.vectors, Effort(effort), k, wanted=wanted)
+        with self._state() as snapshot:  # scores, texts and ids of one committed state
+            found, trace = self._scored(self._selected(snapshot, wanted), question.vectors, Effort(effort), k)
             searched = time.perf_counter()
             hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
             pending = self._store.pending_characters()
         laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
-        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else [])]
+        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else []), *_degraded(snapshot)]
         return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
 
     def search_vectors(
@@ -64,50 +65,64 @@ class Searcher:
         vectors = np.asarray(query, np.float32)
         _require_query(vectors, self._store.settings.dim)
         wanted = self._checked(where)
-        with self._store.snapshot():
-            found, _ = self._scored(vectors, Effort(effort), k, candidates, wanted)
+        with self._state() as snapshot:
+            if snapshot.damage:
+                raise snapshot.damage[0]
+            found, _ = self._scored(self._selected(snapshot, wanted), vectors, Effort(effort), k, candidates)
         return [(hit.document_id, hit.score) for hit in found]
 
     def facets(self, field: str, where: Where | None, limit: int) -> list[FacetValue]:
         """Count documents by the values of a field; see `Collection.facets`."""
         wanted = self._checked(where)
-        with self._store.snapshot():
-            return facet_values(self._selected(wanted), field, self._store.fields, limit)
+        with self._state() as snapshot:
+            return facet_values(self._selected(snapshot, wanted), field, self._store.fields, limit)
 
     def warm_up(self) -> int:
         """Map what searches read first; give how many bytes that are."""
-        with self._store.snapshot():
-            snapshot = self.present()
-        return touch(View(snapshot, self._coding.required())) if snapshot.parts else 0
+        with self._state() as snapshot:
+            return touch(View(snapshot, self._coding.required())) if snapshot.parts else 0
 
-    def present(self) -> Snapshot:
-        """Give the present state, within a snapshot of the store."""
-        if self.snapshot.txid != self._store.changes():
-            self.snapshot = load_snapshot(self._store, self._store.segments_folder, self.snapshot)
-        return self.snapshot
+    @contextmanager
+    def _state(self) -> Iterator[Snapshot]:
+        """Hold the present state: everything that is read in the block belongs to it.
+
+        A writer may have merged a segment away that we were about to open; then there is a later state to read. Where
+        there is none, the file is damaged, and the state goes without it.
+        """
+        tolerant = False
+        while True:
+            with self._store.snapshot():
+                txid = self._store.changes()
+                try:
+                    self._load(txid, tolerant)
+                except CorruptionError:
+                    if tolerant:  # the database itself
+                        raise
+                else:
+                    yield self.snapshot
+                    return
+            tolerant = self._store.changes() == txid
+
+    def _load(self, txid: int, tolerant: bool) -> None:
+        if self.snapshot.txid != txid:
+            folder = self._store.segments_folder
+            self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
 
     def _checked(self, where: Where | None) -> Filter | None:
         """Read a filter and ask it once, so that what is wrong with it is said before a query is encoded."""
         if where is None:
             return None
         wanted = read_filter(where)
-        with self._store.snapshot():
-            self._selected(wanted)
+        with self._state() as snapshot:
+            self._selected(snapshot, wanted)
         return wanted
 
-    def _selected(self, wanted: Filter | None) -> Snapshot:
-        snapshot = self.present()
+    def _selected(self, snapshot: Snapshot, wanted: Filter | None) -> Snapshot:
         return snapshot if wanted is None else self._selections.of(snapshot, wanted, self._store.fields)
 
     def _scored(
-        self,
-        query: NDArray[np.float32],
-        effort: Effort,
-        k: int,
-        candidates: str | None = None,
-        wanted: Filter | None = None,
+        self, snapshot: Snapshot, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
     ) -> tuple[list[Scored], Trace]:
-        snapshot = self._selected(wanted)
         if not snapshot.n_passages:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
@@ -126,6 +141,13 @@ class Searcher:
             passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
             matches = explain_hit(question, self._encoder(), stored.text, passage)
         return make_hit(rank, scored, question, stored, matches)
+
+
+def _degraded(snapshot: Snapshot) -> list[Notice]:
+    if not snapshot.damage:
+        return []
+    message = f"{len(snapshot.damage)} damaged files are left out: run `lfm2-colbert repair`; the first: "
+    return [Notice("degraded", message + snapshot.damage[0].message)]
 
 
 def _require_request(k: int, effort: str) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from index.arrays import HEADER, ArrayFile, damage, write_arrays
 from index.codecs.base import Codec
 from index.durable import Folder
-from index.records import FileInfo, SegmentInfo
+from index.records import SegmentInfo
 from lfm2_colbert.multivectors import MultiVectors
 
 KIND = "segment"
@@ -93,8 +93,7 @@ class Segment:
             CorruptionError: the file is missing or differs from what was published.
             FormatVersionError: a newer program wrote it.
         """
-        published = FileInfo(info.file, info.n_bytes, info.checksum)
-        file = ArrayFile.open(folder, published, KIND, info.number, _note(info.codec, info.dim))
+        file = ArrayFile.open(folder, info.as_file(), KIND, info.number, _note(info.codec, info.dim))
         arrays = dict(file.arrays)
         offsets = arrays.pop(OFFSETS, None)
         origins = arrays.pop(ORIGINS, None)

@@ -14,7 +14,7 @@ from index.filters.json_form import from_json, from_text
 from index.filters.stored import StoredFields
 from index.filters.syntax import And, Condition, Filter, Not, Operator, Value
 from index.filters.written import written
-from index.snapshot import Kept, Snapshot
+from index.snapshot import EMPTY, Kept, Snapshot
 
 Where = str | Mapping[str, Any]
 """A filter as people and programs write it: in words, or JSON as text or as what that holds."""
@@ -60,14 +60,14 @@ class Selections:
     """What filters leave of one state, kept for those who ask the same again until there is another."""
 
     def __init__(self) -> None:
-        self._txid = -1
+        self._snapshot = EMPTY
         self._narrowed: OrderedDict[str, Snapshot] = OrderedDict()
 
     def of(self, snapshot: Snapshot, wanted: Filter, fields: StoredFields) -> Snapshot:
         """Give what `narrowed` gives."""
-        if snapshot.txid != self._txid:
+        if snapshot is not self._snapshot:
             self._narrowed.clear()
-            self._txid = snapshot.txid
+            self._snapshot = snapshot
         name = written(wanted)
         found = self._narrowed.pop(name, None) or narrowed(snapshot, wanted, fields)
         self._narrowed[name] = found  # the one asked last is the last to go
@@ -151,10 +151,11 @@ class _Rows:
         return table
 
     def passages(self, places: NDArray[np.int64]) -> Mask:
-        """Mark rows by segment · 2³² + row."""
+        """Mark rows by segment · 2³² + row; those of a segment that could not be opened are not there to be marked."""
         mask = np.zeros(len(self.live), np.bool_)
-        part = np.searchsorted(self._numbers, places >> SEGMENT_BITS)
-        mask[self.starts[part] + (places & (1 << SEGMENT_BITS) - 1)] = True
+        segment, row = places >> SEGMENT_BITS, places & (1 << SEGMENT_BITS) - 1
+        there = np.isin(segment, self._numbers)
+        mask[self.starts[np.searchsorted(self._numbers, segment[there])] + row[there]] = True
         return mask
 
 

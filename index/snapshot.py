@@ -1,9 +1,9 @@
 """What one search sees: the segments of one committed state, which passage each of their rows is, and the centroids."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from index.lists import SegmentLists
 from index.records import ListsInfo, SegmentInfo
 from index.segment import Segment
 from index.store import Store
+from lfm2_colbert.errors import CorruptionError
+
+Loaded = TypeVar("Loaded")
 
 DEAD = -1
 """Key of no document: of rows that were dead when their segment was first looked at."""
@@ -57,11 +60,20 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """A committed state, immutable; `txid` tells states apart. With `kept`, what is live in it passed a filter."""
+    """A committed state, immutable; `txid` tells states apart.
+
+    Attributes:
+        txid: number of the last transaction in it.
+        parts: its segments.
+        codebook: the centroids in use, if there are any.
+        damage: what could not be opened and is left out.
+        kept: what a filter leaves; then only that is live. None: there is no filter.
+    """
 
     txid: int
     parts: tuple[Part, ...]
     codebook: Codebook | None
+    damage: tuple[CorruptionError, ...] = ()
     kept: Kept | None = None
 
     @property
@@ -97,22 +109,63 @@ class View:
     threads: int = 1
 
 
-def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY) -> Snapshot:
+def load_snapshot(store: Store, folder: Path, before: Snapshot = EMPTY, *, tolerant: bool = False) -> Snapshot:
     """Read the present state, within a `store.snapshot()`; what `before` has mapped already is taken from it.
 
+    Args:
+        store: of the collection.
+        folder: where its segments lie.
+        before: an earlier state.
+        tolerant: leave out what is damaged, and say so in the snapshot.
+
     Raises:
-        CorruptionError: a file is missing or damaged.
+        CorruptionError: a file is missing or damaged, and damage is not tolerated.
     """
-    codebook = load_codebook(store, folder, before)
-    lists = {info.segment: info for info in store.lists()} if codebook else {}
-    known = {part.segment.info.number: part for part in before.parts}
-    deaths = _deaths(store, before) if known else {}
-    parts = []
-    for info in store.segments():
-        old = known.get(info.number)
-        part = _without(old, deaths.get(info.number, [])) if old else _load_part(store, folder, info)
-        parts.append(replace(part, lists=_load_lists(folder, lists.get(info.number), part.lists)))
-    return Snapshot(store.changes(), tuple(parts), codebook)
+    return _Loading(store, folder, before, tolerant).run({info.number for info in store.segments()})
+
+
+def load_parts(store: Store, folder: Path, numbers: Collection[int]) -> Snapshot:
+    """Read some segments of the present state, by number, as `load_snapshot` reads all."""
+    return _Loading(store, folder, EMPTY, tolerant=False).run(numbers)
+
+
+class _Loading:
+    """What is read once for all parts of a snapshot."""
+
+    def __init__(self, store: Store, folder: Path, before: Snapshot, tolerant: bool) -> None:
+        self._store, self._folder, self._tolerant = store, folder, tolerant
+        self._before = EMPTY if before.damage else before  # what was left out may be mended by now
+        self._damage: list[CorruptionError] = []
+
+    def run(self, numbers: Collection[int]) -> Snapshot:
+        codebook = self._try(lambda: load_codebook(self._store, self._folder, self._before))
+        lists = {info.segment: info for info in self._store.lists()} if codebook else {}
+        known = {part.segment.info.number: part for part in self._before.parts}
+        deaths = _deaths(self._store, self._before) if known else {}
+        parts = []
+        for info in (info for info in self._store.segments() if info.number in numbers):
+            old = known.get(info.number)
+            part = _without(old, deaths.get(info.number, [])) if old else self._load_part(info)
+            if part is not None:
+                parts.append(replace(part, lists=self._load_lists(lists.get(info.number), part.lists)))
+        return Snapshot(self._store.changes(), tuple(parts), codebook, tuple(self._damage))
+
+    def _load_part(self, info: SegmentInfo) -> Part | None:
+        return self._try(lambda: _load_part(self._store, self._folder, info))
+
+    def _load_lists(self, info: ListsInfo | None, opened: SegmentLists | None) -> SegmentLists | None:
+        if info is None or (opened and opened.info == info):
+            return opened if info else None
+        return self._try(lambda: SegmentLists.open(self._folder, info))
+
+    def _try(self, load: Callable[[], Loaded]) -> Loaded | None:
+        try:
+            return load()
+        except CorruptionError as error:
+            if not self._tolerant:
+                raise
+            self._damage.append(error)
+            return None
 
 
 def _load_part(store: Store, folder: Path, info: SegmentInfo) -> Part:
@@ -124,12 +177,6 @@ def _load_part(store: Store, folder: Path, info: SegmentInfo) -> Part:
     documents[rows["row"]] = rows["document"]
     ordinals[rows["row"]] = rows["ordinal"]
     return Part(segment, documents, ordinals, np.not_equal(documents, DEAD), None)
-
-
-def _load_lists(folder: Path, info: ListsInfo | None, opened: SegmentLists | None) -> SegmentLists | None:
-    if info is None or (opened and opened.info == info):
-        return opened if info else None
-    return SegmentLists.open(folder, info)
 
 
 def _deaths(store: Store, before: Snapshot) -> dict[int, list[int]]:

@@ -156,6 +156,12 @@ class StoredState:
         )
         return [ListsInfo(segment, codebook, FileInfo(*file)) for segment, codebook, *file in found]
 
+    def published_files(self) -> set[str]:
+        """Name all files in the segments' folder that a commit stands for."""
+        tables = ("segments", "codebooks", "lists")
+        found = self._database.rows(" UNION ALL ".join(f"SELECT file FROM {table}" for table in tables))
+        return {file for (file,) in found}
+
     def note(self, name: str) -> Any:
         """Give a JSON value that was kept under a name; None where there is none."""
         stored = self._database.value("SELECT value FROM notes WHERE name = ?", (name,))
@@ -172,6 +178,10 @@ class StoredState:
         """Give the rows that lost their passage after a transaction: segment, row."""
         found: list[Any] = self._database.rows("SELECT segment, row FROM dead WHERE txid > ?", (txid,))
         return found
+
+    def dead_rows(self) -> dict[int, int]:
+        """Count the dead rows of segments that have any."""
+        return dict(self._database.rows("SELECT segment, count(*) FROM dead GROUP BY segment"))
 
     def n_rows(self, table: str) -> int:
         """Say how many rows a guarded table must have, without counting them."""

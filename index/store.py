@@ -21,6 +21,7 @@ from index.lock import WriterLock
 from index.records import SETTINGS, Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo
 from index.state import StoredState
 from index.types import Document, Failure
+from index.upgrade import upgrade
 from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
 
 SEGMENTS_FOLDER = "segs"
@@ -70,7 +71,8 @@ class Store(StoredState):
     def open(cls, folder: Path, *, writable: bool, disk: Disk = DISK) -> "Store":
         """Open a collection.
 
-        A writer takes the lock and removes what an interrupted run left among the segments. Readers need no lock.
+        A writer takes the lock and removes what an interrupted run left among the segments. Readers need no lock. A
+        store of an earlier format is upgraded first.
 
         Raises:
             NotFoundError: the folder holds no collection.
@@ -80,13 +82,14 @@ class Store(StoredState):
         """
         if not (folder / STORE_FILE).is_file():
             raise NotFoundError(f"no collection in {folder}", help="index something first")
+        upgrade(folder, disk)
         lock = WriterLock(folder) if writable else None
         try:
             database = Database(folder, writable=writable, disk=disk)
             try:
                 store = cls(folder, database, lock, disk)
                 if writable:
-                    store._clean_segments_folder()
+                    store.clean()
                 return store
             except BaseException:
                 database.close()
@@ -276,6 +279,20 @@ class Store(StoredState):
         self._database.write_many("DELETE FROM segments WHERE number = ?", [(number,) for number in old])
         self._bury(new)
 
+    def forget_files(self, names: Iterable[str]) -> None:
+        """Take files out of the state, by name: documents of segments wait again, lists and codebooks are gone."""
+        for name in names:
+            for (number,) in self._database.rows("SELECT number FROM segments WHERE file = ?", (name,)):
+                self._forget_segment(number)
+            self._database.write("DELETE FROM lists WHERE file = ?", (name,))
+            self._database.write("DELETE FROM codebooks WHERE file = ?", (name,))
+
+    def _forget_segment(self, number: int) -> None:
+        documents = "(SELECT document FROM passages WHERE segment = ?)"
+        self._database.write(f"UPDATE documents SET pending = 1 WHERE key IN {documents}", (number,))
+        self._database.write("DELETE FROM passages WHERE document IN (SELECT key FROM documents WHERE pending)")
+        self._database.write("DELETE FROM segments WHERE number = ?", (number,))
+
     def set_note(self, name: str, value: Any) -> None:
         """Keep a JSON value under a name."""
         self._database.write(
@@ -381,11 +398,12 @@ class Store(StoredState):
             [(info.number, info.n_passages) for info in segments],
         )
 
-    def _clean_segments_folder(self) -> None:
-        """Remove what an interrupted run left: temporary files, and segments that were never published."""
-        published = {info.file for info in self.segments()} | {info.file.file for info in self.lists()}
-        codebook = self.codebook()
-        published |= {codebook.file.file} if codebook else set()
+    def clean(self) -> None:
+        """Remove files that no commit names: those of an interrupted run, and those that a commit replaced.
+
+        Readers that have mapped a file keep it; one that was about to reads the later state instead.
+        """
+        published = self.published_files()
         with disk_errors(self.segments_folder):
             if not self.segments_folder.is_dir():
                 self.segments_folder.mkdir(mode=0o700)

@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
         collection.add([Document("gone", "This one is deleted."), Document("changed", "before")])
         collection.add([Document("changed", "after: 変更後")])
         collection.delete("gone")
-        train_codebook(collection, np.random.default_rng(0))
+        train_codebook(collection._store, collection._coding.required(), np.random.default_rng(0))
         expected = {
             "documents": {i: collection.get(i).text for i in (*TEXTS, "changed")},
             "answers": {

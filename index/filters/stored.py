@@ -1,11 +1,11 @@
 """The typed values of documents as the database keeps them: written with a document, asked by filters and facets."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from index.database import Database
+from index.database import Database, Row
 from index.filters.conditions import Lookup
 from index.filters.syntax import Value
 from index.filters.values import BUILT_IN, FieldType, typed_values
@@ -51,6 +51,23 @@ class Holders(NamedTuple):
     holders: str
 
 
+def insert_values(write_many: Callable[[str, list[Row]], object], document: int, metadata: str) -> None:
+    """Keep the values of a document that has none yet.
+
+    Args:
+        write_many: runs a statement with each of several bindings.
+        document: its key.
+        metadata: JSON.
+    """
+    values = typed_values(json.loads(metadata))
+    names: list[Row] = sorted({(value.field, value.type.value) for value in values})
+    write_many("INSERT OR IGNORE INTO fields (name, type) VALUES (?, ?)", names)
+    write_many(
+        "INSERT INTO field_values SELECT key, ?, ? FROM fields WHERE name = ? AND type = ?",
+        [(value.value, document, value.field, value.type.value) for value in values],
+    )
+
+
 class StoredFields:
     """What a store knows of metadata. Writes happen inside the store's transaction."""
 
@@ -60,14 +77,8 @@ class StoredFields:
 
     def put(self, document: int, metadata: str) -> None:
         """Keep the values of a document's metadata, JSON, in place of those it had."""
-        values = typed_values(json.loads(metadata))
         self._database.write("DELETE FROM field_values WHERE document = ?", (document,))
-        names = sorted({(value.field, value.type.value) for value in values})
-        self._database.write_many("INSERT OR IGNORE INTO fields (name, type) VALUES (?, ?)", names)
-        self._database.write_many(
-            "INSERT INTO field_values SELECT key, ?, ? FROM fields WHERE name = ? AND type = ?",
-            [(value.value, document, value.field, value.type.value) for value in values],
-        )
+        insert_values(self._database.write_many, document, metadata)
 
     def all(self) -> list[Field]:
         """List the fields by name, those of every collection among them."""

@@ -8,6 +8,10 @@ COMMANDS = {
     "get": "service.cli.get:get",
     "delete": "service.cli.delete:delete",
     "optimize": "service.cli.optimize:optimize",
+    "verify": "service.cli.verify:verify",
+    "repair": "service.cli.repair:repair",
+    "backup": "service.cli.backup:backup",
+    "restore": "service.cli.restore:restore",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

@@ -27,6 +27,7 @@ class Bars:
         self._read: TaskID | None = None
         self._encode: TaskID | None = None
         self._cluster: TaskID | None = None
+        self._verify: TaskID | None = None
 
     def file(self, n_files: int) -> None:
         """Show how many files have been looked at; how many there are is not known beforehand."""
@@ -50,6 +51,12 @@ class Bars:
         if self._cluster is None:
             self._cluster = self._progress.add_task("cluster", total=total, unit="tokens", rate="")
         self._progress.update(self._cluster, completed=done)
+
+    def verified(self, done: int, total: int) -> None:
+        """Show how many bytes have been checked."""
+        if self._verify is None:
+            self._verify = self._progress.add_task("verify", total=total, unit="bytes", rate="")
+        self._progress.update(self._verify, completed=done, total=total)
 
 
 @contextmanager

@@ -1,0 +1,165 @@
+"""Many small segments become few large ones, and dead rows go. Codes are copied, never decoded and coded again.
+
+Segments of about the same size are merged when there are eight of them, so a token is copied once for each factor of
+eight that its collection grows (size-tiered, as log-structured stores do).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.lists import write_lists
+from index.native.base import Rows
+from index.records import ListsInfo, SegmentInfo
+from index.segment import write_encoded
+from index.snapshot import Part, Snapshot, load_parts
+from index.store import Store
+
+FAN_IN = 8
+"""Segments of a tier that are merged, and how many times larger those of the next tier are."""
+SMALLEST_TIER_TOKENS = 4096
+MERGED_TOKENS = 4_000_000
+"""Segments are merged up to about this size."""
+WASTEFUL = 0.2
+"""Share of dead rows from which a segment is written again without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A segment and how many of its rows are dead."""
+
+    info: SegmentInfo
+    n_dead: int
+
+    @property
+    def n_live_tokens(self) -> int:
+        """Tokens of live rows, about."""
+        return self.info.n_tokens * (self.info.n_passages - self.n_dead) // max(self.info.n_passages, 1)
+
+    @property
+    def is_wasteful(self) -> bool:
+        """Whether it is worth writing again by itself."""
+        return self.n_dead > WASTEFUL * self.info.n_passages
+
+    @property
+    def tier(self) -> int:
+        """Power of `FAN_IN` that its size has reached."""
+        return int(np.log(max(self.n_live_tokens / SMALLEST_TIER_TOKENS, 1)) / np.log(FAN_IN))
+
+
+def merge_tiers(store: Store) -> int:
+    """Merge what has become many or wasteful, if anything has; count the segments that went."""
+    groups = list(_due(_sized(store)))
+    return _merge(store, groups) if groups else 0
+
+
+def merge_all(store: Store) -> int:
+    """Merge all segments into as few as their greatest size allows; count the segments that went."""
+    groups = [group for group in _neighbours(_sized(store)) if len(group) > 1 or group[0].is_wasteful]
+    return _merge(store, groups) if groups else 0
+
+
+def _sized(store: Store) -> list[Sized]:
+    with store.snapshot():
+        dead = store.dead_rows()
+        return [Sized(info, dead.get(info.number, 0)) for info in store.segments()]
+
+
+def _due(segments: Sequence[Sized]) -> Iterator[list[Sized]]:
+    """Whole tiers of eight or more, and by themselves the wasteful ones among the others."""
+    tiers: dict[int, list[Sized]] = {}
+    for each in segments:
+        tiers.setdefault(each.tier, []).append(each)
+    for tier in tiers.values():
+        if len(tier) >= FAN_IN:
+            yield from (group for group in _neighbours(tier) if len(group) > 1)
+        else:
+            yield from ([each] for each in tier if each.is_wasteful)
+
+
+def _neighbours(segments: Sequence[Sized]) -> Iterator[list[Sized]]:
+    """Segments in their order that together stay within the size of a merged one."""
+    group: list[Sized] = []
+    size = 0
+    for each in segments:
+        if group and size + each.n_live_tokens > MERGED_TOKENS:
+            yield group
+            group, size = [], 0
+        group.append(each)
+        size += each.n_live_tokens
+    if group:
+        yield group
+
+
+@dataclass(slots=True)
+class _Merged:
+    """What a merge publishes: segments, their lists, and where rows went: new segment and row, old segment and row."""
+
+    segments: list[SegmentInfo]
+    lists: list[ListsInfo]
+    moves: list[tuple[int, int, int, int]]
+
+
+def _merge(store: Store, groups: Sequence[Sequence[Sized]]) -> int:
+    old = [each.info for group in groups for each in group]
+    with store.snapshot():
+        snapshot = load_parts(store, store.segments_folder, {info.number for info in old})
+    parts = {part.segment.info.number: part for part in snapshot.parts}
+    merged = _Merged([], [], [])
+    for group in groups:
+        _write(store, snapshot, [parts[each.info.number] for each in group], merged)
+    with store.transaction():
+        store.replace_segments([info.number for info in old], merged.segments, merged.moves)
+        store.add_lists(merged.lists)
+    store.clean()
+    return len(old)
+
+
+def _write(store: Store, snapshot: Snapshot, group: Sequence[Part], merged: _Merged) -> None:
+    """Write the live rows of a group as one segment, and their centroids as its lists."""
+    rows = [np.flatnonzero(part.live) for part in group]
+    if not any(map(len, rows)):
+        return
+    number, first = store.next_segment_number(), group[0].segment
+    offsets = _offsets(np.diff(part.segment.offsets)[own] for part, own in zip(group, rows, strict=True))
+    arrays = _gathered(group, rows, int(offsets[-1]))
+    info = write_encoded(store.segment_files, number, first.info.codec, first.info.dim, arrays, offsets)
+    merged.segments.append(info)
+    merged.lists += _lists(store, snapshot, group, rows, number)
+    pairs = [(part.segment.info.number, row) for part, own in zip(group, rows, strict=True) for row in own.tolist()]
+    merged.moves += [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
+
+
+def _gathered(group: Sequence[Part], rows: Sequence[NDArray[np.int64]], n_tokens: int) -> Mapping[str, NDArray[Any]]:
+    """Copy the tokens of live rows, one part after the other."""
+    example = group[0].segment.token_arrays
+    arrays = {name: np.empty((n_tokens, *array.shape[1:]), array.dtype) for name, array in example.items()}
+    start = 0
+    for part, own in zip(group, rows, strict=True):
+        tokens = Rows(part.segment.offsets, own).tokens()
+        for name, array in part.segment.token_arrays.items():
+            np.take(array, tokens, axis=0, out=arrays[name][start : start + len(tokens)])
+        start += len(tokens)
+    return arrays
+
+
+def _lists(
+    store: Store, snapshot: Snapshot, group: Sequence[Part], rows: Sequence[NDArray[np.int64]], number: int
+) -> list[ListsInfo]:
+    """Write the merged lists, if all of the group have some; a passage's centroids do not change by moving."""
+    codebook = snapshot.codebook
+    lists = [part.lists for part in group if part.lists]
+    if codebook is None or len(lists) < len(group):
+        return []
+    codes = np.concatenate(
+        [own.codes[Rows(own.offsets, live).tokens()].astype(np.uint32) for own, live in zip(lists, rows, strict=True)]
+    )
+    offsets = _offsets(np.diff(own.offsets)[live] for own, live in zip(lists, rows, strict=True))
+    return [write_lists(store.segment_files, number, codebook.number, len(codebook.levels), codes, offsets)]
+
+
+def _offsets(lengths: Iterator[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(np.concatenate(list(lengths)))]).astype(np.int64)
