@@ -80,6 +80,10 @@ class StoredState:
         self._require_whole(document_id, metadata, metadata_hash)
         return StoredDocument(key, document_id, version, text, json.loads(metadata), source, bool(pending))
 
+    def all_ids(self) -> list[str]:
+        """List the ids of all documents, in order."""
+        return [document_id for (document_id,) in self._database.rows("SELECT id FROM documents ORDER BY id")]
+
     def document_ids(self, keys: Iterable[int]) -> dict[int, str]:
         """Give the ids of documents by their keys; keys of none are left out."""
         wanted = json.dumps(list(keys))
