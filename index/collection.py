@@ -366,9 +366,10 @@ class Collection:
         Args:
             field: its name; dates are counted as they are written.
             where: a filter: only documents with a passage that it matches count.
-            limit: values given at most.
+            limit: values given at most, 1 or more.
 
         Raises:
+            InvalidArgumentError: the limit is below 1.
             InvalidFilterError: no document has this field, or the filter is wrong.
         """
         return self._searcher.facets(field, where, limit)

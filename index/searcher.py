@@ -73,6 +73,8 @@ class Searcher:
 
     def facets(self, field: str, where: Where | None, limit: int) -> list[FacetValue]:
         """Count documents by the values of a field; see `Collection.facets`."""
+        if limit < 1:
+            raise InvalidArgumentError(f"limit must be 1 or more, not {limit}", help="ask for some values")
         wanted = self._checked(where)
         with self._state() as snapshot:
             return facet_values(self._selected(snapshot, wanted), field, self._store.fields, limit)

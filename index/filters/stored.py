@@ -60,6 +60,8 @@ def insert_values(write_many: Callable[[str, list[Row]], object], document: int,
         metadata: JSON.
     """
     values = typed_values(json.loads(metadata))
+    if not values:
+        return
     names: list[Row] = sorted({(value.field, value.type.value) for value in values})
     write_many("INSERT OR IGNORE INTO fields (name, type) VALUES (?, ?)", names)
     write_many(
@@ -75,10 +77,14 @@ class StoredFields:
         """Ask and write through an open database."""
         self._database = database
 
-    def put(self, document: int, metadata: str) -> None:
-        """Keep the values of a document's metadata, JSON, in place of those it had."""
-        self._database.write("DELETE FROM field_values WHERE document = ?", (document,))
+    def insert(self, document: int, metadata: str) -> None:
+        """Keep the values of a new document's metadata, JSON."""
         insert_values(self._database.write_many, document, metadata)
+
+    def replace(self, document: int, metadata: str) -> None:
+        """Keep them in place of those it had."""
+        self._database.write("DELETE FROM field_values WHERE document = ?", (document,))
+        self.insert(document, metadata)
 
     def all(self) -> list[Field]:
         """List the fields by name, those of every collection among them."""

@@ -11,7 +11,7 @@ import pytest
 from index import Collection, Document
 from index.filters.values import FieldType
 from index.selection import KEPT_FILTERS
-from lfm2_colbert.errors import InvalidFilterError
+from lfm2_colbert.errors import InvalidArgumentError, InvalidFilterError
 
 QUERY = "der große Hund 東京"
 
@@ -148,6 +148,8 @@ def test_facets_count_documents_most_first(collection: Collection) -> None:
     assert facets("path") == []
     with pytest.raises(InvalidFilterError, match="no document has a field 'tag'"):
         facets("tag")
+    with pytest.raises(InvalidArgumentError):
+        facets("tags", limit=0)
 
 
 def test_language_is_that_of_a_passage(collection: Collection) -> None:

@@ -1,6 +1,8 @@
 """Filters in words and in JSON: what they are read into, and what is said where they cannot be read."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from index.filters.json_form import from_json, from_text, to_json
 from index.filters.syntax import MAX_DEPTH, MAX_TERMS, And, Condition, Filter, Not, Operator, Or
 from index.filters.written import written
 from lfm2_colbert.errors import InvalidFilterError
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "filtering.md"
 
 
 def equal(field: str, value: bool | int | float | str) -> Condition:
@@ -170,6 +174,22 @@ def test_json_and_words_say_the_same(value: dict[str, Any], text: str) -> None:
 def test_json_that_is_no_filter_is_refused_with_its_place(value: Any, place: str) -> None:
     with pytest.raises(InvalidFilterError, match=place):
         from_json(value)
+
+
+def test_what_the_guide_shows_can_be_read() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert parse(written(from_text(block))) == from_text(block)
+    shown = re.findall(r"where[= ]'([^']+)'", text)
+    section = text[text.index("## The language") : text.index("## What it means")]
+    shown += [
+        each
+        for each in re.findall(r"`([^`]+)`", section)
+        if re.search(r"\w (=|!=|<|in|not in|has|prefix|exists)", each)
+    ]
+    assert len(shown) >= 12
+    for each in shown:
+        assert parse(written(parse(each))) == parse(each)
 
 
 def test_text_that_is_no_json_is_refused() -> None:
