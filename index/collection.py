@@ -18,6 +18,7 @@ from index.codecs.frame import Frame
 from index.coding import Coding
 from index.damage import set_damaged_aside
 from index.effort import Effort
+from index.filters.stored import Field
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
 from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
@@ -27,6 +28,7 @@ from index.pooling import require_factor
 from index.reading.base import ReadOptions
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
 from index.searcher import Searcher
+from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
 from index.store import Store
 from index.types import Document, Failure, Notice, SearchResult
@@ -306,23 +308,39 @@ class Collection:
             return OptimizeReport(0, 0, 0, None)
         return optimize(store, self._coding.required(), seed, on_clustered)
 
-    def search(self, query: str, *, k: int = 10, effort: str = Effort.BALANCED, highlight: bool = True) -> SearchResult:
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        effort: str = Effort.BALANCED,
+        where: Where | None = None,
+        highlight: bool = True,
+    ) -> SearchResult:
         """Find the documents whose best passage answers the query best.
 
         Args:
             query: in any language.
             k: documents wanted, 1 to 1000.
             effort: ``fast``, ``balanced``, or ``exact``: every passage with every stored bit.
+            where: a filter, ``lang = "de" and year >= 2024``, or its JSON form (docs/guides/filtering.md).
             highlight: whether hits say which of their words matched.
 
         Raises:
             InvalidArgumentError: the query is empty, or `k` is out of range.
+            InvalidFilterError: the filter cannot be read, or asks for what no document has.
             UnknownNameError: there is no such effort.
         """
-        return self._searcher.search(query, k, effort, highlight=highlight)
+        return self._searcher.search(query, k, effort, highlight=highlight, where=where)
 
     def search_vectors(
-        self, query: NDArray[np.float32], *, k: int = 10, effort: str = Effort.BALANCED, candidates: str | None = None
+        self,
+        query: NDArray[np.float32],
+        *,
+        k: int = 10,
+        effort: str = Effort.BALANCED,
+        where: Where | None = None,
+        candidates: str | None = None,
     ) -> list[tuple[str, float]]:
         """Find documents by query vectors that were made elsewhere: ids and MaxSim, best first.
 
@@ -330,14 +348,35 @@ class Collection:
             query: ``(n_q, dim)``.
             k: documents wanted, 1 to 1000.
             effort: ``fast``, ``balanced`` or ``exact``.
+            where: a filter, as in `search`.
             candidates: a name in `index.candidates.CANDIDATES`, to compare; None takes what costs least.
 
         Raises:
             InvalidArgumentError: the query has no vectors or another width, or `k` is out of range.
             NonFiniteVectorError: a value is NaN or infinite.
+            InvalidFilterError: the filter cannot be read, or asks for what no document has.
             UnknownNameError: there is no such effort, or no such candidate generator.
         """
-        return self._searcher.search_vectors(query, k, effort, candidates)
+        return self._searcher.search_vectors(query, k, effort, candidates, where)
+
+    def fields(self) -> list[Field]:
+        """List what documents can be filtered by, in the order of names, with types and numbers of documents."""
+        with self._store.snapshot():
+            return self._store.fields.all()
+
+    def facets(self, field: str, *, where: Where | None = None, limit: int = 10) -> list[FacetValue]:
+        """Count the searchable documents by the values of a field, most first.
+
+        Args:
+            field: its name; dates are counted as they are written.
+            where: a filter: only documents with a passage that it matches count.
+            limit: values given at most, 1 or more.
+
+        Raises:
+            InvalidArgumentError: the limit is below 1.
+            InvalidFilterError: no document has this field, or the filter is wrong.
+        """
+        return self._searcher.facets(field, where, limit)
 
     def warm_up(self) -> int:
         """Map what searches read first, as a service does before it answers; give how many bytes that are."""

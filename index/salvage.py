@@ -15,6 +15,7 @@ import apsw
 from index.database import FUNCTIONS, MARK_FILE, create_database, keep_sequence, read_mark
 from index.digests import content_digest
 from index.durable import DISK, Disk
+from index.filters.stored import insert_values
 from index.home import STORE_FILE
 from index.records import FRAME, SETTINGS
 from index.state import StoredState
@@ -124,6 +125,7 @@ def _insert(new: apsw.Connection, found: _Found, text: str, metadata: str, metad
         ),
     )  # fmt: skip
     new.execute("INSERT INTO texts VALUES (?, ?, ?)", (found.key, text, metadata))
+    insert_values(new.executemany, found.key, metadata)
 
 
 def _notes(old: apsw.Connection, backup: StoredState | None) -> dict[str, Any]:

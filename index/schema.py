@@ -112,6 +112,25 @@ CREATE TABLE passages (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX passage_of_row ON passages (segment, row);
 
+CREATE INDEX passages_of_language ON passages (language, segment, row);
+
+-- A key of metadata with one of the types that its values have (index/filters/values.py).
+CREATE TABLE fields (
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    UNIQUE (name, type)
+);
+
+-- What documents hold there, as filters compare it; a list has a row for each of its strings.
+CREATE TABLE field_values (
+    field INTEGER NOT NULL REFERENCES fields,
+    value NOT NULL,
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    PRIMARY KEY (field, value, document)
+) WITHOUT ROWID;
+CREATE INDEX values_of_document ON field_values (document);
+
 -- Rows of segments that no passage points to any more, and the transaction that took them away: a reader of an earlier
 -- state learns from the later ones alone what has gone.
 CREATE TABLE dead (
@@ -137,6 +156,8 @@ GUARDED = {
     "lists": ("segment", "codebook", "file", "n_bytes", "checksum"),
     "passages": ("document", "ordinal", "start", '"end"', "tokens", "language", "segment", "row"),
     "dead": ("segment", "row", "txid"),
+    "fields": ("key", "name", "type"),
+    "field_values": ("field", "value", "document"),
 }
 """Tables that `sums` has a row of, and all their columns; `texts` is vouched for by the hashes in `documents`."""
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from index.coding import Coding
 from index.database import REBUILD
 from index.effort import Effort
+from index.filters.syntax import Filter
 from index.hits import UNCALIBRATED, PassageVectors, Question, explain_hit, make_hit, query_notices
 from index.search import Scored, Trace, search_snapshot
+from index.selection import FacetValue, Selections, Where, facet_values, read_filter
 from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
 from index.types import Hit, Match, Notice, SearchResult
@@ -33,19 +35,21 @@ class Searcher:
         """Search `store`; `encoder` is called when a query must be encoded."""
         self._store, self._encoder, self._threads = store, encoder, threads
         self._coding = Coding(store)
+        self._selections = Selections()
         self.snapshot = snapshot
 
-    def search(self, query: str, k: int, effort: str, *, highlight: bool) -> SearchResult:
+    def search(self, query: str, k: int, effort: str, *, highlight: bool, where: Where | None = None) -> SearchResult:
         """Find documents for a question in words; see `Collection.search`."""
         if not query.strip():
             raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
         _require_request(k, effort)
+        wanted = self._checked(where)
         encoder = self._encoder()  # loaded before the clock starts
         started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
         encoded = time.perf_counter()
         with self._state() as snapshot:  # scores, texts and ids of one committed state
-            found, trace = self._scored(snapshot, question.vectors, Effort(effort), k)
+            found, trace = self._scored(self._selected(snapshot, wanted), question.vectors, Effort(effort), k)
             searched = time.perf_counter()
             hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
             pending = self._store.pending_characters()
@@ -55,17 +59,26 @@ class Searcher:
         return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
 
     def search_vectors(
-        self, query: NDArray[np.float32], k: int, effort: str, candidates: str | None
+        self, query: NDArray[np.float32], k: int, effort: str, candidates: str | None, where: Where | None = None
     ) -> list[tuple[str, float]]:
         """Find documents by vectors; see `Collection.search_vectors`."""
         _require_request(k, effort)
         vectors = np.asarray(query, np.float32)
         _require_query(vectors, self._store.settings.dim)
+        wanted = self._checked(where)
         with self._state() as snapshot:
             if snapshot.damage:
                 raise snapshot.damage[0]
-            found, _ = self._scored(snapshot, vectors, Effort(effort), k, candidates)
+            found, _ = self._scored(self._selected(snapshot, wanted), vectors, Effort(effort), k, candidates)
         return [(hit.document_id, hit.score) for hit in found]
+
+    def facets(self, field: str, where: Where | None, limit: int) -> list[FacetValue]:
+        """Count documents by the values of a field; see `Collection.facets`."""
+        if limit < 1:
+            raise InvalidArgumentError(f"limit must be 1 or more, not {limit}", help="ask for some values")
+        wanted = self._checked(where)
+        with self._state() as snapshot:
+            return facet_values(self._selected(snapshot, wanted), field, self._store.fields, limit)
 
     def warm_up(self) -> int:
         """Map what searches read first; give how many bytes that are."""
@@ -98,10 +111,22 @@ class Searcher:
             folder = self._store.segments_folder
             self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
 
+    def _checked(self, where: Where | None) -> Filter | None:
+        """Read a filter and ask it once, so that what is wrong with it is said before a query is encoded."""
+        if where is None:
+            return None
+        wanted = read_filter(where)
+        with self._state() as snapshot:
+            self._selected(snapshot, wanted)
+        return wanted
+
+    def _selected(self, snapshot: Snapshot, wanted: Filter | None) -> Snapshot:
+        return snapshot if wanted is None else self._selections.of(snapshot, wanted, self._store.fields)
+
     def _scored(
         self, snapshot: Snapshot, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
     ) -> tuple[list[Scored], Trace]:
-        if not snapshot.parts:
+        if not snapshot.n_passages:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
         return search_snapshot(query, view, effort, k, self._names, candidates)

@@ -8,6 +8,7 @@ from typing import Any
 
 from index.database import REBUILD, Database
 from index.digests import content_digest
+from index.filters.stored import StoredFields
 from index.records import (
     SETTINGS,
     CodebookInfo,
@@ -31,12 +32,14 @@ class StoredState:
 
     Attributes:
         settings: what the collection was built with.
+        fields: what documents can be filtered by.
     """
 
     def __init__(self, database: Database) -> None:
         """Ask through an open database."""
         self._database = database
         self.settings = from_mapping(CollectionSettings, self.note(SETTINGS) or {})
+        self.fields = StoredFields(database)
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all reads of the block see one state, whatever a writer commits meanwhile."""

@@ -333,6 +333,7 @@ class Store(StoredState):
             (document.id, source, document.text_hash, document.metadata_hash, len(document.text)),
         )
         self._database.write("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, document.metadata))
+        self.fields.insert(key, document.metadata)
 
     def _replace_text(self, key: int, document: CanonicalDocument) -> None:
         self._database.write(
@@ -348,6 +349,7 @@ class Store(StoredState):
             "UPDATE documents SET version = version + 1, metadata_hash = ? WHERE key = ?", (document.metadata_hash, key)
         )
         self._database.write("UPDATE texts SET metadata = ? WHERE document = ?", (document.metadata, key))
+        self.fields.replace(key, document.metadata)
 
     def _add_segment(self, info: SegmentInfo) -> None:
         stored = self._database.counter("next_segment")
