@@ -37,12 +37,13 @@ class Store(StoredState):
 
     Attributes:
         folder: the collection's folder.
+        database: what statements go through that are not the store's own (`index.staging`).
     """
 
     def __init__(self, folder: Path, database: Database, lock: WriterLock | None, disk: Disk = DISK) -> None:
         """Wrap an open database; `Store.create` and `Store.open` are the ways in."""
         super().__init__(database)
-        self.folder, self._disk = folder, disk
+        self.folder, self.database, self._disk = folder, database, disk
         self._lock = lock
         self._next_segment = 0
 
@@ -236,7 +237,7 @@ class Store(StoredState):
         for info in sorted(segments, key=lambda info: info.number):
             self._add_segment(info)
         n_placed = sum(self._place(placement) for placement in placements)
-        self._bury(segments)
+        self.bury(segments)
         return n_placed
 
     def add_lists(self, lists: Sequence[ListsInfo]) -> None:
@@ -277,7 +278,7 @@ class Store(StoredState):
             self._add_segment(info)
         self._database.write_many("UPDATE passages SET segment = ?, row = ? WHERE segment = ? AND row = ?", moves)
         self._database.write_many("DELETE FROM segments WHERE number = ?", [(number,) for number in old])
-        self._bury(new)
+        self.bury(new)
 
     def forget_files(self, names: Iterable[str]) -> None:
         """Take files out of the state, by name: documents of segments wait again, lists and codebooks are gone."""
@@ -368,7 +369,11 @@ class Store(StoredState):
                 info.codec,
             ),
         )
-        self._database.write("UPDATE meta SET v = ? WHERE k = 'next_segment'", (info.number + 1,))
+        self.number_is_given(info.number)
+
+    def number_is_given(self, number: int) -> None:
+        """Never give a segment's number again."""
+        self._database.write("UPDATE meta SET v = max(v, ?) WHERE k = 'next_segment'", (number + 1,))
 
     def _place(self, placement: Placement) -> bool:
         current = self._database.write(
@@ -388,7 +393,7 @@ class Store(StoredState):
         )
         return True
 
-    def _bury(self, segments: Sequence[SegmentInfo]) -> None:
+    def bury(self, segments: Sequence[SegmentInfo]) -> None:
         """Mark the rows of new segments dead whose documents changed or went before they were published."""
         self._database.write_many(
             "WITH RECURSIVE rows(row) AS (SELECT 0 WHERE ?2 > 0 UNION ALL SELECT row + 1 FROM rows WHERE row + 1 < ?2) "
