@@ -411,6 +411,15 @@ def _expected_schema() -> list[Row]:
         return _schema(connection)
 
 
+def has_expected_schema(path: Path) -> bool:
+    """Whether a database file has the tables of today's format, as far as it can be read."""
+    try:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+            return _schema(connection) == _expected_schema()
+    except (apsw.Error, UnicodeDecodeError):
+        return False
+
+
 def _digest(txid: int) -> int:
     return xxhash.xxh3_64_intdigest(txid.to_bytes(8, "little"))
 

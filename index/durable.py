@@ -101,6 +101,19 @@ class Folder:
                         self.disk.remove(left)
                 raise
 
+    def replace(self, name: str, content: bytes) -> None:
+        """Put a small file in the place of an earlier one of its name: the old or the new one is there, never a part.
+
+        Raises:
+            StorageError: the new one did not reach the disk.
+        """
+        path, temporary = self.path / name, self.path / f"{name}.tmp"
+        with disk_errors(path):
+            self.disk.remove(temporary)
+            self._fill(temporary, [memoryview(content)])
+            self.disk.rename(temporary, path)
+            self.disk.sync_folder(self.path)
+
     def _fill(self, path: Path, chunks: Sequence[memoryview]) -> None:
         descriptor = self.disk.create(path)
         try:

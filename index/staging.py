@@ -117,6 +117,7 @@ class Staging:
             if frame is not None:
                 self._store.set_note(FRAME, frame)
         self._store.settings = self.settings
+        self._store.keep_settings()
         self._store.clean()
 
     def _clear(self) -> None:

@@ -16,12 +16,13 @@ from typing import Any, Self
 from index.canonical import CanonicalDocument, canonical, encoded_name
 from index.database import Database, create_database
 from index.durable import DISK, Disk, Folder, disk_errors
-from index.home import STORE_FILE
+from index.home import SETTINGS_FILE, STORE_FILE
 from index.lock import WriterLock
 from index.records import SETTINGS, Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo
 from index.state import StoredState
 from index.types import Document, Failure
 from index.upgrade import upgrade
+from lfm2_colbert.config import to_json
 from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
 
 SEGMENTS_FOLDER = "segs"
@@ -91,6 +92,7 @@ class Store(StoredState):
                 store = cls(folder, database, lock, disk)
                 if writable:
                     store.clean()
+                    store.keep_settings()
                 return store
             except BaseException:
                 database.close()
@@ -402,6 +404,15 @@ class Store(StoredState):
             "AND NOT EXISTS (SELECT 1 FROM passages p WHERE p.segment = ?1 AND p.row = rows.row)",
             [(info.number, info.n_passages) for info in segments],
         )
+
+    def keep_settings(self) -> None:
+        """Keep a copy of the settings beside the database: with it, texts can be saved from one that lost its own."""
+        content = to_json(self.settings).encode()
+        path = self.folder / SETTINGS_FILE
+        with disk_errors(path):
+            known = path.read_bytes() if path.exists() else b""
+        if known != content:
+            Folder(self.folder, self._disk).replace(SETTINGS_FILE, content)
 
     def clean(self) -> None:
         """Remove files that no commit names: those of an interrupted run, and those that a commit replaced.

@@ -150,8 +150,16 @@ def test_unreadable_pages_cost_no_more_than_what_was_on_them(home: Path, seed: i
     report = repair(home / "r", apply=True)
     found = contents(home)
     assert {i: text for i, text in found.items() if TEXTS[i] != text} == {}
-    assert len(TEXTS) - len(found) <= len(report.lost) or not report.steps
+    assert len(TEXTS) - len(found) == len(report.lost) + report.unreadable
     assert verify(home / "r").findings == ()
+
+
+def test_a_lost_table_comes_back_from_the_backup(home: Path, tmp_path: Path) -> None:
+    backup(home / "r", tmp_path / "backup")
+    change_by_hand(home / "r", "DELETE FROM documents WHERE key > 20")
+    report = repair(home / "r", apply=True, backup=tmp_path / "backup")
+    assert (len(report.restored), report.lost, report.unreadable) == (10, (), 0)
+    assert contents(home) == TEXTS
 
 
 def test_missing_transactions_are_accepted_only_on_request(home: Path) -> None:
