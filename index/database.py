@@ -189,8 +189,11 @@ class Database:
             raise
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, before_commit: Callable[[], None]) -> Iterator[None]:
         """Commit all writes of the block durably, or none of them.
+
+        Args:
+            before_commit: makes durable what the commit refers to.
 
         Raises:
             InvalidArgumentError: the store is open for reading, or a transaction is running.
@@ -199,6 +202,7 @@ class Database:
         self._begin()
         try:
             yield
+            before_commit()
             txid = self._commit()
         except BaseException:
             self._roll_back()

@@ -38,6 +38,7 @@ class Store(StoredState):
 
     Attributes:
         folder: the collection's folder.
+        segment_files: where segment files are written; a commit is preceded by a sync of their names.
         database: what statements go through that are not the store's own (`index.staging`).
     """
 
@@ -47,6 +48,7 @@ class Store(StoredState):
         self.folder, self.database, self._disk = folder, database, disk
         self._lock = lock
         self._next_segment = 0
+        self.segment_files = Folder(folder / SEGMENTS_FOLDER, disk)
 
     @classmethod
     def create(cls, folder: Path, settings: CollectionSettings, disk: Disk = DISK) -> "Store":
@@ -121,11 +123,6 @@ class Store(StoredState):
         """Where segment files lie."""
         return self.folder / SEGMENTS_FOLDER
 
-    @property
-    def segment_files(self) -> Folder:
-        """Where segment files are written."""
-        return Folder(self.segments_folder, self._disk)
-
     def transaction(self) -> AbstractContextManager[None]:
         """Make all writes of the block durable together when it ends, or, after any exception, none of them.
 
@@ -134,7 +131,7 @@ class Store(StoredState):
             StorageError: the disk refused; nothing was acknowledged.
             CorruptionError: the database is damaged.
         """
-        return self._database.transaction()
+        return self._database.transaction(before_commit=self.segment_files.sync)
 
     def put(self, document: Document, source: int | None) -> Change:
         """Store a document under its id; new words make it pending and take its old passages away at once.
