@@ -187,15 +187,34 @@ def growth(results: Results) -> str:
 
 
 def updates(results: Results) -> str:
-    """One row an operation."""
+    """One row an operation that changes a collection, and one a selectivity of filters."""
+    changes = [row for row in results.rows if row["operation"] != "filter"]
     lines = [
         [
             row["operation"], f"{row['inserted_per_call']:,} a call", f"{row['passages']:,}", f"{row['cpu_ms']:,.1f}",
             f"{row['wall_ms_p95']:,.1f}", f"{row['tokens_per_cpu_s']:,}",
         ]
-        for row in results.rows
+        for row in changes
     ]  # fmt: skip
     head = ["operation", "documents", "passages before", "CPU ms a call", "wall ms, 95 %", "tokens a CPU s"]
+    made = markdown(head, lines)
+    return "\n\n".join([made, filters(results)]) if len(changes) < len(results.rows) else made
+
+
+def filters(results: Results) -> str:
+    """One row a selectivity, from the narrowest."""
+    lines = [
+        [
+            f"{row['selectivity']:.1%}", f"{row['passages']:,}", f"{row['cpu_ms']:,.2f}",
+            f"{row['cpu_ms_first_use']:,.2f}", f"{row['cpu_ms_unfiltered']:,.2f}",
+            f"{row['first_use_us_per_passage']:.2f}", decimals(row["recall_at_10"]),
+            decimals(row["recall_at_10_unfiltered"]),
+        ]
+        for row in sorted(results.rows, key=lambda row: row.get("selectivity", 0.0))
+        if row["operation"] == "filter"
+    ]  # fmt: skip
+    head = ["filter leaves", "passages", "CPU ms a query", "asked first", "without filter"]
+    head += ["µs a passage left, first", "recall@10", "recall@10 without filter"]
     return markdown(head, lines)
 
 

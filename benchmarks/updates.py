@@ -1,8 +1,8 @@
 """What do changes to a collection cost that has its centroids already?
 
 `python -m benchmarks.updates DATA --checkpoint FOLDER` writes ``results/updates.json``. The collection is that of
-`engine.py`; what is added to it are other passages of `growth_vectors.py`, encoded beforehand, in one call as after a
-large folder and in calls of one document.
+`engine.py`. First it is searched with filters (`filters.py`); then it grows: what is added to it are other passages of
+`growth_vectors.py`, encoded beforehand, in one call as after a large folder and in calls of one document.
 """
 
 import shutil
@@ -14,7 +14,9 @@ import click
 import numpy as np
 
 from benchmarks.command import allow_dirty, command_line, run
+from benchmarks.engine_measures import digest, exact_scores
 from benchmarks.engine_vectors import engine_set
+from benchmarks.filters import filtered
 from benchmarks.growth_vectors import growth_set
 from benchmarks.peers.ours import NAME, Ours
 from benchmarks.peers.protocol import Material
@@ -43,7 +45,10 @@ def main(data: Path, checkpoint: Path, allow_dirty: bool) -> None:
     others = grown.passages.take(np.arange(len(base.passages), len(base.passages) + MANY + SINGLE))
     encoder = HashingEncoder(dim=others.dim)
     with Collection.open(NAME, encoder=encoder, home=folder, threads=1) as collection:
-        rows = [
+        name = digest(ROOT / "data" / "engine", ("passages.npy", "offsets.npy"))
+        exact = exact_scores(base.queries, base.passages, base.queries_folder, name)
+        rows = filtered(collection, base.queries, exact, SEED)
+        rows += [
             inserted(collection, others.take(np.arange(first, first + n)), n_calls)
             for first, n, n_calls in ((0, MANY, 1), (MANY, SINGLE, SINGLE))
         ]

@@ -18,6 +18,7 @@ from index.codecs.frame import Frame
 from index.coding import Coding
 from index.damage import set_damaged_aside
 from index.effort import Effort
+from index.filters.stored import Field
 from index.fusion import Fusion, Mode
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
@@ -28,7 +29,9 @@ from index.pooling import require_factor
 from index.reading.base import ReadOptions
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
 from index.searcher import Searcher
+from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
+from index.staging import Staging
 from index.store import Store
 from index.types import Document, Failure, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
@@ -295,6 +298,38 @@ class Collection:
         with store.transaction():
             return store.delete(document_id)
 
+    def rebuild(
+        self, encoder: str | Encoder | None = None, *, codec: str | None = None, on_progress: OnProgress = _ignore
+    ) -> IndexingReport:
+        """Encode every document anew from its stored text, beside the present index, which serves until it is done.
+
+        A rebuild that was interrupted goes on where it stopped when it is asked for again. Documents whose vectors were
+        given to `add` get vectors of the encoder.
+
+        Args:
+            encoder: what the collection shall be encoded with from now on; None: the encoder it has.
+            codec: how vectors shall be stored; None: as they are.
+            on_progress: called during encoding.
+        """
+        if codec is not None:
+            lookup(CODECS, codec, "codec")
+        store = self._writer()
+        encoder = encoder or self.encoder
+        new = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, threads=self._threads)
+        built = store.settings
+        settings = _settings(new, codec or built.codec, built.pool)
+        staging = Staging(store, settings)
+        coding = Coding(staging)
+        if coding.stored() is None and new.mean is not None:
+            coding.freeze(Frame(new.mean))
+        report = index_pending(staging, new, coding.for_vectors, None, on_progress)
+        staging.commit()
+        self._encoder_source, self._encoder = new, None
+        self._use(store)
+        if needs_optimize(store):
+            self.optimize()
+        return report
+
     def optimize(self, seed: int = 0, on_clustered: OnClustered = _ignore) -> OptimizeReport:
         """Merge small segments, train centroids and measure recall; `add` and `add_files` do it when it pays.
 
@@ -315,6 +350,7 @@ class Collection:
         effort: str = Effort.BALANCED,
         mode: str = Mode.HYBRID,
         fusion: str = Fusion.CONVEX,
+        where: Where | None = None,
         highlight: bool = True,
     ) -> SearchResult:
         """Find the documents whose best passage answers the query best.
@@ -325,16 +361,24 @@ class Collection:
             effort: ``fast``, ``balanced``, or ``exact``: every passage with every stored bit.
             mode: ``hybrid``; ``semantic``: by vectors alone; ``lexical``: by words alone, which needs no encoder.
             fusion: of a hybrid search: ``convex`` weighs scores, ``rrf`` ranks.
+            where: a filter, ``lang = "de" and year >= 2024``, or its JSON form (docs/guides/filtering.md).
             highlight: whether hits say which of their words matched.
 
         Raises:
             InvalidArgumentError: the query is empty, or `k` is out of range.
+            InvalidFilterError: the filter cannot be read, or asks for what no document has.
             UnknownNameError: there is no such effort, mode or fusion.
         """
-        return self._searcher.search(query, k, effort, mode, fusion, highlight=highlight)
+        return self._searcher.search(query, k, effort, mode, fusion, highlight=highlight, where=where)
 
     def search_vectors(
-        self, query: NDArray[np.float32], *, k: int = 10, effort: str = Effort.BALANCED, candidates: str | None = None
+        self,
+        query: NDArray[np.float32],
+        *,
+        k: int = 10,
+        effort: str = Effort.BALANCED,
+        where: Where | None = None,
+        candidates: str | None = None,
     ) -> list[tuple[str, float]]:
         """Find documents by query vectors that were made elsewhere: ids and MaxSim, best first.
 
@@ -342,14 +386,35 @@ class Collection:
             query: ``(n_q, dim)``.
             k: documents wanted, 1 to 1000.
             effort: ``fast``, ``balanced`` or ``exact``.
+            where: a filter, as in `search`.
             candidates: a name in `index.candidates.CANDIDATES`, to compare; None takes what costs least.
 
         Raises:
             InvalidArgumentError: the query has no vectors or another width, or `k` is out of range.
             NonFiniteVectorError: a value is NaN or infinite.
+            InvalidFilterError: the filter cannot be read, or asks for what no document has.
             UnknownNameError: there is no such effort, or no such candidate generator.
         """
-        return self._searcher.search_vectors(query, k, effort, candidates)
+        return self._searcher.search_vectors(query, k, effort, candidates, where)
+
+    def fields(self) -> list[Field]:
+        """List what documents can be filtered by, in the order of names, with types and numbers of documents."""
+        with self._store.snapshot():
+            return self._store.fields.all()
+
+    def facets(self, field: str, *, where: Where | None = None, limit: int = 10) -> list[FacetValue]:
+        """Count the searchable documents by the values of a field, most first.
+
+        Args:
+            field: its name; dates are counted as they are written.
+            where: a filter: only documents with a passage that it matches count.
+            limit: values given at most, 1 or more.
+
+        Raises:
+            InvalidArgumentError: the limit is below 1.
+            InvalidFilterError: no document has this field, or the filter is wrong.
+        """
+        return self._searcher.facets(field, where, limit)
 
     def warm_up(self) -> int:
         """Map what searches read first, as a service does before it answers; give how many bytes that are."""

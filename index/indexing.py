@@ -1,7 +1,9 @@
 """Pending documents become searchable: chunk → encode → segment → publish, in batches that survive a kill."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,7 +15,15 @@ from index.language import language_of
 from index.lexical.postings import occurrences, write_words
 from index.lists import write_lists
 from index.pooling import pool
-from index.records import ListsInfo, PendingDocument, PlacedPassage, Placement, SegmentInfo, WordsInfo
+from index.records import (
+    CollectionSettings,
+    ListsInfo,
+    PendingDocument,
+    PlacedPassage,
+    Placement,
+    SegmentInfo,
+    WordsInfo,
+)
 from index.segment import write_segment
 from index.store import Store
 from index.types import Passage
@@ -71,12 +81,43 @@ class IndexingReport:
     truncated: int = 0
 
 
+class Target(Protocol):
+    """Where passages go: a `Store`, or the `index.staging.Staging` of a rebuild."""
+
+    settings: CollectionSettings
+
+    @property
+    def segment_files(self) -> Folder:
+        """Where segments are written."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit the block as a whole."""
+
+    def pending(self, limit_characters: int) -> list[PendingDocument]:
+        """Give documents that wait."""
+
+    def pending_characters(self) -> int:
+        """Add up the lengths of what waits."""
+
+    def next_segment_number(self) -> int:
+        """Give a number for a new segment."""
+
+    def publish(self, segments: Sequence[SegmentInfo], placements: Sequence[Placement]) -> int:
+        """Make passages searchable; count the documents."""
+
+    def add_lists(self, lists: Sequence[ListsInfo]) -> None:
+        """Publish posting lists."""
+
+    def add_words(self, words: Sequence[WordsInfo]) -> None:
+        """Publish the words of segments."""
+
+
 CodecFor = Callable[[MultiVectors], Codec]
 """Gives the collection's codec; the first vectors a collection sees decide its frame."""
 
 
 def index_pending(
-    store: Store, encoder: Encoder, codec_for: CodecFor, codebook: Codebook | None, on_progress: OnProgress
+    store: Target, encoder: Encoder, codec_for: CodecFor, codebook: Codebook | None, on_progress: OnProgress
 ) -> IndexingReport:
     """Encode and publish all pending documents, clustered where there is a codebook.
 
@@ -101,7 +142,7 @@ def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codeb
 
 
 def write_passages(
-    store: Store, codec_for: CodecFor, codebook: Codebook | None, texts: Texts, vectors: MultiVectors
+    store: Target, codec_for: CodecFor, codebook: Codebook | None, texts: Texts, vectors: MultiVectors
 ) -> Written:
     """Pool vectors as the collection does and write them as a segment, its words beside it, and lists of centroids."""
     pooled = pool(vectors, store.settings.pool)
@@ -146,7 +187,7 @@ def publish_vectors(
         _publish(store, [written], placements)
 
 
-def _publish(store: Store, written: Sequence[Written], placements: Sequence[Placement]) -> int:
+def _publish(store: Target, written: Sequence[Written], placements: Sequence[Placement]) -> int:
     n_placed = store.publish([each.segment for each in written], placements)
     store.add_lists([lists for each in written for lists in each.lists])
     store.add_words([each.words for each in written])
@@ -156,7 +197,7 @@ def _publish(store: Store, written: Sequence[Written], placements: Sequence[Plac
 class _Run:
     def __init__(
         self,
-        store: Store,
+        store: Target,
         encoder: Encoder,
         codec_for: CodecFor,
         codebook: Codebook | None,

@@ -121,6 +121,25 @@ CREATE TABLE passages (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX passage_of_row ON passages (segment, row);
 
+CREATE INDEX passages_of_language ON passages (language, segment, row);
+
+-- A key of metadata with one of the types that its values have (index/filters/values.py).
+CREATE TABLE fields (
+    key INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    UNIQUE (name, type)
+);
+
+-- What documents hold there, as filters compare it; a list has a row for each of its strings.
+CREATE TABLE field_values (
+    field INTEGER NOT NULL REFERENCES fields,
+    value NOT NULL,
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    PRIMARY KEY (field, value, document)
+) WITHOUT ROWID;
+CREATE INDEX values_of_document ON field_values (document);
+
 -- Rows of segments that no passage points to any more, and the transaction that took them away: a reader of an earlier
 -- state learns from the later ones alone what has gone.
 CREATE TABLE dead (
@@ -130,6 +149,40 @@ CREATE TABLE dead (
     PRIMARY KEY (segment, row)
 ) WITHOUT ROWID;
 CREATE INDEX dead_since ON dead (txid);
+
+-- A second index that is being made (index/staging.py): it takes the place of segments and passages as a whole.
+CREATE TABLE staged_segments (
+    number INTEGER PRIMARY KEY,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL,
+    n_passages INTEGER NOT NULL,
+    n_tokens INTEGER NOT NULL,
+    dim INTEGER NOT NULL,
+    codec TEXT NOT NULL
+);
+CREATE TABLE staged_words (
+    segment INTEGER PRIMARY KEY REFERENCES staged_segments ON DELETE CASCADE,
+    analysis INTEGER NOT NULL,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+);
+CREATE TABLE staged_documents (
+    document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+    version INTEGER NOT NULL
+);
+CREATE TABLE staged_passages (
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    language TEXT NOT NULL,
+    segment INTEGER NOT NULL REFERENCES staged_segments,
+    row INTEGER NOT NULL,
+    PRIMARY KEY (document, ordinal)
+) WITHOUT ROWID;
 
 CREATE TRIGGER passage_died AFTER DELETE ON passages BEGIN
     INSERT INTO dead SELECT OLD.segment, OLD.row, v + 1 FROM meta WHERE k = 'txid';
@@ -147,6 +200,12 @@ GUARDED = {
     "words": ("segment", "analysis", "file", "n_bytes", "checksum"),
     "passages": ("document", "ordinal", "start", '"end"', "tokens", "language", "segment", "row"),
     "dead": ("segment", "row", "txid"),
+    "staged_segments": ("number", "file", "n_bytes", "checksum", "n_passages", "n_tokens", "dim", "codec"),
+    "staged_words": ("segment", "analysis", "file", "n_bytes", "checksum"),
+    "staged_documents": ("document", "version"),
+    "staged_passages": ("document", "ordinal", "start", '"end"', "tokens", "language", "segment", "row"),
+    "fields": ("key", "name", "type"),
+    "field_values": ("field", "value", "document"),
 }
 """Tables that `sums` has a row of, and all their columns; `texts` is vouched for by the hashes in `documents`."""
 

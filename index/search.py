@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from index.candidates import CANDIDATES
 from index.candidates.base import CandidateGenerator
 from index.codecs.base import Precision
-from index.effort import BUDGETS, Budget, Effort, pays_to_choose
+from index.effort import BUDGETS, FEW_TOKENS, Budget, Effort, pays_to_choose
 from index.fusion import WORD_POOL, Evidence, Fusion, fused
 from index.lexical.bm25 import WordScores
 from index.native.base import Rows
@@ -178,7 +178,8 @@ class _Search:
 
 
 def _generator(snapshot: Snapshot, effort: Effort, wanted: str | None) -> CandidateGenerator:
-    choosing = snapshot.codebook is not None and pays_to_choose(snapshot.n_tokens)
+    few = snapshot.kept is not None and snapshot.kept.n_tokens <= FEW_TOKENS
+    choosing = snapshot.codebook is not None and pays_to_choose(snapshot.n_tokens) and not few
     name = "exhaustive" if effort is Effort.EXACT else wanted or ("centroids" if choosing else "exhaustive")
     made: CandidateGenerator = lookup(CANDIDATES, name, "candidate generator")()
     return made

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from index.coding import Coding
 from index.database import REBUILD
 from index.effort import Effort
+from index.filters.syntax import Filter
 from index.fusion import Fusion, Mode
 from index.hits import PassageVectors, Question, explain_hit, make_hit, query_notices, uncalibrated
 from index.lexical.analysis import query_terms
@@ -18,11 +19,18 @@ from index.lexical.bm25 import WordScores, score_terms
 from index.lexical.matching import match_words
 from index.records import StoredPassage
 from index.search import Scored, Trace, Words, search_snapshot, search_words
+from index.selection import FacetValue, Selections, Where, facet_values, read_filter
 from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
 from index.types import Hit, Match, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
-from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, NonFiniteVectorError, UnknownNameError
+from lfm2_colbert.errors import (
+    CorruptionError,
+    InvalidArgumentError,
+    ModelMismatchError,
+    NonFiniteVectorError,
+    UnknownNameError,
+)
 
 MAX_HITS = 1000
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
@@ -42,24 +50,29 @@ class Searcher:
         """Search `store`; `encoder` is called when a query must be encoded."""
         self._store, self._encoder, self._threads = store, encoder, threads
         self._coding = Coding(store)
+        self._selections = Selections()
         self.snapshot = snapshot
 
-    def search(self, query: str, k: int, effort: str, mode: str, fusion: str, *, highlight: bool) -> SearchResult:
+    def search(
+        self, query: str, k: int, effort: str, mode: str, fusion: str, *, highlight: bool, where: Where | None = None
+    ) -> SearchResult:
         """Find documents for a question in words; see `Collection.search`."""
         if not query.strip():
             raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
         _require_request(k, effort)
         _require_choice("mode", mode, Mode)
         _require_choice("fusion", fusion, Fusion)
+        wanted = self._checked(where)
         if mode == Mode.LEXICAL:
-            return self._search_words(query, k, highlight=highlight)
+            return self._search_words(query, k, wanted, highlight=highlight)
         encoder = self._encoder()  # loaded before the clock starts
         started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
         encoded = time.perf_counter()
         with self._state() as snapshot:  # scores, texts and ids of one committed state
             words = Words(_word_scores(query, snapshot), Fusion(fusion)) if mode == Mode.HYBRID else None
-            found, trace = self._scored(snapshot, question.vectors, Effort(effort), k, words=words)
+            selected = self._selected(snapshot, wanted)
+            found, trace = self._scored(selected, question.vectors, Effort(effort), k, words=words)
             searched = time.perf_counter()
             hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
             state = self._notices(snapshot, Mode(mode))
@@ -69,17 +82,26 @@ class Searcher:
         return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
 
     def search_vectors(
-        self, query: NDArray[np.float32], k: int, effort: str, candidates: str | None
+        self, query: NDArray[np.float32], k: int, effort: str, candidates: str | None, where: Where | None = None
     ) -> list[tuple[str, float]]:
         """Find documents by vectors; see `Collection.search_vectors`."""
         _require_request(k, effort)
         vectors = np.asarray(query, np.float32)
         _require_query(vectors, self._store.settings.dim)
+        wanted = self._checked(where)
         with self._state() as snapshot:
             if snapshot.damage:
                 raise snapshot.damage[0]
-            found, _ = self._scored(snapshot, vectors, Effort(effort), k, candidates)
+            found, _ = self._scored(self._selected(snapshot, wanted), vectors, Effort(effort), k, candidates)
         return [(hit.document_id, hit.raw_score) for hit in found]
+
+    def facets(self, field: str, where: Where | None, limit: int) -> list[FacetValue]:
+        """Count documents by the values of a field; see `Collection.facets`."""
+        if limit < 1:
+            raise InvalidArgumentError(f"limit must be 1 or more, not {limit}", help="ask for some values")
+        wanted = self._checked(where)
+        with self._state() as snapshot:
+            return facet_values(self._selected(snapshot, wanted), field, self._store.fields, limit)
 
     def warm_up(self) -> int:
         """Map what searches read first; give how many bytes that are."""
@@ -109,14 +131,15 @@ class Searcher:
 
     def _load(self, txid: int, tolerant: bool) -> None:
         if self.snapshot.txid != txid:
+            self._require_same_index()
             folder = self._store.segments_folder
             self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
 
-    def _search_words(self, query: str, k: int, *, highlight: bool) -> SearchResult:
+    def _search_words(self, query: str, k: int, wanted: Filter | None, *, highlight: bool) -> SearchResult:
         started = time.perf_counter()
         with self._state() as snapshot:
             scores = _word_scores(query, snapshot)
-            found, trace = search_words(scores, snapshot, k, self._names)
+            found, trace = search_words(scores, self._selected(snapshot, wanted), k, self._names)
             searched = time.perf_counter()
             hits = []
             for rank, hit in enumerate(found, start=1):
@@ -136,6 +159,26 @@ class Searcher:
             *([PENDING] if pending else []), *([LEXICAL_INCOMPLETE] if lacking else []), *_degraded(snapshot)
         ]  # fmt: skip
 
+    def _checked(self, where: Where | None) -> Filter | None:
+        """Read a filter and ask it once, so that what is wrong with it is said before a query is encoded."""
+        if where is None:
+            return None
+        wanted = read_filter(where)
+        with self._state() as snapshot:
+            self._selected(snapshot, wanted)
+        return wanted
+
+    def _selected(self, snapshot: Snapshot, wanted: Filter | None) -> Snapshot:
+        return snapshot if wanted is None else self._selections.of(snapshot, wanted, self._store.fields)
+
+    def _require_same_index(self) -> None:
+        """Refuse to compare a query of one encoder with vectors of another, after a rebuild."""
+        built = self._store.stored_settings()
+        if built != self._store.settings:
+            raise ModelMismatchError(
+                f"the collection was rebuilt with {built.encoder} while it was open here", help="open it again"
+            )
+
     def _scored(
         self,
         snapshot: Snapshot,
@@ -145,7 +188,7 @@ class Searcher:
         candidates: str | None = None,
         words: Words | None = None,
     ) -> tuple[list[Scored], Trace]:
-        if not snapshot.parts:
+        if not snapshot.n_passages:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
         return search_snapshot(query, view, effort, k, self._names, candidates, words)

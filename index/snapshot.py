@@ -55,6 +55,15 @@ class Part:
         return int(np.diff(self.segment.offsets)[self.live].sum())
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a filter leaves: passages, their tokens, and which share of all passages they are."""
+
+    n_passages: int
+    n_tokens: int
+    share: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """A committed state, immutable; `txid` tells states apart.
@@ -64,21 +73,25 @@ class Snapshot:
         parts: its segments.
         codebook: the centroids in use, if there are any.
         damage: what could not be opened and is left out.
+        kept: what a filter leaves; then only that is live. None: there is no filter.
     """
 
     txid: int
     parts: tuple[Part, ...]
     codebook: Codebook | None
     damage: tuple[CorruptionError, ...] = ()
+    kept: Kept | None = None
 
     @property
     def n_passages(self) -> int:
-        """Rows of all segments, dead ones too."""
+        """Rows of all segments, dead ones too; behind a filter those it leaves."""
+        if self.kept:
+            return self.kept.n_passages
         return sum(part.segment.info.n_passages for part in self.parts)
 
     @property
     def n_tokens(self) -> int:
-        """Tokens of all segments, those of dead rows too."""
+        """Tokens of all segments, those of dead rows too; with a filter the same."""
         return sum(part.segment.info.n_tokens for part in self.parts)
 
     def n_live_passages(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from index.database import REBUILD, Database
 from index.digests import content_digest
+from index.filters.stored import StoredFields
 from index.records import (
     SETTINGS,
     CodebookInfo,
@@ -32,12 +33,18 @@ class StoredState:
 
     Attributes:
         settings: what the collection was built with.
+        fields: what documents can be filtered by.
     """
 
     def __init__(self, database: Database) -> None:
         """Ask through an open database."""
         self._database = database
-        self.settings = from_mapping(CollectionSettings, self.note(SETTINGS) or {})
+        self.settings = self.stored_settings()
+        self.fields = StoredFields(database)
+
+    def stored_settings(self) -> CollectionSettings:
+        """Read what the collection is built with now; a rebuild may have changed it."""
+        return from_mapping(CollectionSettings, self.note(SETTINGS) or {})
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all reads of the block see one state, whatever a writer commits meanwhile."""
@@ -111,7 +118,7 @@ class StoredState:
                 if keys and total > limit_characters:
                     break
                 keys.append(key)
-        return [document for key in keys for document in self._pending_document(key)]
+        return [document for key in keys for document in self.document_to_encode(key)]
 
     def pending_characters(self) -> int:
         """Add up the lengths of all texts that wait for vectors, in code points."""
@@ -155,7 +162,7 @@ class StoredState:
 
     def words(self) -> list[WordsInfo]:
         """List the words of segments, of whatever analysis, by segment."""
-        found = self._database.rows("SELECT segment, analysis, file, n_bytes, checksum FROM words ORDER BY segment")
+        found = sorted(self._database.guarded("words"))
         return [WordsInfo(segment, analysis, FileInfo(*file)) for segment, analysis, *file in found]
 
     def row_texts(self, segment: int) -> Iterator[tuple[int, int, str]]:
@@ -169,7 +176,7 @@ class StoredState:
 
     def published_files(self) -> set[str]:
         """Name all files in the segments' folder that a commit stands for."""
-        tables = ("segments", "codebooks", "lists", "words")
+        tables = ("segments", "codebooks", "lists", "words", "staged_segments", "staged_words")
         found = self._database.rows(" UNION ALL ".join(f"SELECT file FROM {table}" for table in tables))
         return {file for (file,) in found}
 
@@ -227,11 +234,10 @@ class StoredState:
         passage = Passage(ordinal, start, end, tokens, language)
         return StoredPassage(document_id, passage, text, json.loads(metadata), segment, row)
 
-    def _pending_document(self, key: int) -> Iterator[PendingDocument]:
-        """Give the document, or nothing if it went or was published since its key was read."""
+    def document_to_encode(self, key: int) -> Iterator[PendingDocument]:
+        """Give a document with its text, checked, or nothing if it is gone since its key was read."""
         for row in self._database.rows(
-            "SELECT key, version, id, text, text_hash FROM documents LEFT JOIN texts ON document = key "
-            "WHERE key = ? AND pending",
+            "SELECT key, version, id, text, text_hash FROM documents LEFT JOIN texts ON document = key WHERE key = ?",
             (key,),
         ):
             document = PendingDocument(*row[:-1])

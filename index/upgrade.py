@@ -14,6 +14,7 @@ import apsw
 from index.database import create_database, keep_sequence, sqlite_errors
 from index.digests import content_digest
 from index.durable import DISK, Disk, disk_errors
+from index.filters.stored import insert_values
 from index.home import STORE_FILE
 from index.lock import WriterLock
 from index.schema import FORMAT
@@ -80,6 +81,7 @@ def _fill_from_1(old: apsw.Connection, new: apsw.Connection, meta: dict[str, obj
             (key, document_id, version, source, *hashes, pending, characters),
         )
         new.execute("INSERT INTO texts VALUES (?, ?, ?)", (key, text, metadata))
+        insert_values(new.executemany, key, metadata)
     for table in ("segments", "codebooks", "lists", "passages"):
         _copy(old, new, table)
     for counter in ("txid", "next_segment", "next_codebook"):

@@ -4,6 +4,7 @@
     ├── UsageError (exit 2: the call is off)
     │   ├── InvalidArgumentError    invalid_argument
     │   ├── InvalidConfigError      invalid_config
+    │   ├── InvalidFilterError      invalid_filter
     │   ├── UnknownNameError        unknown_name
     │   │   └── UnknownEncoderError unknown_encoder
     │   ├── NotFoundError           not_found
@@ -71,6 +72,12 @@ class InvalidConfigError(UsageError):
     """A configuration holds an unknown key or an impossible value."""
 
     code = "invalid_config"
+
+
+class InvalidFilterError(UsageError):
+    """A filter cannot be read, or asks of a field what it does not hold."""
+
+    code = "invalid_filter"
 
 
 class UnknownNameError(UsageError):

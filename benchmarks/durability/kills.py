@@ -101,9 +101,9 @@ def kill_backups(n_runs: int, seed: int) -> Kills:
             Store.create(folder, SETTINGS).close()
             _run_and_kill(folder, number, heard, life_s=0.1)
             heard.settle(_contents(folder))
-            child = _child(partial(_back_up, folder, scratch / "backup"))
+            process = child(partial(_back_up, folder, scratch / "backup"))
             delay = chance.expovariate(1 / 0.02) if number % 2 else 10.0
-            _run_and_kill(folder, number + 10_000, heard, life_s=0.08, meanwhile=partial(_end, child, delay))
+            _run_and_kill(folder, number + 10_000, heard, life_s=0.08, meanwhile=partial(_end, process, delay))
             found.kills += number % 2
             found.violations += [f"seed {number}: {each}" for each in _check_backup(scratch, heard)]
             found.acknowledged += heard.acknowledged
@@ -139,12 +139,12 @@ def _run_and_kill(
     """Let a child work until it is killed, and hear what it said."""
     reading, writing = os.pipe()
     contents = dict(heard.contents)
-    child = _child(lambda: _work(folder, seed, contents, writing))
+    process = child(lambda: _work(folder, seed, contents, writing))
     os.close(writing)
     meanwhile()
     time.sleep(life_s or random.Random(seed).expovariate(1 / MEAN_LIFE_S))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
     with os.fdopen(reading, "rb") as said:
         for line in said.read().splitlines(keepends=True):
             if line.endswith(b"\n"):
@@ -169,15 +169,15 @@ def _say(pipe: int, **line: Any) -> None:
         content = content[os.write(pipe, content) :]
 
 
-def _child(work: Callable[[], None]) -> int:
+def child(work: Callable[[], None]) -> int:
     """Run something in a child, which shares no open database with us."""
-    child = os.fork()
-    if child == 0:
+    process = os.fork()
+    if process == 0:
         try:
             work()
         finally:
             os._exit(0)
-    return child
+    return process
 
 
 def _back_up(folder: Path, destination: Path) -> None:
@@ -185,15 +185,15 @@ def _back_up(folder: Path, destination: Path) -> None:
     backup(folder, destination)
 
 
-def _end(child: int, delay: float) -> None:
+def _end(process: int, delay: float) -> None:
     """Wait for a child, or kill it."""
     deadline = time.monotonic() + delay
     while time.monotonic() < deadline:
-        if os.waitpid(child, os.WNOHANG)[0]:
+        if os.waitpid(process, os.WNOHANG)[0]:
             return
         time.sleep(0.001)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
 
 
 def _contents(folder: Path) -> Contents:

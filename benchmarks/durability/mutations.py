@@ -47,7 +47,7 @@ def mutate_at_rest(n_cases: int, seed: int) -> Mutations:
             shutil.rmtree(home, ignore_errors=True)
             shutil.copytree(scratch / "whole", home)
             path = _choose(home / NAME, chance)
-            what = _mutate(path, chance)
+            what = mutate(path, chance)
             _judge(found, home, whole, f"seed {seed} case {number}: {what} in {path.name}")
     return found
 
@@ -87,7 +87,8 @@ def _choose(folder: Path, chance: random.Random) -> Path:
     return chance.choices(files, [path.stat().st_size for path in files])[0]
 
 
-def _mutate(path: Path, chance: random.Random) -> str:
+def mutate(path: Path, chance: random.Random) -> str:
+    """Damage a file, and say how."""
     path.chmod(0o600)
     if chance.random() < 0.5:
         return _flip(path, chance)

@@ -1,7 +1,8 @@
 """PLAID's way, in small integers: centroids near the query's tokens → their passages → all centroids of these.
 
 (Santhanam et al., CIKM 2022.) The first step credits a passage that no probed list names with the floor of each query
-token; the second looks at the centroids of all of a passage's tokens. Parts that were never clustered are given whole.
+token; the second looks at the centroids of all of a passage's tokens. Parts that were never clustered are given whole,
+and where a filter leaves few passages the second step sees all of them.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.codebook import Codebook
-from index.effort import Budget
+from index.effort import RANKED_TOKENS, Budget
 from index.native import kernels
 from index.native.base import VALUE_LIMIT, Rows
 from index.shortlist import UNKNOWN, Shortlist
@@ -30,6 +31,9 @@ class Centroids:
         snapshot = view.snapshot
         if snapshot.codebook is None:
             return Shortlist.of([np.flatnonzero(part.live) for part in snapshot.parts])
+        kept = snapshot.kept
+        if kept:
+            budget = budget.behind_filter(kept.share)
         products, table, probed = look_up(query, snapshot.codebook, budget.n_probe)
         n_clustered = sum(int(part.live.sum()) for part in snapshot.parts if part.lists)
         rows: list[NDArray[np.int64]] = []
@@ -40,7 +44,10 @@ class Centroids:
                 promises.append(np.full(len(rows[-1]), UNKNOWN))
                 continue
             limit = _share(budget.n_candidates, int(part.live.sum()), n_clustered)
-            found = kernels().collect(probed, products, part.lists.postings, part.live, limit)
+            if kept and kept.n_tokens <= RANKED_TOKENS:
+                found = np.flatnonzero(part.live)
+            else:
+                found = kernels().collect(probed, products, part.lists.postings, part.live, limit)
             rows.append(found)
             promises.append(kernels().interact(table, part.lists.codes, Rows(part.lists.offsets, found, view.threads)))
         return Shortlist.of(rows, promises)

@@ -10,7 +10,10 @@ from service.cli.output import print_json, print_line
 from service.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from index import Hit, SearchResult
+    from index.selection import FacetValue
 
 QUIET_NOTICES = frozenset({"score_uncalibrated"})
 """Told to programs in every answer; a person has it in `--help`."""
@@ -27,6 +30,8 @@ QUIET_NOTICES = frozenset({"score_uncalibrated"})
     type=click.Choice(["fast", "balanced", "exact"]),
     help="How hard to look; exact scores every passage with every stored bit.",
 )
+@click.option("--where", metavar="FILTER", help='Only such passages, as in: lang = "de" and year >= 2024')
+@click.option("--facet", "facets", multiple=True, metavar="FIELD", help="Count the documents there are by this field.")
 @click.option(
     "--mode",
     default="hybrid",
@@ -36,7 +41,17 @@ QUIET_NOTICES = frozenset({"score_uncalibrated"})
 )
 @click.option("--explain", is_flag=True, help="Show whole passages and where each word of the query was found.")
 @options.common
-def search(query: str, collection_name: str, k: int, effort: str, mode: str, explain: bool, settings: Settings) -> None:
+def search(
+    query: str,
+    collection_name: str,
+    k: int,
+    effort: str,
+    where: str | None,
+    facets: tuple[str, ...],
+    mode: str,
+    explain: bool,
+    settings: Settings,
+) -> None:
     """Find the documents that answer QUERY best, in whatever language they are written.
 
     The score lies between 0 and 1: it orders hits, and is no probability. Nothing in QUERY is an operator.
@@ -46,12 +61,15 @@ def search(query: str, collection_name: str, k: int, effort: str, mode: str, exp
     with Collection.open(
         collection_name, home=settings.home, device=settings.device, threads=settings.threads
     ) as collection:
-        result = collection.search(query, k=k, effort=effort, mode=mode)
+        result = collection.search(query, k=k, effort=effort, mode=mode, where=where)
+        counted = {field: collection.facets(field, where=where) for field in facets}
         passages = collection.counts().passages
     if settings.as_json:
-        print_json(result_as_json(result, collection_name, explain=explain))
+        print_json(result_as_json(result, collection_name, explain=explain) | _facets_as_json(counted))
         return
     _print(result, passages, explain=explain)
+    for field, values in counted.items():
+        print_line(f"{field}: {' · '.join(f'{_shown(each.value)} {each.documents:,}' for each in values)}")
 
 
 def result_as_json(result: "SearchResult", collection_name: str, *, explain: bool) -> dict[str, Any]:
@@ -64,6 +82,16 @@ def result_as_json(result: "SearchResult", collection_name: str, *, explain: boo
         "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
         "counts": dict(result.counts),
     }
+
+
+def _facets_as_json(counted: "Mapping[str, list[FacetValue]]") -> dict[str, Any]:
+    if not counted:
+        return {}
+    return {"facets": {field: [asdict(each) for each in values] for field, values in counted.items()}}
+
+
+def _shown(value: bool | int | float | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _hit_as_json(hit: "Hit", *, explain: bool) -> dict[str, Any]:

@@ -21,12 +21,20 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
 
     with Store.open(collection_folder(settings.home, collection_name), writable=False) as store:
         counts, built, failures, recall = store.counts(), store.settings, store.failures(), store.note(RECALL)
+        fields = store.fields.all()
     if settings.as_json:
         stored = {"dim": built.dim, "codec": built.codec, "pool": built.pool}
         encoder = {"name": built.encoder, "fingerprint": built.fingerprint, **stored}
         listed = {"failures": [asdict(f) for f in failures]} if failed else {}
         print_json(
-            {"collection": collection_name, **asdict(counts), "encoder": encoder, "recall": recall or {}, **listed}
+            {
+                "collection": collection_name,
+                **asdict(counts),
+                "encoder": encoder,
+                "recall": recall or {},
+                "fields": [{**asdict(field), "documents": field.documents} for field in fields],
+                **listed,
+            }
         )
         return
     if failed:
@@ -39,6 +47,8 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
     print_line(f"passages    {counts.passages:,} · {counts.tokens:,} tokens · {megabytes(counts.bytes)}")
     print_line(f"languages   {languages}")
     print_line(f"encoder     {built.encoder} · {built.dim} dimensions · {built.codec}{pooling}")
+    listed_fields = [f"{field.name} ({', '.join(field.types)})" for field in fields]
+    print_line(f"fields      {' · '.join(listed_fields)}")
     if recall:
         print_line(f"recall@10   {recall['recall_at_10']:.3f} of {recall['effort']} against exact search")
     if counts.pending:

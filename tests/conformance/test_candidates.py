@@ -12,12 +12,12 @@ from index.candidates.centroids import Centroids
 from index.codebook import Codebook, train
 from index.codecs.float16 import Float16
 from index.durable import Folder
-from index.effort import Budget
+from index.effort import RANKED_TOKENS, Budget
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
 from index.segment import Segment, write_segment
 from index.shortlist import UNKNOWN, Shortlist
-from index.snapshot import Part, Snapshot, View
+from index.snapshot import Kept, Part, Snapshot, View
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
@@ -126,3 +126,26 @@ def test_threads_change_nothing(generator: CandidateGenerator, snapshot: Snapsho
 
 def test_no_parts_give_no_rows(generator: CandidateGenerator, snapshot: Snapshot) -> None:
     assert not len(generator.candidates(queries()[0], View(replace(snapshot, parts=()), Float16()), EVERYTHING))
+
+
+@pytest.mark.parametrize("n_tokens", [1, RANKED_TOKENS + 1])
+def test_what_a_filter_leaves_is_found_with_small_budgets(
+    generator: CandidateGenerator, snapshot: Snapshot, n_tokens: int
+) -> None:
+    rng = np.random.default_rng(7)
+    parts = tuple(replace(part, live=rng.random(len(part.live)) < 0.2) for part in snapshot.parts)
+    n_live = sum(int(part.live.sum()) for part in parts)
+    filtered = replace(snapshot, parts=parts, kept=Kept(n_live, n_tokens, 0.2))
+    budget = Budget(n_probe=2, n_candidates=24, n_fine=8, margin=1)
+    for query in queries()[:5]:
+        found = generator.candidates(query, View(filtered, Float16()), budget)
+        assert len(found)
+        assert all(part.live[rows].all() for part, rows in zip(parts, rows_of(found), strict=True))
+
+
+def test_centroids_look_at_every_passage_where_a_filter_leaves_few(snapshot: Snapshot) -> None:
+    parts = tuple(replace(part, live=np.arange(len(part.live)) % 7 == 0) for part in snapshot.parts)
+    filtered = replace(snapshot, parts=parts, kept=Kept(58, RANKED_TOKENS, 1 / 7))
+    found = Centroids().candidates(queries()[2], View(filtered, Float16()), Budget(1, 1, 1, 1))
+    assert rows_of(found) == [np.flatnonzero(part.live).tolist() for part in parts]
+    assert np.isfinite(found.score).all()

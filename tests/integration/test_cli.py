@@ -108,6 +108,36 @@ def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
     assert "score_uncalibrated" in [w["code"] for w in result["warnings"]]  # type: ignore[index,attr-defined]
 
 
+def test_search_takes_a_filter_and_counts_by_fields(run: Run, indexed: Path) -> None:
+    asked = ("search", "首都", "-c", "pets", "--where", 'lang = "ja" or path prefix "de/"', "--facet", "lang")
+    result = run(*asked, "--facet", "path", "--json").json
+    assert {hit["document_id"] for hit in result["hits"]} == {"ja/tokyo.md", "de/hund.txt"}  # type: ignore[attr-defined]
+    assert result["facets"] == {
+        "lang": [{"value": "de", "documents": 1}, {"value": "ja", "documents": 1}],
+        "path": [{"value": "de/hund.txt", "documents": 1}, {"value": "ja/tokyo.md", "documents": 1}],
+    }
+    assert "lang: de 1 · ja 1" in run(*asked).out
+    as_json = run("search", "首都", "-c", "pets", "--where", '{"type": "eq", "key": "lang", "value": "ja"}')
+    assert "ja/tokyo.md" in as_json.out
+
+
+@pytest.mark.parametrize("where", ["langg = 'ja'", "lang = 3", "lang = ja", "{"])
+def test_a_wrong_filter_is_a_usage_error_with_a_way_out(run: Run, indexed: Path, where: str) -> None:
+    outcome = run("search", "首都", "-c", "pets", "--where", where)
+    assert outcome.status == 2
+    assert outcome.err.startswith("error[invalid_filter] the filter")
+    assert "help: " in outcome.err
+
+
+def test_status_lists_the_fields(run: Run, docs: Path) -> None:
+    (docs / "rows.jsonl").write_text('{"id": "1", "text": "東京", "jahr": 2024, "tags": ["a"]}', encoding="utf-8")
+    run("index", str(docs), "-c", "pets", "--model", "hashing")
+    fields = run("status", "-c", "pets", "--json").json["fields"]
+    assert {"name": "jahr", "types": {"integer": 1}, "documents": 1} in fields  # type: ignore[operator]
+    shown = run("status", "-c", "pets").out
+    assert "id (keyword) · jahr (integer) · lang (keyword) · path (keyword) · tags (keywords)" in shown
+
+
 def test_search_marks_the_words_that_matched(run: Run, indexed: Path) -> None:
     outcome = run("search", "首都", "-c", "pets", "-k", "1")
     assert "ja/tokyo.md" in outcome.out

@@ -130,6 +130,21 @@ def test_an_update_is_a_line_that_shows_what_a_call_costs(tmp_path: Path) -> Non
     assert line == "| insert | 8,192 a call | 23,412 | 6,256.5 | 8,601.2 | 175,856 |"
 
 
+def test_filters_are_a_second_table_of_updates(tmp_path: Path) -> None:
+    change = {"operation": "insert", "inserted_per_call": 1, "passages": 9, "cpu_ms": 1.0, "wall_ms_p95": 1.0}
+    row = {
+        "operation": "filter", "passages": 23_412, "cpu_ms": 2.554, "cpu_ms_unfiltered": 5.071,
+        "cpu_ms_first_use": 2.959, "first_use_us_per_passage": 2.002, "recall_at_10": 0.994,
+        "recall_at_10_unfiltered": 0.989,
+    }  # fmt: skip
+    filters = [row | {"selectivity": share} for share in (0.5, 0.001)]
+    save(tmp_path, "updates", [*filters, change | {"tokens_per_cpu_s": 1}])
+    lines = table("updates", tmp_path).splitlines()
+    assert lines[2].startswith("| insert |")
+    assert [line.split(" | ")[0] for line in lines[6:8]] == ["| 0.1%", "| 50.0%"]
+    assert lines[6] == "| 0.1% | 23,412 | 2.55 | 2.96 | 5.07 | 2.00 | 0.994 | 0.989 |"
+
+
 def test_a_way_to_cluster_is_a_line_that_shows_what_it_costs_and_finds(tmp_path: Path) -> None:
     common = {"codebook_cpu_s": 2.66, "assignment_cpu_s": 8.9, "mean_distance": 0.248, "centroids_per_passage": 65.41}
     found = {"recall_at_10_in_64": 0.8736, "recall_at_10_in_512": 0.9943, "recall_at_100_in_512": 0.9425}

@@ -1,0 +1,128 @@
+"""The programmes by name: how large they are when they are run whole, and when a change lands."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from benchmarks.durability.concurrency import share
+from benchmarks.durability.crashes import Exploration, explore
+from benchmarks.durability.failures import fail_every_call, fill_the_disk
+from benchmarks.durability.kills import kill_backups, kill_writers
+from benchmarks.durability.model import live
+from benchmarks.durability.mutations import Mutations, mutate_at_rest, mutate_the_log
+from benchmarks.durability.planted import PLANTS
+from benchmarks.durability.repairs import repair_damage
+
+SEED = 1
+STATES_PER_PLANT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a programme did: runs, what was wrong, and figures of its own."""
+
+    runs: int
+    violations: list[str]
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """One way of trying to break a collection.
+
+    Attributes:
+        sentence: what is done, with the size of the whole run.
+        whole: runs it whole.
+        brief: runs a little of it.
+    """
+
+    sentence: str
+    whole: Callable[[], Outcome]
+    brief: Callable[[], Outcome]
+
+
+def _programme(sentence: str, function: Callable[[int], Outcome], whole: int, brief: int) -> Programme:
+    return Programme(f"{whole:,} {sentence}", partial(function, whole), partial(function, brief))
+
+
+def _kills(n: int) -> Outcome:
+    found = kill_writers(n, SEED)
+    figures = {"acknowledged": found.acknowledged, "slowest_opening_s": round(found.slowest_opening_s, 3)}
+    return Outcome(found.kills, found.violations, figures)
+
+
+def _crashes(n: int) -> Outcome:
+    found = explore(n, SEED)
+    return Outcome(found.states, found.violations, {"distinct_states": found.distinct})
+
+
+def _plants(n: int) -> Outcome:
+    """Plant each bug; a violation here is a bug that was not caught."""
+    tried = {name: hunt(name, n) for name in PLANTS}
+    missed = [f"{name} was not caught" for name, found in tried.items() if not found.violations]
+    most = max(found.states for found in tried.values())
+    return Outcome(len(PLANTS), missed, {"planted_caught": len(PLANTS) - len(missed), "most_states_until_caught": most})
+
+
+def hunt(name: str, n_states: int = STATES_PER_PLANT) -> Exploration:
+    """Look for a planted bug until it shows, or so many states were explored."""
+    return explore(n_states, SEED, PLANTS[name], share=0.15, stop_at_first=True)
+
+
+def _failures(n: int) -> Outcome:
+    found = fail_every_call(n, SEED)
+    return Outcome(found.cases, found.violations)
+
+
+def _mutations(mutate: Callable[[int, int], Mutations], n: int) -> Outcome:
+    found = mutate(n, SEED)
+    figures = {**found.outcomes, "unannounced_other_answers": found.wrong_answers}
+    return Outcome(found.cases, found.violations, figures)
+
+
+def _repairs(n: int) -> Outcome:
+    found = repair_damage(n, SEED)
+    return Outcome(found.cases, found.violations, {"damaged": found.damaged})
+
+
+def _full_disks(n: int) -> Outcome:
+    found = fill_the_disk(n, SEED)
+    return Outcome(found.cases, found.violations)
+
+
+def _life(n: int) -> Outcome:
+    found = live(n, SEED)
+    return Outcome(found.steps, found.violations)
+
+
+def _concurrency(seconds: int, n_attempts: int) -> Outcome:
+    found = share(seconds, n_attempts, SEED)
+    figures = {"reads": found.reads, "commits": found.commits, "second_writers_refused": found.refused}
+    return Outcome(found.reads + found.commits, found.violations, figures)
+
+
+def _backups(n: int) -> Outcome:
+    found = kill_backups(n, SEED)
+    return Outcome(n, found.violations, {"killed": found.kills})
+
+
+PROGRAMMES: Mapping[str, Programme] = {
+    "D1": _programme("writers killed at a random moment", _kills, 2000, 60),
+    "D2": _programme("states that a crash could leave", _crashes, 100_000, 1500),
+    "D3": Programme(
+        f"ten planted bugs, up to {STATES_PER_PLANT:,} states each", partial(_plants, STATES_PER_PLANT),
+        partial(_plants, STATES_PER_PLANT),
+    ),
+    "D4": _programme("calls to the disk that fail", _failures, 2500, 200),
+    "D6": _programme("files damaged at rest", partial(_mutations, mutate_at_rest), 30_000, 250),
+    "D6-log": _programme("damaged logs of killed writers", partial(_mutations, mutate_the_log), 5000, 100),
+    "D7": _programme("damaged collections repaired", _repairs, 300, 12),
+    "D8": _programme("full disks", _full_disks, 20, 6),
+    "D9": _programme("steps beside a model", _life, 100_000, 1500),
+    "D10": Programme(
+        "60 seconds, 1 writer, 4 readers, 1,000 second writers", partial(_concurrency, 60, 1000),
+        partial(_concurrency, 6, 50),
+    ),
+    "D11": _programme("backups of a collection that is being written, half of them killed", _backups, 100, 8),
+}  # fmt: skip
