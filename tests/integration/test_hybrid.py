@@ -96,7 +96,7 @@ def test_words_bring_in_what_vectors_passed_over(tmp_path: Path) -> None:
     encoder = HashingEncoder()
     filler = [Document(f"{i}", f"report number {i}") for i in range(300)]
     with Collection.open("c", create=True, encoder=encoder, home=tmp_path) as collection:
-        wrong = encoder.encode_documents(["report number 7"] * 299 + ["unrelated"])
+        wrong = encoder.encode_documents(["report number 7"] * 299 + ["nothing of that"])
         collection.add([*filler[:299], Document("needle", "see ERR_4711_X for the report")], vectors=wrong)
         query = "ERR_4711_X"
         assert "needle" not in [hit.document_id for hit in collection.search(query, k=5, mode="semantic")]
