@@ -71,6 +71,8 @@ def search_snapshot(
     trace, snapshot = Trace(), view.snapshot
     question = view.codec.question(query)
     budget = BUDGETS.get(effort, BUDGETS[Effort.BALANCED]).grown(k, snapshot.n_passages)
+    if snapshot.kept:
+        budget = budget.behind_filter(snapshot.kept.share)
     shortlist = _generator(snapshot, effort, candidates).candidates(query, view, budget)
     trace.lap("candidates", len(shortlist))
     if effort is Effort.EXACT:
