@@ -80,7 +80,7 @@ def write_arrays(
     """
     contents = Contents(kind, number, note, ())
     chunks = list(_chunks(contents, {key: _little_endian(array) for key, array in arrays.items()}))
-    folder.publish(name, chunks)
+    folder.write(name, chunks)
     checksum = xxhash.xxh3_128()
     for chunk in chunks:
         checksum.update(chunk)

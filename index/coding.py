@@ -1,19 +1,38 @@
 """The codec of a collection, in the frame that its first vectors or its encoder decided for good."""
 
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
 from index.codecs import CODECS
 from index.codecs.base import Codec
 from index.codecs.frame import Frame
-from index.records import FRAME
-from index.store import Store
+from index.records import FRAME, CollectionSettings
 from lfm2_colbert.errors import CorruptionError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
 
+class Noted(Protocol):
+    """Where the frame is kept: a store, or what a rebuild is staged in."""
+
+    folder: Path
+    settings: CollectionSettings
+
+    def note(self, name: str) -> Any:
+        """Give what was kept under a name."""
+
+    def set_note(self, name: str, value: Any) -> None:
+        """Keep something under a name."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit the block as a whole."""
+
+
 class Coding:
     """How the vectors of one collection are coded."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Noted) -> None:
         """Look the frame up in `store` when it is first needed."""
         self._store = store
         self._made: Codec | None = None

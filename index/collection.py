@@ -30,6 +30,7 @@ from index.records import Change, CollectionSettings, StoreCounts, StoredDocumen
 from index.searcher import Searcher
 from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
+from index.staging import Staging
 from index.store import Store
 from index.types import Document, Failure, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
@@ -295,6 +296,38 @@ class Collection:
         store = self._writer()
         with store.transaction():
             return store.delete(document_id)
+
+    def rebuild(
+        self, encoder: str | Encoder | None = None, *, codec: str | None = None, on_progress: OnProgress = _ignore
+    ) -> IndexingReport:
+        """Encode every document anew from its stored text, beside the present index, which serves until it is done.
+
+        A rebuild that was interrupted goes on where it stopped when it is asked for again. Documents whose vectors were
+        given to `add` get vectors of the encoder.
+
+        Args:
+            encoder: what the collection shall be encoded with from now on; None: the encoder it has.
+            codec: how vectors shall be stored; None: as they are.
+            on_progress: called during encoding.
+        """
+        if codec is not None:
+            lookup(CODECS, codec, "codec")
+        store = self._writer()
+        encoder = encoder or self.encoder
+        new = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, threads=self._threads)
+        built = store.settings
+        settings = _settings(new, codec or built.codec, built.pool)
+        staging = Staging(store, settings)
+        coding = Coding(staging)
+        if coding.stored() is None and new.mean is not None:
+            coding.freeze(Frame(new.mean))
+        report = index_pending(staging, new, coding.for_vectors, None, on_progress)
+        staging.commit()
+        self._encoder_source, self._encoder = new, None
+        self._use(store)
+        if needs_optimize(store):
+            self.optimize()
+        return report
 
     def optimize(self, seed: int = 0, on_clustered: OnClustered = _ignore) -> OptimizeReport:
         """Merge small segments, train centroids and measure recall; `add` and `add_files` do it when it pays.

@@ -189,8 +189,11 @@ class Database:
             raise
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, before_commit: Callable[[], None]) -> Iterator[None]:
         """Commit all writes of the block durably, or none of them.
+
+        Args:
+            before_commit: makes durable what the commit refers to.
 
         Raises:
             InvalidArgumentError: the store is open for reading, or a transaction is running.
@@ -199,6 +202,7 @@ class Database:
         self._begin()
         try:
             yield
+            before_commit()
             txid = self._commit()
         except BaseException:
             self._roll_back()
@@ -409,6 +413,15 @@ def _expected_schema() -> list[Row]:
         for statement in statements():
             connection.execute(statement)
         return _schema(connection)
+
+
+def has_expected_schema(path: Path) -> bool:
+    """Whether a database file has the tables of today's format, as far as it can be read."""
+    try:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+            return _schema(connection) == _expected_schema()
+    except (apsw.Error, UnicodeDecodeError):
+        return False
 
 
 def _digest(txid: int) -> int:

@@ -72,15 +72,22 @@ class Disk:
 DISK = Disk()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Folder:
-    """A folder of files that are written once."""
+    """A folder of files that are written once: durable in content when they are written, in name after `sync`.
+
+    Attributes:
+        path: of the folder.
+        disk: what is written with.
+        unsynced: whether there are names that a power cut could take away.
+    """
 
     path: Path
     disk: Disk = DISK
+    unsynced: bool = False
 
-    def publish(self, name: str, chunks: Sequence[memoryview]) -> None:
-        """Write a file durably under a new name: whole, or not at all.
+    def write(self, name: str, chunks: Sequence[memoryview]) -> None:
+        """Write a file under a new name: whole, or not at all.
 
         Raises:
             AlreadyExistsError: the name is taken; a file is never rewritten.
@@ -93,13 +100,35 @@ class Folder:
             try:
                 self._fill(temporary, chunks)
                 self.disk.rename(temporary, path)
-                self.disk.sync_folder(self.path)
             except BaseException:
-                # Also after the rename: a file nobody published would stand in the way of the next attempt.
-                for left in (temporary, path):
-                    with contextlib.suppress(OSError):
-                        self.disk.remove(left)
+                with contextlib.suppress(OSError):
+                    self.disk.remove(temporary)
                 raise
+        self.unsynced = True
+
+    def sync(self) -> None:
+        """Make all names durable that were written: once for many files, before the commit that names them.
+
+        Raises:
+            StorageError: they may be lost.
+        """
+        if self.unsynced:
+            with disk_errors(self.path):
+                self.disk.sync_folder(self.path)
+            self.unsynced = False
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Put a small file in the place of an earlier one of its name: the old or the new one is there, never a part.
+
+        Raises:
+            StorageError: the new one did not reach the disk.
+        """
+        path, temporary = self.path / name, self.path / f"{name}.tmp"
+        with disk_errors(path):
+            self.disk.remove(temporary)
+            self._fill(temporary, [memoryview(content)])
+            self.disk.rename(temporary, path)
+            self.disk.sync_folder(self.path)
 
     def _fill(self, path: Path, chunks: Sequence[memoryview]) -> None:
         descriptor = self.disk.create(path)

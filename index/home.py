@@ -10,6 +10,7 @@ from lfm2_colbert.errors import InvalidArgumentError, NotFoundError, suggestion
 
 HOME_VARIABLE = "LFM2_COLBERT_HOME"
 STORE_FILE = "store.db"
+SETTINGS_FILE = "settings.json"
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

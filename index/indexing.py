@@ -1,7 +1,9 @@
 """Pending documents become searchable: chunk → encode → segment → publish, in batches that survive a kill."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from index.durable import Folder
 from index.language import language_of
 from index.lists import write_lists
 from index.pooling import pool
-from index.records import ListsInfo, PendingDocument, PlacedPassage, Placement, SegmentInfo
+from index.records import CollectionSettings, ListsInfo, PendingDocument, PlacedPassage, Placement, SegmentInfo
 from index.segment import write_segment
 from index.store import Store
 from index.types import Passage
@@ -53,12 +55,40 @@ class IndexingReport:
     truncated: int = 0
 
 
+class Target(Protocol):
+    """Where passages go: a `Store`, or the `index.staging.Staging` of a rebuild."""
+
+    settings: CollectionSettings
+
+    @property
+    def segment_files(self) -> Folder:
+        """Where segments are written."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit the block as a whole."""
+
+    def pending(self, limit_characters: int) -> list[PendingDocument]:
+        """Give documents that wait."""
+
+    def pending_characters(self) -> int:
+        """Add up the lengths of what waits."""
+
+    def next_segment_number(self) -> int:
+        """Give a number for a new segment."""
+
+    def publish(self, segments: Sequence[SegmentInfo], placements: Sequence[Placement]) -> int:
+        """Make passages searchable; count the documents."""
+
+    def add_lists(self, lists: Sequence[ListsInfo]) -> None:
+        """Publish posting lists."""
+
+
 CodecFor = Callable[[MultiVectors], Codec]
 """Gives the collection's codec; the first vectors a collection sees decide its frame."""
 
 
 def index_pending(
-    store: Store, encoder: Encoder, codec_for: CodecFor, codebook: Codebook | None, on_progress: OnProgress
+    store: Target, encoder: Encoder, codec_for: CodecFor, codebook: Codebook | None, on_progress: OnProgress
 ) -> IndexingReport:
     """Encode and publish all pending documents, clustered where there is a codebook.
 
@@ -83,7 +113,7 @@ def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codeb
 
 
 def write_passages(
-    store: Store, codec_for: CodecFor, codebook: Codebook | None, vectors: MultiVectors
+    store: Target, codec_for: CodecFor, codebook: Codebook | None, vectors: MultiVectors
 ) -> tuple[SegmentInfo, list[ListsInfo]]:
     """Pool vectors as the collection does and write them as a segment, with its lists if there is a codebook."""
     pooled = pool(vectors, store.settings.pool)
@@ -128,7 +158,7 @@ def publish_vectors(
 class _Run:
     def __init__(
         self,
-        store: Store,
+        store: Target,
         encoder: Encoder,
         codec_for: CodecFor,
         codebook: Codebook | None,

@@ -60,6 +60,7 @@ class RepairReport:
         restored: ids of documents taken from the backup.
         without_metadata: ids of documents that lost their metadata.
         lost: ids of documents that are gone.
+        unreadable: documents that are gone, and their ids with them.
         quarantine: where the damaged files lie; None where there were none.
     """
 
@@ -69,6 +70,7 @@ class RepairReport:
     restored: tuple[str, ...] = ()
     without_metadata: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    unreadable: int = 0
     quarantine: Path | None = None
 
 
@@ -123,7 +125,14 @@ def _rebuild_database(folder: Path, steps: tuple[Step, ...], backup: Path | None
     finally:
         lock.release()
     return RepairReport(
-        steps, True, result.kept, tuple(result.restored), tuple(result.without_metadata), tuple(result.lost), quarantine
+        steps,
+        True,
+        result.kept,
+        tuple(result.restored),
+        tuple(result.without_metadata),
+        tuple(result.lost),
+        result.unreadable,
+        quarantine,
     )
 
 

@@ -4,24 +4,30 @@ Vectors are not carried over. They are a function of the texts, so the documents
 """
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from index.database import FUNCTIONS, MARK_FILE, create_database, keep_sequence, read_mark
+from index.canonical import canonical_metadata
+from index.database import FUNCTIONS, MARK_FILE, create_database, has_expected_schema, keep_sequence, read_mark
 from index.digests import content_digest
-from index.durable import DISK, Disk
+from index.durable import DISK, Disk, disk_errors
 from index.filters.stored import insert_values
-from index.home import STORE_FILE
-from index.records import FRAME, SETTINGS
+from index.home import SETTINGS_FILE, STORE_FILE
+from index.records import FRAME, SETTINGS, CollectionSettings
 from index.state import StoredState
-from lfm2_colbert.errors import CorruptionError
+from lfm2_colbert.config import from_mapping
+from lfm2_colbert.errors import CorruptionError, InvalidConfigError
 
 NO_METADATA = "{}"
+SIZE_IN_PAGES = slice(28, 32)
+"""Where SQLite's header keeps it."""
 KEPT_NOTES = (SETTINGS, FRAME)
 """What was measured is measured again."""
 
@@ -34,13 +40,15 @@ class Salvage:
         kept: documents that were whole.
         restored: ids of documents that were taken from the backup.
         without_metadata: ids of documents whose text was whole and whose metadata was not.
-        lost: ids of documents that are gone; "key 17" where not even the id could be read.
+        lost: ids of documents that are gone.
+        unreadable: documents that there were besides, whose ids cannot be read.
     """
 
     kept: int = 0
     restored: list[str] = field(default_factory=list)
     without_metadata: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class _Found:
 
     @property
     def id(self) -> str:
-        return str(self.row[0]) if self.row else f"key {self.key}"
+        return str(self.row[0]) if self.row else ""
 
     def text_is_whole(self) -> bool:
         return self.row is not None and _is_whole(self.id, self.text, self.row[3])
@@ -74,10 +82,8 @@ def salvage(folder: Path, backup: StoredState | None, disk: Disk = DISK) -> Salv
     Raises:
         CorruptionError: not even the settings can be read; nothing was changed.
     """
-    with closing(apsw.Connection(str(folder / STORE_FILE), flags=apsw.SQLITE_OPEN_READONLY)) as old:
-        for name, function in FUNCTIONS.items():
-            old.create_scalar_function(name, function)
-        notes = _notes(old, backup)
+    with _readable_copy(folder) as old:
+        notes = _notes(folder, old, backup)
         result = Salvage()
         numbers = _next_numbers(folder, old)
 
@@ -87,6 +93,9 @@ def salvage(folder: Path, backup: StoredState | None, disk: Disk = DISK) -> Salv
             _copy_sources(old, new)
             for found in _documents(old):
                 _take(new, found, backup, result)
+            result.unreadable = max(_expected(old) - result.kept - len(result.lost), result.unreadable)
+            if result.unreadable and backup is not None:
+                _take_missing(new, backup, result)
             for table in ("documents", "sources"):
                 with suppress(apsw.Error):  # unreadable too: then the highest key that was found is the last one
                     keep_sequence(old, new, table)
@@ -95,8 +104,51 @@ def salvage(folder: Path, backup: StoredState | None, disk: Disk = DISK) -> Salv
     return result
 
 
+@contextmanager
+def _readable_copy(folder: Path) -> Iterator[apsw.Connection]:
+    """Open a copy of the database, with a new table of its tables if its own is damaged.
+
+    That table never changes after the creation of a store, so its pages are those of an empty store.
+    """
+    copy = folder / f"{STORE_FILE}.damaged"
+    wal = copy.with_name(f"{copy.name}-wal")
+    with disk_errors(copy):
+        shutil.copyfile(folder / STORE_FILE, copy)
+        if (folder / f"{STORE_FILE}-wal").exists():
+            shutil.copyfile(folder / f"{STORE_FILE}-wal", wal)
+    try:
+        if not has_expected_schema(copy):
+            _transplant_schema(copy)
+        with closing(apsw.Connection(str(copy))) as connection:
+            for name, function in FUNCTIONS.items():
+                connection.create_scalar_function(name, function)
+            yield connection
+    finally:
+        for path in (copy, wal, copy.with_name(f"{copy.name}-shm")):
+            path.unlink(missing_ok=True)
+
+
+def _transplant_schema(path: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        create_database(Path(scratch), {})
+        whole = (Path(scratch) / STORE_FILE).read_bytes()
+        with closing(apsw.Connection(str(Path(scratch) / STORE_FILE))) as empty:
+            roots = {root for (root,) in empty.execute("SELECT rootpage FROM sqlite_schema")}
+            size = empty.pragma("page_size")
+    content = bytearray(path.read_bytes())
+    content.extend(bytes(-len(content) % size))
+    for page in range(1, len(whole) // size + 1):
+        if page not in roots:  # an empty store has no other pages than roots and those of the table of tables
+            content[(page - 1) * size : page * size] = whole[(page - 1) * size : page * size]
+    content[SIZE_IN_PAGES] = (len(content) // size).to_bytes(4, "big")
+    path.write_bytes(content)
+
+
 def _take(new: apsw.Connection, found: _Found, backup: StoredState | None, result: Salvage) -> None:
-    text, metadata, metadata_hash = found.text, found.metadata, found.row[4] if found.row else None
+    if found.row is None:
+        result.unreadable += 1
+        return
+    text, metadata, metadata_hash = found.text, found.metadata, found.row[4]
     other = backup.document(found.id) if backup and not (found.text_is_whole() and found.metadata_is_whole()) else None
     if not found.text_is_whole():
         if other is None:
@@ -104,13 +156,35 @@ def _take(new: apsw.Connection, found: _Found, backup: StoredState | None, resul
             return
         text = other.text
     if not found.metadata_is_whole():
-        metadata = NO_METADATA if other is None else json.dumps(other.metadata, ensure_ascii=False)
+        metadata = NO_METADATA if other is None else canonical_metadata(found.id, other.metadata)
         metadata_hash = content_digest(found.id, metadata.encode())
         (result.without_metadata if other is None else result.restored).append(found.id)
     elif other is not None:
         result.restored.append(found.id)
     _insert(new, found, str(text), str(metadata), metadata_hash)
     result.kept += 1
+
+
+def _expected(old: apsw.Connection) -> int:
+    return sum(_number(n) for (n,) in _readable(old, "SELECT n FROM sums WHERE name = 'documents'"))
+
+
+def _take_missing(new: apsw.Connection, backup: StoredState, result: Salvage) -> None:
+    """Take documents from the backup that are not here, as many as there were once."""
+    here = {document_id for (document_id,) in new.execute("SELECT id FROM documents")}
+    highest = max((key for (key,) in new.execute("SELECT max(key) FROM documents") if key), default=0)
+    for document_id in backup.all_ids():
+        document = backup.document(document_id)
+        if document is None or document_id in here or document_id in result.lost or not result.unreadable:
+            continue
+        highest = max(highest + 1, document.key)
+        metadata = canonical_metadata(document_id, document.metadata)
+        row = (document_id, document.version, None, None, None)
+        digest = content_digest(document_id, metadata.encode())
+        _insert(new, _Found(highest, row, document.text, metadata), document.text, metadata, digest)
+        result.restored.append(document_id)
+        result.kept += 1
+        result.unreadable -= 1
 
 
 def _insert(new: apsw.Connection, found: _Found, text: str, metadata: str, metadata_hash: bytes | None) -> None:
@@ -128,7 +202,7 @@ def _insert(new: apsw.Connection, found: _Found, text: str, metadata: str, metad
     insert_values(new.executemany, found.key, metadata)
 
 
-def _notes(old: apsw.Connection, backup: StoredState | None) -> dict[str, Any]:
+def _notes(folder: Path, old: apsw.Connection, backup: StoredState | None) -> dict[str, Any]:
     notes: dict[str, Any] = {}
     for name in KEPT_NOTES:
         (row,) = _readable(old, "SELECT value FROM notes WHERE name = ?", (name,)) or [None]
@@ -136,9 +210,25 @@ def _notes(old: apsw.Connection, backup: StoredState | None) -> dict[str, Any]:
             notes[name] = json.loads(row[0]) if row else None
         if notes.get(name) is None and backup is not None:
             notes[name] = backup.note(name)
-    if not isinstance(notes.get(SETTINGS), dict):
+    if not _are_settings(notes.get(SETTINGS)):
+        notes[SETTINGS] = _kept_settings(folder)
+    if not _are_settings(notes[SETTINGS]):
         raise CorruptionError("the collection's settings cannot be read", help="restore a backup")
     return {name: value for name, value in notes.items() if value is not None}
+
+
+def _kept_settings(folder: Path) -> Any:
+    with suppress(OSError, ValueError):
+        return json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    return None
+
+
+def _are_settings(stored: Any) -> bool:
+    try:
+        from_mapping(CollectionSettings, stored)
+    except InvalidConfigError:
+        return False
+    return True
 
 
 def _next_numbers(folder: Path, old: apsw.Connection) -> dict[str, int]:

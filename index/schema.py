@@ -141,6 +141,33 @@ CREATE TABLE dead (
 ) WITHOUT ROWID;
 CREATE INDEX dead_since ON dead (txid);
 
+-- A second index that is being made (index/staging.py): it takes the place of segments and passages as a whole.
+CREATE TABLE staged_segments (
+    number INTEGER PRIMARY KEY,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL,
+    n_passages INTEGER NOT NULL,
+    n_tokens INTEGER NOT NULL,
+    dim INTEGER NOT NULL,
+    codec TEXT NOT NULL
+);
+CREATE TABLE staged_documents (
+    document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+    version INTEGER NOT NULL
+);
+CREATE TABLE staged_passages (
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    language TEXT NOT NULL,
+    segment INTEGER NOT NULL REFERENCES staged_segments,
+    row INTEGER NOT NULL,
+    PRIMARY KEY (document, ordinal)
+) WITHOUT ROWID;
+
 CREATE TRIGGER passage_died AFTER DELETE ON passages BEGIN
     INSERT INTO dead SELECT OLD.segment, OLD.row, v + 1 FROM meta WHERE k = 'txid';
 END;
@@ -156,6 +183,9 @@ GUARDED = {
     "lists": ("segment", "codebook", "file", "n_bytes", "checksum"),
     "passages": ("document", "ordinal", "start", '"end"', "tokens", "language", "segment", "row"),
     "dead": ("segment", "row", "txid"),
+    "staged_segments": ("number", "file", "n_bytes", "checksum", "n_passages", "n_tokens", "dim", "codec"),
+    "staged_documents": ("document", "version"),
+    "staged_passages": ("document", "ordinal", "start", '"end"', "tokens", "language", "segment", "row"),
     "fields": ("key", "name", "type"),
     "field_values": ("field", "value", "document"),
 }

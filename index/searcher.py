@@ -18,7 +18,13 @@ from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
 from index.types import Hit, Match, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
-from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, NonFiniteVectorError, UnknownNameError
+from lfm2_colbert.errors import (
+    CorruptionError,
+    InvalidArgumentError,
+    ModelMismatchError,
+    NonFiniteVectorError,
+    UnknownNameError,
+)
 
 MAX_HITS = 1000
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
@@ -108,6 +114,7 @@ class Searcher:
 
     def _load(self, txid: int, tolerant: bool) -> None:
         if self.snapshot.txid != txid:
+            self._require_same_index()
             folder = self._store.segments_folder
             self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
 
@@ -122,6 +129,14 @@ class Searcher:
 
     def _selected(self, snapshot: Snapshot, wanted: Filter | None) -> Snapshot:
         return snapshot if wanted is None else self._selections.of(snapshot, wanted, self._store.fields)
+
+    def _require_same_index(self) -> None:
+        """Refuse to compare a query of one encoder with vectors of another, after a rebuild."""
+        built = self._store.stored_settings()
+        if built != self._store.settings:
+            raise ModelMismatchError(
+                f"the collection was rebuilt with {built.encoder} while it was open here", help="open it again"
+            )
 
     def _scored(
         self, snapshot: Snapshot, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None

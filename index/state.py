@@ -38,8 +38,12 @@ class StoredState:
     def __init__(self, database: Database) -> None:
         """Ask through an open database."""
         self._database = database
-        self.settings = from_mapping(CollectionSettings, self.note(SETTINGS) or {})
+        self.settings = self.stored_settings()
         self.fields = StoredFields(database)
+
+    def stored_settings(self) -> CollectionSettings:
+        """Read what the collection is built with now; a rebuild may have changed it."""
+        return from_mapping(CollectionSettings, self.note(SETTINGS) or {})
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all reads of the block see one state, whatever a writer commits meanwhile."""
@@ -113,7 +117,7 @@ class StoredState:
                 if keys and total > limit_characters:
                     break
                 keys.append(key)
-        return [document for key in keys for document in self._pending_document(key)]
+        return [document for key in keys for document in self.document_to_encode(key)]
 
     def pending_characters(self) -> int:
         """Add up the lengths of all texts that wait for vectors, in code points."""
@@ -157,7 +161,7 @@ class StoredState:
 
     def published_files(self) -> set[str]:
         """Name all files in the segments' folder that a commit stands for."""
-        tables = ("segments", "codebooks", "lists")
+        tables = ("segments", "codebooks", "lists", "staged_segments")
         found = self._database.rows(" UNION ALL ".join(f"SELECT file FROM {table}" for table in tables))
         return {file for (file,) in found}
 
@@ -215,11 +219,10 @@ class StoredState:
         passage = Passage(ordinal, start, end, tokens, language)
         return StoredPassage(document_id, passage, text, json.loads(metadata), segment, row)
 
-    def _pending_document(self, key: int) -> Iterator[PendingDocument]:
-        """Give the document, or nothing if it went or was published since its key was read."""
+    def document_to_encode(self, key: int) -> Iterator[PendingDocument]:
+        """Give a document with its text, checked, or nothing if it is gone since its key was read."""
         for row in self._database.rows(
-            "SELECT key, version, id, text, text_hash FROM documents LEFT JOIN texts ON document = key "
-            "WHERE key = ? AND pending",
+            "SELECT key, version, id, text, text_hash FROM documents LEFT JOIN texts ON document = key WHERE key = ?",
             (key,),
         ):
             document = PendingDocument(*row[:-1])

@@ -16,12 +16,13 @@ from typing import Any, Self
 from index.canonical import CanonicalDocument, canonical, encoded_name
 from index.database import Database, create_database
 from index.durable import DISK, Disk, Folder, disk_errors
-from index.home import STORE_FILE
+from index.home import SETTINGS_FILE, STORE_FILE
 from index.lock import WriterLock
 from index.records import SETTINGS, Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo
 from index.state import StoredState
 from index.types import Document, Failure
 from index.upgrade import upgrade
+from lfm2_colbert.config import to_json
 from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
 
 SEGMENTS_FOLDER = "segs"
@@ -37,14 +38,17 @@ class Store(StoredState):
 
     Attributes:
         folder: the collection's folder.
+        segment_files: where segment files are written; a commit is preceded by a sync of their names.
+        database: what statements go through that are not the store's own (`index.staging`).
     """
 
     def __init__(self, folder: Path, database: Database, lock: WriterLock | None, disk: Disk = DISK) -> None:
         """Wrap an open database; `Store.create` and `Store.open` are the ways in."""
         super().__init__(database)
-        self.folder, self._disk = folder, disk
+        self.folder, self.database, self._disk = folder, database, disk
         self._lock = lock
         self._next_segment = 0
+        self.segment_files = Folder(folder / SEGMENTS_FOLDER, disk)
 
     @classmethod
     def create(cls, folder: Path, settings: CollectionSettings, disk: Disk = DISK) -> "Store":
@@ -90,6 +94,7 @@ class Store(StoredState):
                 store = cls(folder, database, lock, disk)
                 if writable:
                     store.clean()
+                    store.keep_settings()
                 return store
             except BaseException:
                 database.close()
@@ -118,11 +123,6 @@ class Store(StoredState):
         """Where segment files lie."""
         return self.folder / SEGMENTS_FOLDER
 
-    @property
-    def segment_files(self) -> Folder:
-        """Where segment files are written."""
-        return Folder(self.segments_folder, self._disk)
-
     def transaction(self) -> AbstractContextManager[None]:
         """Make all writes of the block durable together when it ends, or, after any exception, none of them.
 
@@ -131,7 +131,7 @@ class Store(StoredState):
             StorageError: the disk refused; nothing was acknowledged.
             CorruptionError: the database is damaged.
         """
-        return self._database.transaction()
+        return self._database.transaction(before_commit=self.segment_files.sync)
 
     def put(self, document: Document, source: int | None) -> Change:
         """Store a document under its id; new words make it pending and take its old passages away at once.
@@ -236,7 +236,7 @@ class Store(StoredState):
         for info in sorted(segments, key=lambda info: info.number):
             self._add_segment(info)
         n_placed = sum(self._place(placement) for placement in placements)
-        self._bury(segments)
+        self.bury(segments)
         return n_placed
 
     def add_lists(self, lists: Sequence[ListsInfo]) -> None:
@@ -277,7 +277,7 @@ class Store(StoredState):
             self._add_segment(info)
         self._database.write_many("UPDATE passages SET segment = ?, row = ? WHERE segment = ? AND row = ?", moves)
         self._database.write_many("DELETE FROM segments WHERE number = ?", [(number,) for number in old])
-        self._bury(new)
+        self.bury(new)
 
     def forget_files(self, names: Iterable[str]) -> None:
         """Take files out of the state, by name: documents of segments wait again, lists and codebooks are gone."""
@@ -368,7 +368,11 @@ class Store(StoredState):
                 info.codec,
             ),
         )
-        self._database.write("UPDATE meta SET v = ? WHERE k = 'next_segment'", (info.number + 1,))
+        self.number_is_given(info.number)
+
+    def number_is_given(self, number: int) -> None:
+        """Never give a segment's number again."""
+        self._database.write("UPDATE meta SET v = max(v, ?) WHERE k = 'next_segment'", (number + 1,))
 
     def _place(self, placement: Placement) -> bool:
         current = self._database.write(
@@ -388,7 +392,7 @@ class Store(StoredState):
         )
         return True
 
-    def _bury(self, segments: Sequence[SegmentInfo]) -> None:
+    def bury(self, segments: Sequence[SegmentInfo]) -> None:
         """Mark the rows of new segments dead whose documents changed or went before they were published."""
         self._database.write_many(
             "WITH RECURSIVE rows(row) AS (SELECT 0 WHERE ?2 > 0 UNION ALL SELECT row + 1 FROM rows WHERE row + 1 < ?2) "
@@ -397,6 +401,15 @@ class Store(StoredState):
             "AND NOT EXISTS (SELECT 1 FROM passages p WHERE p.segment = ?1 AND p.row = rows.row)",
             [(info.number, info.n_passages) for info in segments],
         )
+
+    def keep_settings(self) -> None:
+        """Keep a copy of the settings beside the database: with it, texts can be saved from one that lost its own."""
+        content = to_json(self.settings).encode()
+        path = self.folder / SETTINGS_FILE
+        with disk_errors(path):
+            known = path.read_bytes() if path.exists() else b""
+        if known != content:
+            Folder(self.folder, self._disk).replace(SETTINGS_FILE, content)
 
     def clean(self) -> None:
         """Remove files that no commit names: those of an interrupted run, and those that a commit replaced.

@@ -11,7 +11,7 @@ from benchmarks.durability.planted import Plant
 from benchmarks.durability.recording import MODES, Event, Recording, RecordingDisk, RecordingVfs, rebuild, surviving
 from benchmarks.durability.workload import OPERATIONS, SETTINGS, Contents, Operation, draw, one_of, violations
 from index.store import Store
-from lfm2_colbert.errors import StorageError
+from lfm2_colbert.errors import Lfm2ColbertError, StorageError
 
 OPERATIONS_PER_RUN = 12
 CHECKPOINT_PAGES = 8
@@ -104,7 +104,10 @@ def _run(store: Store, operation: Operation, contents: Contents, recording: Reco
         recording.note("ack")
     try:
         action(store, operation)
-    except StorageError:  # a sync failed: nothing was acknowledged, and what failed can be tried again
+    except Lfm2ColbertError as error:
+        # A sync failed: nothing was acknowledged, and what failed can be tried again. Planted bugs do worse.
+        if not plant and not isinstance(error, StorageError):
+            raise
         recording.note("abandon")
         return contents
     recording.note("ack")

@@ -85,18 +85,18 @@ def _commit_before_the_file(store: Store, operation: Operation) -> None:
     disk = store._disk
     kept: list[tuple[Folder, str, list[bytes]]] = []
 
-    original = Folder.publish
+    original = Folder.write
 
     def later(folder: Folder, name: str, chunks: object) -> None:
         kept.append((folder, name, [bytes(chunk) for chunk in chunks]))  # type: ignore[attr-defined]
 
-    Folder.publish = later  # type: ignore[method-assign, assignment]
+    Folder.write = later  # type: ignore[method-assign, assignment]
     try:
         publish(store)
     finally:
-        Folder.publish = original  # type: ignore[method-assign]
+        Folder.write = original  # type: ignore[method-assign]
     for folder, name, chunks in kept:
-        Folder(folder.path, disk).publish(name, [memoryview(chunk) for chunk in chunks])
+        Folder(folder.path, disk).write(name, [memoryview(chunk) for chunk in chunks])
 
 
 def _rewrite_in_place(store: Store, operation: Operation) -> None:

@@ -8,6 +8,7 @@ COMMANDS = {
     "get": "service.cli.get:get",
     "delete": "service.cli.delete:delete",
     "optimize": "service.cli.optimize:optimize",
+    "rebuild": "service.cli.rebuild:rebuild",
     "verify": "service.cli.verify:verify",
     "repair": "service.cli.repair:repair",
     "backup": "service.cli.backup:backup",

@@ -40,7 +40,7 @@ def repair(collection_name: str, apply: bool, accept_loss: bool, backup: Path | 
         print_json({"collection": collection_name, **shown})
     else:
         _print(report)
-    return 1 if report.lost or (report.steps and not report.applied) else 0
+    return 1 if report.lost or report.unreadable or (report.steps and not report.applied) else 0
 
 
 def _encode_again(collection_name: str, settings: Settings) -> None:
@@ -68,5 +68,7 @@ def _print(report: "RepairReport") -> None:
     for name, ids in (("lost", report.lost), ("without metadata", report.without_metadata)):
         for document_id in ids:
             print_line(f"{name}: {document_id}")
+    if report.unreadable:
+        print_line(f"lost: {report.unreadable:,} documents whose ids cannot be read; a --backup may have them")
     if report.quarantine:
         print_line(f"kept    what was damaged lies in {report.quarantine}")

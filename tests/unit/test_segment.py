@@ -161,19 +161,26 @@ def test_a_failing_disk_leaves_nothing_and_is_reported(
     Segment.open(tmp_path, write_segment(Folder(tmp_path), 7, Float16(), sample())).check()
 
 
-def test_a_folder_that_cannot_be_synced_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = os.fsync, []
+def test_names_of_many_files_are_synced_once_and_an_error_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    for number in (7, 8):
+        write_segment(folder, number, Float16(), sample())
+    calls = []
 
-    def fail_second(descriptor: int) -> None:
+    def fail_first(descriptor: int) -> None:
         calls.append(descriptor)
-        if len(calls) == 2:
+        if len(calls) == 1:
             raise OSError(errno.EIO, "Input/output error")
-        real(descriptor)
 
-    monkeypatch.setattr(os, "fsync", fail_second)
+    monkeypatch.setattr(os, "fsync", fail_first)
     with pytest.raises(StorageError, match="Input/output"):
-        write_segment(Folder(tmp_path), 7, Float16(), sample())
-    assert (list(tmp_path.iterdir()), len(calls)) == ([], 2)
+        folder.sync()
+    assert folder.unsynced
+    folder.sync()
+    folder.sync()
+    assert (len(calls), folder.unsynced) == (2, False)
 
 
 def test_a_file_system_without_preallocation_is_written_all_the_same(
@@ -219,7 +226,7 @@ def test_damage_in_an_array_is_named_with_its_place(tmp_path: Path, written: Seg
     rewrite(tmp_path / written.file, bytes(raw))
     with pytest.raises(CorruptionError, match=r"0000000042\.seg, byte 64: the array 'vectors'") as caught:
         Segment.open(tmp_path, written).check()
-    assert "new collection" in caught.value.help
+    assert "repair" in caught.value.help
 
 
 def test_a_missing_file_is_damage(tmp_path: Path, written: SegmentInfo) -> None:

@@ -74,7 +74,7 @@ def test_store_of_before_there_was_pooling_keeps_every_vector(folder: Path) -> N
 def test_folder_is_laid_out_as_documented(folder: Path) -> None:
     with Store.create(folder, SETTINGS) as store:
         put(store, "a")
-    assert sorted(path.name for path in folder.iterdir()) == ["HWM", "LOCK", "segs", "store.db"]
+    assert sorted(path.name for path in folder.iterdir()) == ["HWM", "LOCK", "segs", "settings.json", "store.db"]
 
 
 def test_creating_twice_is_refused_and_harms_nothing(folder: Path) -> None:
