@@ -59,7 +59,7 @@ class Budget:
         return replace(self, n_candidates=max(n_candidates, 24 * k), n_fine=max(self.n_fine, k + k // 4))
 
     def behind_filter(self, share: float) -> "Budget":
-        """Look up more lists where a filter leaves a `share` of what they hold, and expect less of what they promise."""
+        """Look up more lists where a filter leaves a `share` of what they hold, and trust promises less."""
         n_probe = int(self.n_probe * min(1 / max(share, 1e-9), MOST_PROBED))
         return replace(self, n_probe=n_probe, margin=self.margin + FILTERED_MARGIN)
 
