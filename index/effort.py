@@ -20,6 +20,9 @@ RANKED_TOKENS = 4_000_000
 nanosecond a token, and no good passage is missed because its list is far down."""
 MOST_PROBED = 4
 """Times the usual lists that are looked up behind a filter that leaves more."""
+FILTERED_MARGIN = 0.5
+"""Added to the margin behind a filter: the best of what it leaves lie deeper. On 10,531 passages it keeps recall@10 at
+or above that without a filter for a tenth to three quarters left, at no more than 1.1 times the cost."""
 
 USUAL_PASSAGES = 25_000
 """Up to so many the budgets stand as they are; growing further with the cube root was chosen at 580,000."""
@@ -56,8 +59,9 @@ class Budget:
         return replace(self, n_candidates=max(n_candidates, 24 * k), n_fine=max(self.n_fine, k + k // 4))
 
     def behind_filter(self, share: float) -> "Budget":
-        """Look up more lists where a filter leaves a `share` of what they hold."""
-        return replace(self, n_probe=int(self.n_probe * min(1 / max(share, 1e-9), MOST_PROBED)))
+        """Look up more lists where a filter leaves a `share` of what they hold, and trust promises less."""
+        n_probe = int(self.n_probe * min(1 / max(share, 1e-9), MOST_PROBED))
+        return replace(self, n_probe=n_probe, margin=self.margin + FILTERED_MARGIN)
 
 
 BUDGETS = {

@@ -92,6 +92,8 @@ def search_snapshot(
     trace, snapshot = Trace(), view.snapshot
     asked = _Asked(view.codec.question(query), len(query), view, words)
     budget = BUDGETS.get(effort, BUDGETS[Effort.BALANCED]).grown(k, snapshot.n_passages)
+    if snapshot.kept:
+        budget = budget.behind_filter(snapshot.kept.share)
     shortlist = _generator(snapshot, effort, candidates).candidates(query, view, budget)
     trace.lap("candidates", len(shortlist))
     if effort is Effort.EXACT:

@@ -32,8 +32,6 @@ class Centroids:
         if snapshot.codebook is None:
             return Shortlist.of([np.flatnonzero(part.live) for part in snapshot.parts])
         kept = snapshot.kept
-        if kept:
-            budget = budget.behind_filter(kept.share)
         products, table, probed = look_up(query, snapshot.codebook, budget.n_probe)
         n_clustered = sum(int(part.live.sum()) for part in snapshot.parts if part.lists)
         rows: list[NDArray[np.int64]] = []

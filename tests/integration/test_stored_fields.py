@@ -34,8 +34,10 @@ def test_lost_values_are_noticed_and_made_again(tmp_path: Path) -> None:
     with Collection.open("c", create=True, encoder="hashing", home=tmp_path) as collection:
         collection.add([Document(f"{year}", f"Urlaub {year}", {"year": year}) for year in (2023, 2024)])
     with closing(apsw.Connection(str(folder / "store.db"))) as damaged:
-        damaged.execute("DROP TRIGGER field_values_removed")
+        ((trigger,),) = damaged.execute("SELECT sql FROM sqlite_schema WHERE name = 'field_values_removed'")
+        damaged.execute("DROP TRIGGER field_values_removed")  # as if it had not noticed
         damaged.execute("DELETE FROM field_values WHERE value = 2024")
+        damaged.execute(trigger)
     assert [(finding.part, finding.name) for finding in verify(folder).findings] == [(Part.TABLE, "field_values")]
     repair(folder, apply=True)
     with Collection.open("c", home=tmp_path) as collection:
