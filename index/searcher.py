@@ -79,7 +79,7 @@ class Searcher:
         laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
         notices = [uncalibrated(Mode(mode)), *query_notices(query, encoder), *state]
-        return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
+        return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts, mode)
 
     def search_vectors(
         self, query: NDArray[np.float32], k: int, effort: str, candidates: str | None, where: Where | None = None
@@ -149,7 +149,9 @@ class Searcher:
             state = self._notices(snapshot, Mode.LEXICAL)
         laps = {"encode": 0.0, "search": searched - started, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
-        return SearchResult(query, tuple(hits), (uncalibrated(Mode.LEXICAL), *state), timings, trace.counts)
+        return SearchResult(
+            query, tuple(hits), (uncalibrated(Mode.LEXICAL), *state), timings, trace.counts, Mode.LEXICAL
+        )
 
     def _notices(self, snapshot: Snapshot, mode: Mode) -> list[Notice]:
         """Say what the answer may lack."""

@@ -242,6 +242,9 @@ def touch(view: View) -> int:
         arrays += [part.segment.arrays[name] for name in view.codec.coarse_arrays]
         if part.lists:
             arrays += [part.lists.codes, part.lists.offsets, part.lists.postings.offsets, part.lists.postings.rows]
+        if part.words:
+            posted = part.words.postings
+            arrays += [part.words.terms, posted.offsets, posted.rows, posted.frequencies, posted.lengths]
     for array in arrays:
         array.reshape(-1).view(np.uint8)[::PAGE_BYTES].max(initial=0)
     return sum(array.nbytes for array in arrays)

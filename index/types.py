@@ -126,6 +126,7 @@ class SearchResult:
         warnings: what was noticed on the way.
         timings_ms: wall time of each step and stage.
         counts: passages that each stage scored.
+        mode: ``hybrid``, ``semantic`` or ``lexical``.
     """
 
     query: str
@@ -133,6 +134,7 @@ class SearchResult:
     warnings: tuple[Notice, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    mode: str = "semantic"
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

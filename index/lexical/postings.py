@@ -87,7 +87,7 @@ class Occurrences:
     groups: NDArray[np.uint32]
 
 
-@lru_cache(maxsize=262_144)
+@lru_cache(maxsize=65_536)
 def hash_of(term: str) -> int:
     """Give the xxh3_64 of a term in UTF-8."""
     return xxhash.xxh3_64_intdigest(term.encode())

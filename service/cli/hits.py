@@ -30,7 +30,7 @@ def print_hits(console: Console, result: SearchResult, *, whole: bool = False) -
             Text(head, style="bold"), marked(hit, start, end, brackets=not console.is_terminal), soft_wrap=True
         )
         if whole:
-            console.print(Text(_matches(hit, result.query), style="dim"), soft_wrap=True)
+            console.print(Text(_matches(hit, result), style="dim"), soft_wrap=True)
 
 
 def marked(hit: Hit, start: int, end: int, *, brackets: bool) -> Text:
@@ -85,9 +85,10 @@ def _piece(hit: Hit, start: int, end: int) -> str:
     return " ".join(safe(hit.text[start - hit.span.start : end - hit.span.start]).replace("\t", " ").split("\n"))
 
 
-def _matches(hit: Hit, query: str) -> str:
+def _matches(hit: Hit, result: SearchResult) -> str:
+    query, measure = result.query, "BM25" if result.mode == "lexical" else "MaxSim"
     found = (
         f"{query[m.query.start : m.query.end]} → {_piece(hit, m.passage.start, m.passage.end)} {m.score:.2f}"
         for m in hit.matches
     )
-    return f"      MaxSim {hit.raw_score:.2f} · " + " · ".join(safe(each) for each in found)
+    return f"      {measure} {hit.raw_score:.2f} · " + " · ".join(safe(each) for each in found)

@@ -77,6 +77,7 @@ def result_as_json(result: "SearchResult", collection_name: str, *, explain: boo
     return {
         "query": result.query,
         "collection": collection_name,
+        "mode": str(result.mode),
         "hits": [_hit_as_json(hit, explain=explain) for hit in result.hits],
         "warnings": [asdict(notice) for notice in result.warnings],
         "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
