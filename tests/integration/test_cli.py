@@ -93,9 +93,19 @@ def test_strict_run_fails_when_a_file_failed(run: Run, docs: Path) -> None:
     assert "empty_document" in outcome.out
 
 
+def test_words_alone_are_asked_for_by_mode(run: Run, indexed: Path) -> None:
+    result = run("search", "HUND zebra", "-c", "pets", "--mode", "lexical", "--json").json
+    assert [hit["document_id"] for hit in result["hits"]] == ["de/hund.txt"]  # type: ignore[index,attr-defined]
+    assert result["mode"] == "lexical"
+    shown = run("search", "HUND zebra", "-c", "pets", "--mode", "lexical", "--explain")
+    assert "BM25" in shown.out
+    assert "MaxSim" in run("search", "HUND zebra", "-c", "pets", "--explain").out
+
+
 def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
     result = run("search", "großen Hund", "-c", "pets", "-k", "2", "--json").json
-    assert set(result) == {"query", "collection", "hits", "warnings", "timings_ms", "counts"}
+    assert set(result) == {"query", "collection", "mode", "hits", "warnings", "timings_ms", "counts"}
+    assert result["mode"] == "hybrid"
     hit = result["hits"][0]  # type: ignore[index]
     assert set(hit) == {
         "rank", "document_id", "passage", "score", "raw_score", "text", "span", "language", "metadata", "highlights",
