@@ -28,6 +28,10 @@ class Question:
     text: str
     vectors: NDArray[np.float32]
 
+    def score(self, raw_score: float) -> float:
+        """Give the mean of MaxSim over query vectors."""
+        return raw_score / len(self.vectors)
+
 
 def uncalibrated(mode: Mode) -> Notice:
     """Say what a score is, as long as it is no calibrated probability."""

@@ -33,7 +33,8 @@ FIRST_ROUND = 3
 class Scored:
     """A document by its best passage: where that lies, the score that orders hits, and the raw one.
 
-    The raw score is MaxSim, or BM25 where words alone were asked for; the other one its share of what is attainable.
+    The raw score is MaxSim, or BM25 where words alone were asked for. With words, the other one is a share of what is
+    attainable; without, both are the same.
     """
 
     document: int
@@ -142,7 +143,7 @@ class _Asked:
     def ranking(self, scored: Shortlist) -> NDArray[np.float32]:
         """Give what orders passages that have their MaxSim."""
         if self.words is None:
-            return scored.score / np.float32(self.n_vectors)
+            return scored.score
         scores = self.words.scores
         worth = np.zeros(len(scored), np.float32)
         for place, by_row in enumerate(scores.by_part):
@@ -165,7 +166,8 @@ class _Search:
         """Score candidates coarsely, the best by all bits; again with more, where one document owns many of these."""
         asked, view = self.asked, self.asked.view
         coarse, pool = shortlist.where(np.zeros(len(shortlist), np.bool_)), asked.pool(self.k)
-        self.trace.lap("words", 0 if pool is None else len(pool))
+        if pool is not None:
+            self.trace.lap("words", len(pool))
         while True:
             if len(coarse) < len(shortlist):
                 coarse = _score_promising(asked.question, view, shortlist, budget)

@@ -74,7 +74,10 @@ class Searcher:
             selected = self._selected(snapshot, wanted)
             found, trace = self._scored(selected, question.vectors, Effort(effort), k, words=words)
             searched = time.perf_counter()
-            hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
+            hits = [
+                self._hit(rank, hit, question, hit.score if words else question.score(hit.raw_score), highlight)
+                for rank, hit in enumerate(found, start=1)
+            ]
             state = self._notices(snapshot, Mode(mode))
         laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
@@ -202,7 +205,7 @@ class Searcher:
             raise CorruptionError(f"{self._store.folder}: passages belong to no document", help=REBUILD)
         return names
 
-    def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
+    def _hit(self, rank: int, scored: Scored, question: Question, score: float, highlight: bool) -> Hit:
         stored = self._stored(scored)
         matches: tuple[Match, ...] = ()
         if highlight:
@@ -211,7 +214,7 @@ class Searcher:
             vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
             passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
             matches = explain_hit(question, self._encoder(), stored.text, passage)
-        return make_hit(rank, scored, scored.score, stored, matches)
+        return make_hit(rank, scored, score, stored, matches)
 
     def _stored(self, scored: Scored) -> StoredPassage:
         stored = self._store.passage(scored.document, scored.ordinal)
