@@ -38,6 +38,7 @@ def set_aside(store: Store, names: list[str]) -> Path:
         with disk_errors(path):
             if path.exists():
                 path.rename(quarantine / name)
+    store.clean()  # what lay beside a segment that went
     return quarantine
 
 
