@@ -65,6 +65,15 @@ class EngineSet:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineTexts:
+    """Passages, the number of the document that each is of, and queries, in words."""
+
+    passages: list[str]
+    documents: list[int]
+    queries: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The queries of all sets, and the numbers of the documents that answer each."""
 
@@ -98,6 +107,14 @@ def engine_set(archives: Path, destination: Path, part: Part = Part.REPORTED, se
         asked_folder,
         np.load(folder / "token_ids.npy"),
     )
+
+
+def engine_texts(archives: Path, destination: Path, seed: int = 0) -> EngineTexts:
+    """Load the texts that `engine_set` encodes, those of the queries being the part that is reported."""
+    tasks = [_task(archives, destination, *wanted) for wanted in SETS]
+    texts = [document.text for task in tasks for document in task.documents.values()]
+    numbers, cut = passages_of(texts, load_encoder("nano"))
+    return EngineTexts(cut, numbers, _asked([part_of(each, Part.REPORTED, seed) for each in tasks]).texts)
 
 
 def _model() -> str:

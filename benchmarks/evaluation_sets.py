@@ -2,7 +2,7 @@
 
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -78,18 +78,25 @@ def _plain(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield member
 
 
-def tasks(archives: Path, destination: Path, n_queries: int, seed: int) -> Iterator[Task]:
+def tasks(
+    archives: Path, destination: Path, n_queries: int, seed: int, chosen: Iterable[Wanted] = WANTED
+) -> Iterator[Task]:
     """Load each task, with at most `n_queries` of its queries and with texts alone: a title can give the answer away.
 
     Raises:
         NotFoundError: a set is missing.
     """
-    for wanted in WANTED:
+    for wanted in chosen:
         folder = unpack(archives, wanted.dataset, destination)
-        task = load(folder, wanted.language)
-        if wanted.query_language != wanted.language:
-            task = crossed(task, load(folder, wanted.query_language))
-        yield sample(without_titles(task), n_queries, seed)
+        yield sample(without_titles(_loaded(folder, wanted)), n_queries, seed)
+
+
+def _loaded(folder: Path, wanted: Wanted) -> Task:
+    """Load a task; where its languages differ, the set has questions in the other one beside it, or is parallel."""
+    if (folder / wanted.language / f"queries.{wanted.query_language}.jsonl").exists():
+        return load(folder, wanted.language, query_language=wanted.query_language)
+    task = load(folder, wanted.language)
+    return task if task.language == wanted.query_language else crossed(task, load(folder, wanted.query_language))
 
 
 def crossed(task: Task, asked: Task) -> Task:

@@ -61,14 +61,24 @@ def growth_set(data: Path, destination: Path, checkpoint: Path) -> GrowthSet:
 def _make(folder: Path, base: EngineSet, texts: Path, checkpoint: Path) -> None:
     """Write down all token ids first, so that the file of vectors has its size, then encode block by block."""
     folder.mkdir(parents=True, exist_ok=True)
-    encoder, tokenizer = load_encoder("nano"), folder_tokenizer(BUNDLED, read_encoder_config(BUNDLED))
-    added = _distinct([*_positives(texts / "train", encoder), *_runs(texts / "parallel", tokenizer)])
+    added = added_texts(texts)
+    tokenizer = folder_tokenizer(BUNDLED, read_encoder_config(BUNDLED))
     kept = [each.ids[each.kept] for each in tokenizer.documents(added)]
     offsets = np.concatenate([base.passages.offsets, base.passages.offsets[-1] + np.cumsum([len(ids) for ids in kept])])
     np.save(folder / "offsets.npy", offsets)
     np.save(folder / "token_ids.npy", np.concatenate([base.token_ids, *kept]).astype(np.uint32))
     _encode(folder, base.passages, offsets, added, checkpoint)
     (folder / "whole").touch()
+
+
+def added_texts(texts: Path) -> list[str]:
+    """Cut the training positives into passages and join the parallel sentences to runs, each text once.
+
+    Args:
+        texts: an ignored folder in which ``train`` and ``parallel`` lie unpacked.
+    """
+    encoder, tokenizer = load_encoder("nano"), folder_tokenizer(BUNDLED, read_encoder_config(BUNDLED))
+    return _distinct([*_positives(texts / "train", encoder), *_runs(texts / "parallel", tokenizer)])
 
 
 def _encode(folder: Path, base: MultiVectors, offsets: NDArray[np.int64], texts: list[str], checkpoint: Path) -> None:

@@ -52,7 +52,7 @@ def served(task: Task, encoder: Encoder, setting: str) -> Ranking:
                 n_bytes = sum(segment.n_bytes for segment in store.segments())
             run, milliseconds = {}, []
             for query_id, query in task.queries.items():
-                result = collection.search(query, k=FOUND, highlight=False)
+                result = collection.search(query, k=FOUND, mode="semantic", highlight=False)
                 run[query_id] = {hit.document_id: hit.raw_score for hit in result}
                 milliseconds.append(sum(result.timings_ms.values()))
     costs = {

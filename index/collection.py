@@ -19,6 +19,7 @@ from index.coding import Coding
 from index.damage import set_damaged_aside
 from index.effort import Effort
 from index.filters.stored import Field
+from index.fusion import Fusion, Mode
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
 from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
@@ -347,6 +348,8 @@ class Collection:
         *,
         k: int = 10,
         effort: str = Effort.BALANCED,
+        mode: str = Mode.HYBRID,
+        fusion: str = Fusion.CONVEX,
         where: Where | None = None,
         highlight: bool = True,
     ) -> SearchResult:
@@ -356,15 +359,17 @@ class Collection:
             query: in any language.
             k: documents wanted, 1 to 1000.
             effort: ``fast``, ``balanced``, or ``exact``: every passage with every stored bit.
+            mode: ``hybrid``; ``semantic``: by vectors alone; ``lexical``: by words alone, which needs no encoder.
+            fusion: of a hybrid search: ``convex`` weighs scores, ``rrf`` ranks.
             where: a filter, ``lang = "de" and year >= 2024``, or its JSON form (docs/guides/filtering.md).
             highlight: whether hits say which of their words matched.
 
         Raises:
             InvalidArgumentError: the query is empty, or `k` is out of range.
             InvalidFilterError: the filter cannot be read, or asks for what no document has.
-            UnknownNameError: there is no such effort.
+            UnknownNameError: there is no such effort, mode or fusion.
         """
-        return self._searcher.search(query, k, effort, highlight=highlight, where=where)
+        return self._searcher.search(query, k, effort, mode, fusion, highlight=highlight, where=where)
 
     def search_vectors(
         self,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from index.codebook import Codebook
 from index.durable import disk_errors
+from index.lexical.postings import SegmentWords
 from index.lists import SegmentLists
 from index.segment import Segment
 from index.store import Store
@@ -18,7 +19,8 @@ QUARANTINE = "quarantine"
 def set_damaged_aside(store: Store) -> list[str]:
     """Look at every file as a search would open it, and set those aside that cannot be opened; give their names.
 
-    Documents of a segment wait to be encoded again; passages without lists or codebook are searched whole.
+    Documents of a segment wait to be encoded again; passages without lists or codebook are searched whole, and those
+    without words by vectors alone.
     """
     damaged = [name for name, opened in _openers(store).items() if _is_damaged(opened)]
     if damaged:
@@ -53,6 +55,7 @@ def _openers(store: Store) -> Mapping[str, Callable[[], object]]:
         info.file: partial(Segment.open, folder, info) for info in store.segments()
     }
     openers |= {info.file.file: partial(SegmentLists.open, folder, info) for info in store.lists()}
+    openers |= {info.file.file: partial(SegmentWords.open, folder, info) for info in store.words()}
     codebook = store.codebook()
     return openers | ({codebook.file.file: partial(Codebook.open, folder, codebook)} if codebook else {})
 

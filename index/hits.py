@@ -6,13 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.explain import highlight, match_tokens
+from index.fusion import Mode
 from index.pooling import pooled_count
 from index.records import StoredPassage
 from index.search import Scored
 from index.types import Highlight, Hit, Match, Notice, Span
 from lfm2_colbert.encoders.base import Encoder
 
-UNCALIBRATED = Notice("score_uncalibrated", "score is MaxSim per query vector, not yet a calibrated probability")
+UNCALIBRATED = "score_uncalibrated"
+MEANING_OF_SCORE = {
+    Mode.SEMANTIC: "score is MaxSim per query vector",
+    Mode.HYBRID: "score is MaxSim per query vector and the share of BM25 that the words attain, weighed together",
+    Mode.LEXICAL: "score is the share of BM25 that the words attain, raw_score is BM25",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,21 +28,22 @@ class Question:
     text: str
     vectors: NDArray[np.float32]
 
-    def score(self, raw_score: float) -> float:
-        """Bring MaxSim into 0..1: its mean over query vectors, clipped."""
-        return float(min(max(raw_score / len(self.vectors), 0.0), 1.0))
+
+def uncalibrated(mode: Mode) -> Notice:
+    """Say what a score is, as long as it is no calibrated probability."""
+    return Notice(UNCALIBRATED, f"{MEANING_OF_SCORE[mode]}, not yet a calibrated probability")
 
 
-def make_hit(rank: int, scored: Scored, question: Question, stored: StoredPassage, matches: tuple[Match, ...]) -> Hit:
-    """Put a hit together; `matches` count from the passage's start, the hit from the document's."""
+def make_hit(rank: int, scored: Scored, score: float, stored: StoredPassage, matches: tuple[Match, ...]) -> Hit:
+    """Put a hit together, its score within 0..1; `matches` count from the passage's start, hits from the document's."""
     start = stored.passage.start
     words = highlight(matches, stored.text)
     return Hit(
         rank=rank,
         document_id=stored.document_id,
         passage=scored.ordinal,
-        score=question.score(scored.score),
-        raw_score=scored.score,
+        score=min(max(score, 0.0), 1.0),
+        raw_score=scored.raw_score,
         text=stored.text,
         span=Span(start, stored.passage.end),
         language=stored.passage.language,

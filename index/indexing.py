@@ -12,9 +12,18 @@ from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.durable import Folder
 from index.language import language_of
+from index.lexical.postings import occurrences, write_words
 from index.lists import write_lists
 from index.pooling import pool
-from index.records import CollectionSettings, ListsInfo, PendingDocument, PlacedPassage, Placement, SegmentInfo
+from index.records import (
+    CollectionSettings,
+    ListsInfo,
+    PendingDocument,
+    PlacedPassage,
+    Placement,
+    SegmentInfo,
+    WordsInfo,
+)
 from index.segment import write_segment
 from index.store import Store
 from index.types import Passage
@@ -44,6 +53,23 @@ class EncodingProgress:
 
 
 OnProgress = Callable[[EncodingProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Passages and the key of the document that each is of; those of one document stand together."""
+
+    passages: Sequence[str]
+    documents: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A segment with what lies beside it, durable and not yet published; no lists without a codebook."""
+
+    segment: SegmentInfo
+    lists: tuple[ListsInfo, ...]
+    words: WordsInfo
 
 
 @dataclass(slots=True)
@@ -82,6 +108,9 @@ class Target(Protocol):
     def add_lists(self, lists: Sequence[ListsInfo]) -> None:
         """Publish posting lists."""
 
+    def add_words(self, words: Sequence[WordsInfo]) -> None:
+        """Publish the words of segments."""
+
 
 CodecFor = Callable[[MultiVectors], Codec]
 """Gives the collection's codec; the first vectors a collection sees decide its frame."""
@@ -104,22 +133,23 @@ def index_pending(
     return run.report
 
 
-def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codebook | None) -> list[ListsInfo]:
+def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codebook | None) -> tuple[ListsInfo, ...]:
     """Write a segment's posting lists, if there is a codebook."""
     if codebook is None:
-        return []
+        return ()
     codes = codebook.nearest(vectors.vectors.astype(np.float32, copy=False))
-    return [write_lists(folder, segment, codebook.number, len(codebook.levels), codes, vectors.offsets)]
+    return (write_lists(folder, segment, codebook.number, len(codebook.levels), codes, vectors.offsets),)
 
 
 def write_passages(
-    store: Target, codec_for: CodecFor, codebook: Codebook | None, vectors: MultiVectors
-) -> tuple[SegmentInfo, list[ListsInfo]]:
-    """Pool vectors as the collection does and write them as a segment, with its lists if there is a codebook."""
+    store: Target, codec_for: CodecFor, codebook: Codebook | None, texts: Texts, vectors: MultiVectors
+) -> Written:
+    """Pool vectors as the collection does and write them as a segment, its words beside it, and lists of centroids."""
     pooled = pool(vectors, store.settings.pool)
-    number, codec = store.next_segment_number(), codec_for(pooled.vectors)
-    info = write_segment(store.segment_files, number, codec, pooled.vectors, pooled.origins)
-    return info, cluster(store.segment_files, number, pooled.vectors, codebook)
+    folder, number, codec = store.segment_files, store.next_segment_number(), codec_for(pooled.vectors)
+    info = write_segment(folder, number, codec, pooled.vectors, pooled.origins)
+    lists = cluster(folder, number, pooled.vectors, codebook)
+    return Written(info, lists, write_words(folder, number, occurrences(texts.passages, texts.documents)))
 
 
 def publish_vectors(
@@ -145,14 +175,23 @@ def publish_vectors(
     if not waiting:
         return
     vectors = vectors.take([row for row, _ in waiting])
-    info, lists = write_passages(store, codec_for, codebook, vectors)
+    texts = Texts([document.text for _, document in waiting], [document.key for _, document in waiting])
+    written = write_passages(store, codec_for, codebook, texts, vectors)
     placements = []
     for row, (_, document) in enumerate(waiting):
         passage = Passage(0, 0, len(document.text), int(vectors.lengths[row]), language_of(document.text))
-        placements.append(Placement(document.key, document.version, (PlacedPassage(passage, info.number, row),)))
+        placements.append(
+            Placement(document.key, document.version, (PlacedPassage(passage, written.segment.number, row),))
+        )
     with store.transaction():
-        store.publish([info], placements)
-        store.add_lists(lists)
+        _publish(store, [written], placements)
+
+
+def _publish(store: Target, written: Sequence[Written], placements: Sequence[Placement]) -> int:
+    n_placed = store.publish([each.segment for each in written], placements)
+    store.add_lists([lists for each in written for lists in each.lists])
+    store.add_words([each.words for each in written])
+    return n_placed
 
 
 class _Run:
@@ -172,7 +211,7 @@ class _Run:
 
     def publish(self, batch: Sequence[PendingDocument]) -> None:
         cut = [(document, chunk(document.text, self._encoder)) for document in batch]
-        segments, lists, places = self._write([(d, passage) for d, passages in cut for passage in passages])
+        written, places = self._write([(d, passage) for d, passages in cut for passage in passages])
         placements, first = [], 0
         for document, passages in cut:
             own = [PlacedPassage(p, *places[first + i]) for i, p in enumerate(passages)]
@@ -180,30 +219,29 @@ class _Run:
             first += len(passages)
             self.report.truncated += sum(p.tokens > self._encoder.max_document_tokens for p in passages)
         with self._store.transaction():
-            self.report.documents += self._store.publish(segments, placements)
-            self._store.add_lists(lists)
+            self.report.documents += _publish(self._store, written, placements)
 
     def _write(
         self, passages: Sequence[tuple[PendingDocument, Passage]]
-    ) -> tuple[list[SegmentInfo], list[ListsInfo], list[tuple[int, int]]]:
+    ) -> tuple[list[Written], list[tuple[int, int]]]:
         """Encode passages into as many segments as they need; give each passage's segment and row."""
-        segments: list[SegmentInfo] = []
-        lists: list[ListsInfo] = []
+        written: list[Written] = []
         places: list[tuple[int, int]] = []
         for start in range(0, len(passages), PASSAGES_PER_SEGMENT):
             part = passages[start : start + PASSAGES_PER_SEGMENT]
-            info, own_lists = write_passages(self._store, self._codec_for, self._codebook, self._encode(part))
-            segments.append(info)
-            lists += own_lists
-            places += [(info.number, row) for row in range(len(part))]
-        return segments, lists, places
+            texts = Texts([d.text[p.start : p.end] for d, p in part], [d.key for d, _ in part])
+            written.append(
+                write_passages(self._store, self._codec_for, self._codebook, texts, self._encode(texts.passages))
+            )
+            places += [(written[-1].segment.number, row) for row in range(len(part))]
+        return written, places
 
-    def _encode(self, passages: Sequence[tuple[PendingDocument, Passage]]) -> MultiVectors:
+    def _encode(self, texts: Sequence[str]) -> MultiVectors:
         items = []
-        for start in range(0, len(passages), PASSAGES_PER_ENCODING):
-            part = passages[start : start + PASSAGES_PER_ENCODING]
-            items += list(self._encoder.encode_documents([d.text[p.start : p.end] for d, p in part]))
-            self._done += sum(p.end - p.start for _, p in part)
+        for start in range(0, len(texts), PASSAGES_PER_ENCODING):
+            part = texts[start : start + PASSAGES_PER_ENCODING]
+            items += list(self._encoder.encode_documents(part))
+            self._done += sum(map(len, part))
             self.report.passages += len(part)
             done = min(self._done, self._total)  # passages overlap a little
             self._on_progress(EncodingProgress(done, self._total, self.report.passages, self.report.documents))

@@ -19,6 +19,7 @@ from index.search import search_snapshot
 from index.segment import Segment
 from index.snapshot import Part, Snapshot, View, load_snapshot
 from index.store import Store
+from index.words import complete_words
 
 OUTGROWN = 4
 """Centroids are trained anew when there are so many times the tokens they were trained for."""
@@ -72,6 +73,7 @@ def optimize(store: Store, codec: Codec, seed: int = 0, on_clustered: OnClustere
     rng = np.random.default_rng(seed)
     n_before = len(store.segments())
     merge_all(store)
+    complete_words(store)
     segments = store.segments()
     pays = pays_to_choose(sum(info.n_tokens for info in segments))
     codebook = train_codebook(store, codec, rng, on_clustered) if pays else None

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index.lexical.postings import merged as merged_words
+from index.lexical.postings import write_words
 from index.lists import write_lists
 from index.native.base import Rows
-from index.records import ListsInfo, SegmentInfo
+from index.records import ListsInfo, SegmentInfo, WordsInfo
 from index.segment import write_encoded
 from index.snapshot import Part, Snapshot, load_parts
 from index.store import Store
@@ -96,10 +98,11 @@ def _neighbours(segments: Sequence[Sized]) -> Iterator[list[Sized]]:
 
 @dataclass(slots=True)
 class _Merged:
-    """What a merge publishes: segments, their lists, and where rows went: new segment and row, old segment and row."""
+    """What a merge publishes: segments, what lies beside them, and where rows went: new segment and row, old ones."""
 
     segments: list[SegmentInfo]
     lists: list[ListsInfo]
+    words: list[WordsInfo]
     moves: list[tuple[int, int, int, int]]
 
 
@@ -108,12 +111,13 @@ def _merge(store: Store, groups: Sequence[Sequence[Sized]]) -> int:
     with store.snapshot():
         snapshot = load_parts(store, store.segments_folder, {info.number for info in old})
     parts = {part.segment.info.number: part for part in snapshot.parts}
-    merged = _Merged([], [], [])
+    merged = _Merged([], [], [], [])
     for group in groups:
         _write(store, snapshot, [parts[each.info.number] for each in group], merged)
     with store.transaction():
         store.replace_segments([info.number for info in old], merged.segments, merged.moves)
         store.add_lists(merged.lists)
+        store.add_words(merged.words)
     store.clean()
     return len(old)
 
@@ -129,6 +133,7 @@ def _write(store: Store, snapshot: Snapshot, group: Sequence[Part], merged: _Mer
     info = write_encoded(store.segment_files, number, first.info.codec, first.info.dim, arrays, offsets)
     merged.segments.append(info)
     merged.lists += _lists(store, snapshot, group, rows, number)
+    merged.words += _words(store, group, rows, number)
     pairs = [(part.segment.info.number, row) for part, own in zip(group, rows, strict=True) for row in own.tolist()]
     merged.moves += [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
 
@@ -159,6 +164,14 @@ def _lists(
     )
     offsets = _offsets(np.diff(own.offsets)[live] for own, live in zip(lists, rows, strict=True))
     return [write_lists(store.segment_files, number, codebook.number, len(codebook.levels), codes, offsets)]
+
+
+def _words(store: Store, group: Sequence[Part], rows: Sequence[NDArray[np.int64]], number: int) -> list[WordsInfo]:
+    """Write the merged words, if all of the group have some; `optimize` makes those of others from text."""
+    words = [part.words for part in group if part.words]
+    if len(words) < len(group):
+        return []
+    return [write_words(store.segment_files, number, merged_words(list(zip(words, rows, strict=True))))]
 
 
 def _offsets(lengths: Iterator[NDArray[np.int64]]) -> NDArray[np.int64]:

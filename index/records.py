@@ -53,6 +53,15 @@ class ListsInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class WordsInfo:
+    """The words of one segment's passages, as a certain analysis finds them (`index.lexical.analysis.ANALYSIS`)."""
+
+    segment: int
+    analysis: int
+    file: FileInfo
+
+
+@dataclass(frozen=True, slots=True)
 class CodebookInfo:
     """A codebook; the one with the largest number is in use."""
 

@@ -24,6 +24,7 @@ class Action(StrEnum):
 
     REMOVE = "remove"
     CLUSTER_AGAIN = "cluster_again"
+    READ_AGAIN = "read_again"
     ENCODE_AGAIN = "encode_again"
     REBUILD_DATABASE = "rebuild_database"
     ACCEPT_LOSS = "accept_loss"
@@ -32,6 +33,7 @@ class Action(StrEnum):
 ACTIONS = {
     Part.LEFT_OVER: Action.REMOVE,
     Part.LISTS: Action.CLUSTER_AGAIN,
+    Part.WORDS: Action.READ_AGAIN,
     Part.CODEBOOK: Action.CLUSTER_AGAIN,
     Part.SEGMENT: Action.ENCODE_AGAIN,
     Part.TABLE: Action.REBUILD_DATABASE,
@@ -137,7 +139,7 @@ def _rebuild_database(folder: Path, steps: tuple[Step, ...], backup: Path | None
 
 
 def _mend_files(folder: Path, steps: tuple[Step, ...], found: VerifyReport, disk: Disk) -> RepairReport:
-    """Take damaged files out; the documents of segments wait again, posting lists are made again by `optimize`."""
+    """Take damaged files out; the documents of segments wait again, lists and words are made again by `optimize`."""
     names = [finding.name for finding in found.damage]
     with Store.open(folder, writable=True, disk=disk) as store:
         quarantine = set_aside(store, names) if names else None

@@ -99,6 +99,15 @@ CREATE TABLE lists (
     PRIMARY KEY (segment, codebook)
 ) WITHOUT ROWID;
 
+-- Which words stand in a segment's passages. Segments without a row are not found by their words until `optimize`.
+CREATE TABLE words (
+    segment INTEGER PRIMARY KEY REFERENCES segments ON DELETE CASCADE,
+    analysis INTEGER NOT NULL,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+);
+
 CREATE TABLE passages (
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
     ordinal INTEGER NOT NULL,
@@ -152,6 +161,13 @@ CREATE TABLE staged_segments (
     dim INTEGER NOT NULL,
     codec TEXT NOT NULL
 );
+CREATE TABLE staged_words (
+    segment INTEGER PRIMARY KEY REFERENCES staged_segments ON DELETE CASCADE,
+    analysis INTEGER NOT NULL,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+);
 CREATE TABLE staged_documents (
     document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
     version INTEGER NOT NULL
@@ -181,9 +197,11 @@ GUARDED = {
     "segments": ("number", "file", "n_bytes", "checksum", "n_passages", "n_tokens", "dim", "codec"),
     "codebooks": ("number", "file", "n_bytes", "checksum"),
     "lists": ("segment", "codebook", "file", "n_bytes", "checksum"),
+    "words": ("segment", "analysis", "file", "n_bytes", "checksum"),
     "passages": ("document", "ordinal", "start", '"end"', "tokens", "language", "segment", "row"),
     "dead": ("segment", "row", "txid"),
     "staged_segments": ("number", "file", "n_bytes", "checksum", "n_passages", "n_tokens", "dim", "codec"),
+    "staged_words": ("segment", "analysis", "file", "n_bytes", "checksum"),
     "staged_documents": ("document", "version"),
     "staged_passages": ("document", "ordinal", "start", '"end"', "tokens", "language", "segment", "row"),
     "fields": ("key", "name", "type"),

@@ -1,4 +1,4 @@
-"""One query's vectors against one snapshot: candidates → coarse MaxSim of the promising → all bits of the best.
+"""One query against one snapshot: candidates → coarse MaxSim of the promising → all bits of the best, fused with words.
 
 A document counts as its best passage. Everything is deterministic: equal scores are ordered by document id.
 """
@@ -15,9 +15,11 @@ from index.candidates import CANDIDATES
 from index.candidates.base import CandidateGenerator
 from index.codecs.base import Precision
 from index.effort import BUDGETS, FEW_TOKENS, Budget, Effort, pays_to_choose
+from index.fusion import WORD_POOL, Evidence, Fusion, fused
+from index.lexical.bm25 import WordScores
 from index.native.base import Rows
 from index.promise import least_promise
-from index.shortlist import Shortlist, joined
+from index.shortlist import Shortlist, joined, united
 from index.snapshot import Snapshot, View
 from lfm2_colbert.registry import lookup
 
@@ -29,7 +31,10 @@ FIRST_ROUND = 3
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A document by its best passage: where that lies, and its MaxSim."""
+    """A document by its best passage: where that lies, the score that orders hits, and the raw one.
+
+    The raw score is MaxSim, or BM25 where words alone were asked for; the other one its share of what is attainable.
+    """
 
     document: int
     document_id: str
@@ -37,6 +42,15 @@ class Scored:
     part: int
     row: int
     score: float
+    raw_score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """What the words of the query are worth in each passage, and how to weigh that."""
+
+    scores: WordScores
+    fusion: Fusion
 
 
 @dataclass(slots=True)
@@ -56,7 +70,13 @@ class Trace:
 
 
 def search_snapshot(
-    query: NDArray[np.float32], view: View, effort: Effort, k: int, names: Names, candidates: str | None = None
+    query: NDArray[np.float32],
+    view: View,
+    effort: Effort,
+    k: int,
+    names: Names,
+    candidates: str | None = None,
+    words: Words | None = None,
 ) -> tuple[list[Scored], Trace]:
     """Give the `k` best documents, best first; equal scores in the order of their ids.
 
@@ -67,19 +87,20 @@ def search_snapshot(
         k: documents wanted.
         names: looks ids up, for the documents that can be among the best alone.
         candidates: name in `CANDIDATES`; None: what costs least. `exact` always looks at every passage.
+        words: of the query, to be weighed with its vectors; None: vectors alone.
     """
     trace, snapshot = Trace(), view.snapshot
-    question = view.codec.question(query)
+    asked = _Asked(view.codec.question(query), len(query), view, words)
     budget = BUDGETS.get(effort, BUDGETS[Effort.BALANCED]).grown(k, snapshot.n_passages)
     if snapshot.kept:
         budget = budget.behind_filter(snapshot.kept.share)
     shortlist = _generator(snapshot, effort, candidates).candidates(query, view, budget)
     trace.lap("candidates", len(shortlist))
     if effort is Effort.EXACT:
-        scored = _score(question, view, shortlist, Precision.FULL)
+        scored = _score(asked.question, view, shortlist, Precision.FULL)
         trace.lap("fine", len(scored))
-        return _documents(scored, snapshot, k, names), trace
-    search = _Search(question, view, k, names, trace)
+        return _documents(scored, asked.ranking(scored), snapshot, k, names), trace
+    search = _Search(asked, k, names, trace)
     found = search.run(shortlist, budget)
     left_out = len(found) < k and len(shortlist) < snapshot.n_live_passages()
     if left_out and len(found) < snapshot.n_documents():  # a document of very many passages took all candidates
@@ -89,27 +110,70 @@ def search_snapshot(
     return found, trace
 
 
+def search_words(scores: WordScores, snapshot: Snapshot, k: int, names: Names) -> tuple[list[Scored], Trace]:
+    """Give the `k` documents with the best passage by BM25 alone; the score is its share of what is attainable."""
+    trace, n_wanted = Trace(), 4 * k
+    while True:
+        found = scores.best([part.live for part in snapshot.parts], n_wanted)
+        share = found.score / np.float32(scores.attainable or 1)
+        documents = _documents(found, share, snapshot, k, names)
+        if len(documents) >= k or len(found) < n_wanted:
+            trace.lap("words", len(found))
+            return documents, trace
+        n_wanted *= 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A query, and where it is asked."""
+
+    question: Any
+    n_vectors: int
+    view: View
+    words: Words | None
+
+    def pool(self, k: int) -> Shortlist | None:
+        """Give the passages that have to be scored for their words."""
+        if self.words is None:
+            return None
+        live = [part.live for part in self.view.snapshot.parts]
+        return self.words.scores.best(live, max(WORD_POOL, k + k // 4))
+
+    def ranking(self, scored: Shortlist) -> NDArray[np.float32]:
+        """Give what orders passages that have their MaxSim."""
+        if self.words is None:
+            return scored.score / np.float32(self.n_vectors)
+        scores = self.words.scores
+        worth = np.zeros(len(scored), np.float32)
+        for place, by_row in enumerate(scores.by_part):
+            own = scored.part == place
+            if by_row is not None:
+                worth[own] = by_row[scored.row[own]]
+        return fused(Evidence(scored.score, worth, self.n_vectors, scores.attainable), self.words.fusion)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Search:
     """What stays the same while candidates are scored."""
 
-    question: Any
-    view: View
+    asked: _Asked
     k: int
     names: Names
     trace: Trace
 
     def run(self, shortlist: Shortlist, budget: Budget) -> list[Scored]:
         """Score candidates coarsely, the best by all bits; again with more, where one document owns many of these."""
-        coarse = shortlist.where(np.zeros(len(shortlist), np.bool_))
+        asked, view = self.asked, self.asked.view
+        coarse, pool = shortlist.where(np.zeros(len(shortlist), np.bool_)), asked.pool(self.k)
+        self.trace.lap("words", 0 if pool is None else len(pool))
         while True:
             if len(coarse) < len(shortlist):
-                coarse = _score_promising(self.question, self.view, shortlist, budget)
+                coarse = _score_promising(asked.question, view, shortlist, budget)
             self.trace.lap("coarse", len(coarse))
             chosen = coarse.best(budget.n_fine)
-            scored = _score(self.question, self.view, chosen, Precision.FULL)
-            found = _documents(scored, self.view.snapshot, self.k, self.names)
-            self.trace.lap("fine", len(chosen))
+            scored = _score(asked.question, view, chosen if pool is None else united(chosen, pool), Precision.FULL)
+            found = _documents(scored, asked.ranking(scored), view.snapshot, self.k, self.names)
+            self.trace.lap("fine", len(scored))
             if len(found) >= self.k or len(chosen) == len(shortlist):
                 return found
             budget = replace(budget, n_fine=4 * budget.n_fine)
@@ -145,20 +209,31 @@ def _score(question: Any, view: View, shortlist: Shortlist, precision: Precision
     return replace(shortlist, score=np.concatenate(scores) if scores else shortlist.score)
 
 
-def _documents(shortlist: Shortlist, snapshot: Snapshot, k: int, names: Names) -> list[Scored]:
-    """Take the best passage of each document, and the `k` best documents; what has no vectors matches nothing."""
-    shortlist = shortlist.where(shortlist.score > -np.inf)
+def _documents(
+    shortlist: Shortlist, ranking: NDArray[np.float32], snapshot: Snapshot, k: int, names: Names
+) -> list[Scored]:
+    """Take the best passage of each document, and the `k` best documents; what has no vectors matches nothing.
+
+    Args:
+        shortlist: passages with their raw scores.
+        ranking: ``(n,)``, what orders them; −inf for what must not be found.
+        snapshot: where they lie.
+        k: documents wanted.
+        names: looks ids up.
+    """
+    is_found = ranking > -np.inf
+    shortlist, ranking = shortlist.where(is_found), ranking[is_found]
     documents, ordinals = np.empty(len(shortlist), np.int64), np.empty(len(shortlist), np.int64)
     for place, part in enumerate(snapshot.parts):
         own = shortlist.part == place
         documents[own], ordinals[own] = part.documents[shortlist.row[own]], part.ordinals[shortlist.row[own]]
-    best = _best_passages(documents, ordinals, shortlist.score, k)
+    best = _best_passages(documents, ordinals, ranking, k)
     ids, chosen = names(documents[best].tolist()), shortlist.where(best)
     found = [
-        Scored(key, ids[key], ordinal, part, row, score)
-        for key, ordinal, part, row, score in zip(
+        Scored(key, ids[key], ordinal, part, row, score, raw_score)
+        for key, ordinal, part, row, score, raw_score in zip(
             documents[best].tolist(), ordinals[best].tolist(), chosen.part.tolist(), chosen.row.tolist(),
-            chosen.score.tolist(), strict=True,
+            ranking[best].tolist(), chosen.score.tolist(), strict=True,
         )
     ]  # fmt: skip
     return sorted(found, key=lambda hit: (-hit.score, hit.document_id))[:k]

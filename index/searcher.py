@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,13 @@ from index.coding import Coding
 from index.database import REBUILD
 from index.effort import Effort
 from index.filters.syntax import Filter
-from index.hits import UNCALIBRATED, PassageVectors, Question, explain_hit, make_hit, query_notices
-from index.search import Scored, Trace, search_snapshot
+from index.fusion import Fusion, Mode
+from index.hits import PassageVectors, Question, explain_hit, make_hit, query_notices, uncalibrated
+from index.lexical.analysis import query_terms
+from index.lexical.bm25 import WordScores, score_terms
+from index.lexical.matching import match_words
+from index.records import StoredPassage
+from index.search import Scored, Trace, Words, search_snapshot, search_words
 from index.selection import FacetValue, Selections, Where, facet_values, read_filter
 from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
@@ -28,6 +34,9 @@ from lfm2_colbert.errors import (
 
 MAX_HITS = 1000
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
+LEXICAL_INCOMPLETE = Notice(
+    "lexical_incomplete", "some passages are not found by their words yet: optimize the collection once"
+)
 
 
 class Searcher:
@@ -44,24 +53,32 @@ class Searcher:
         self._selections = Selections()
         self.snapshot = snapshot
 
-    def search(self, query: str, k: int, effort: str, *, highlight: bool, where: Where | None = None) -> SearchResult:
+    def search(
+        self, query: str, k: int, effort: str, mode: str, fusion: str, *, highlight: bool, where: Where | None = None
+    ) -> SearchResult:
         """Find documents for a question in words; see `Collection.search`."""
         if not query.strip():
             raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
         _require_request(k, effort)
+        _require_choice("mode", mode, Mode)
+        _require_choice("fusion", fusion, Fusion)
         wanted = self._checked(where)
+        if mode == Mode.LEXICAL:
+            return self._search_words(query, k, wanted, highlight=highlight)
         encoder = self._encoder()  # loaded before the clock starts
         started = time.perf_counter()
         question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
         encoded = time.perf_counter()
         with self._state() as snapshot:  # scores, texts and ids of one committed state
-            found, trace = self._scored(self._selected(snapshot, wanted), question.vectors, Effort(effort), k)
+            words = Words(_word_scores(query, snapshot), Fusion(fusion)) if mode == Mode.HYBRID else None
+            selected = self._selected(snapshot, wanted)
+            found, trace = self._scored(selected, question.vectors, Effort(effort), k, words=words)
             searched = time.perf_counter()
             hits = [self._hit(rank, hit, question, highlight) for rank, hit in enumerate(found, start=1)]
-            pending = self._store.pending_characters()
+            state = self._notices(snapshot, Mode(mode))
         laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
-        notices = [UNCALIBRATED, *query_notices(query, encoder), *([PENDING] if pending else []), *_degraded(snapshot)]
+        notices = [uncalibrated(Mode(mode)), *query_notices(query, encoder), *state]
         return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts)
 
     def search_vectors(
@@ -76,7 +93,7 @@ class Searcher:
             if snapshot.damage:
                 raise snapshot.damage[0]
             found, _ = self._scored(self._selected(snapshot, wanted), vectors, Effort(effort), k, candidates)
-        return [(hit.document_id, hit.score) for hit in found]
+        return [(hit.document_id, hit.raw_score) for hit in found]
 
     def facets(self, field: str, where: Where | None, limit: int) -> list[FacetValue]:
         """Count documents by the values of a field; see `Collection.facets`."""
@@ -118,6 +135,30 @@ class Searcher:
             folder = self._store.segments_folder
             self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
 
+    def _search_words(self, query: str, k: int, wanted: Filter | None, *, highlight: bool) -> SearchResult:
+        started = time.perf_counter()
+        with self._state() as snapshot:
+            scores = _word_scores(query, snapshot)
+            found, trace = search_words(scores, self._selected(snapshot, wanted), k, self._names)
+            searched = time.perf_counter()
+            hits = []
+            for rank, hit in enumerate(found, start=1):
+                stored = self._stored(hit)
+                matches = match_words(query, stored.text) if highlight else ()
+                hits.append(make_hit(rank, hit, hit.score, stored, matches))
+            state = self._notices(snapshot, Mode.LEXICAL)
+        laps = {"encode": 0.0, "search": searched - started, "explain": time.perf_counter() - searched}
+        timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
+        return SearchResult(query, tuple(hits), (uncalibrated(Mode.LEXICAL), *state), timings, trace.counts)
+
+    def _notices(self, snapshot: Snapshot, mode: Mode) -> list[Notice]:
+        """Say what the answer may lack."""
+        lacking = mode != Mode.SEMANTIC and any(part.words is None for part in snapshot.parts)
+        pending = self._store.pending_characters()
+        return [
+            *([PENDING] if pending else []), *([LEXICAL_INCOMPLETE] if lacking else []), *_degraded(snapshot)
+        ]  # fmt: skip
+
     def _checked(self, where: Where | None) -> Filter | None:
         """Read a filter and ask it once, so that what is wrong with it is said before a query is encoded."""
         if where is None:
@@ -139,12 +180,18 @@ class Searcher:
             )
 
     def _scored(
-        self, snapshot: Snapshot, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None = None
+        self,
+        snapshot: Snapshot,
+        query: NDArray[np.float32],
+        effort: Effort,
+        k: int,
+        candidates: str | None = None,
+        words: Words | None = None,
     ) -> tuple[list[Scored], Trace]:
         if not snapshot.n_passages:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
-        return search_snapshot(query, view, effort, k, self._names, candidates)
+        return search_snapshot(query, view, effort, k, self._names, candidates, words)
 
     def _names(self, keys: Iterable[int]) -> Mapping[int, str]:
         wanted = list(keys)
@@ -154,10 +201,7 @@ class Searcher:
         return names
 
     def _hit(self, rank: int, scored: Scored, question: Question, highlight: bool) -> Hit:
-        stored = self._store.passage(scored.document, scored.ordinal)
-        place = (self.snapshot.parts[scored.part].segment.info.number, scored.row)
-        if stored is None or (stored.segment, stored.row) != place:
-            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
+        stored = self._stored(scored)
         matches: tuple[Match, ...] = ()
         if highlight:
             segment = self.snapshot.parts[scored.part].segment
@@ -165,7 +209,18 @@ class Searcher:
             vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
             passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
             matches = explain_hit(question, self._encoder(), stored.text, passage)
-        return make_hit(rank, scored, question, stored, matches)
+        return make_hit(rank, scored, scored.score, stored, matches)
+
+    def _stored(self, scored: Scored) -> StoredPassage:
+        stored = self._store.passage(scored.document, scored.ordinal)
+        place = (self.snapshot.parts[scored.part].segment.info.number, scored.row)
+        if stored is None or (stored.segment, stored.row) != place:
+            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
+        return stored
+
+
+def _word_scores(query: str, snapshot: Snapshot) -> WordScores:
+    return score_terms(query_terms(query), [part.words for part in snapshot.parts])
 
 
 def _degraded(snapshot: Snapshot) -> list[Notice]:
@@ -178,8 +233,12 @@ def _degraded(snapshot: Snapshot) -> list[Notice]:
 def _require_request(k: int, effort: str) -> None:
     if not 1 <= k <= MAX_HITS:
         raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
-    if effort not in set(Effort):
-        raise UnknownNameError.of("effort", effort, Effort)
+    _require_choice("effort", effort, Effort)
+
+
+def _require_choice(kind: str, chosen: str, choices: type[StrEnum]) -> None:
+    if chosen not in set(choices):
+        raise UnknownNameError.of(kind, chosen, choices)
 
 
 def _require_query(vectors: NDArray[np.float32], dim: int) -> None:

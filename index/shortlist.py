@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FIELDS = ("part", "row", "score")
 UNKNOWN = np.float32(np.inf)
 """Score of a passage that nobody has ranked yet: it comes before all that somebody has."""
 
@@ -55,6 +56,14 @@ class Shortlist:
         if len(self) <= n:
             return -np.inf
         return float(np.partition(self.score, len(self) - n)[len(self) - n])
+
+
+def united(first: Shortlist, second: Shortlist) -> Shortlist:
+    """Put two shortlists into one; a passage of both is there once, with the score it has in the first."""
+    both = Shortlist(*(np.concatenate([getattr(each, name) for each in (first, second)]) for name in FIELDS))
+    order = np.lexsort((both.row, both.part))  # stable: of equal passages the first one's comes first
+    repeated = (np.diff(both.part[order]) == 0) & (np.diff(both.row[order]) == 0)
+    return both.where(order[np.append(True, ~repeated)] if len(order) else order)
 
 
 def joined(shortlists: Sequence[Shortlist]) -> Shortlist:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from index.arrays import check_whole, damage
 from index.codebook import Codebook
 from index.codecs.base import Codec
+from index.lexical.analysis import ANALYSIS
+from index.lexical.postings import SegmentWords
 from index.lists import SegmentLists
-from index.records import ListsInfo, SegmentInfo
+from index.records import ListsInfo, SegmentInfo, WordsInfo
 from index.segment import Segment
 from index.store import Store
 from lfm2_colbert.errors import CorruptionError
@@ -37,6 +39,7 @@ class Part:
         ordinals: ``(n_rows,)`` int64, the place of the passage in its document.
         live: ``(n_rows,)`` bool, rows that belong to a document.
         lists: its centroids under the snapshot's codebook; None where it was never clustered.
+        words: where which words stand; None where that was never written down, or by an older analysis.
     """
 
     segment: Segment
@@ -44,6 +47,7 @@ class Part:
     ordinals: NDArray[np.int64]
     live: NDArray[np.bool_]
     lists: SegmentLists | None
+    words: SegmentWords | None = None
 
     @property
     def n_live_tokens(self) -> int:
@@ -142,6 +146,7 @@ class _Loading:
     def run(self, numbers: Collection[int]) -> Snapshot:
         codebook = self._try(lambda: load_codebook(self._store, self._folder, self._before))
         lists = {info.segment: info for info in self._store.lists()} if codebook else {}
+        words = {info.segment: info for info in self._store.words() if info.analysis == ANALYSIS}
         known = {part.segment.info.number: part for part in self._before.parts}
         deaths = _deaths(self._store, self._before) if known else {}
         parts = []
@@ -149,7 +154,9 @@ class _Loading:
             old = known.get(info.number)
             part = _without(old, deaths.get(info.number, [])) if old else self._load_part(info)
             if part is not None:
-                parts.append(replace(part, lists=self._load_lists(lists.get(info.number), part.lists)))
+                own_lists = self._load_lists(lists.get(info.number), part.lists)
+                own_words = self._load_words(words.get(info.number), part.words)
+                parts.append(replace(part, lists=own_lists, words=own_words))
         return Snapshot(self._store.changes(), tuple(parts), codebook, tuple(self._damage))
 
     def _load_part(self, info: SegmentInfo) -> Part | None:
@@ -159,6 +166,11 @@ class _Loading:
         if info is None or (opened and opened.info == info):
             return opened if info else None
         return self._try(lambda: _load_lists(self._folder, info))
+
+    def _load_words(self, info: WordsInfo | None, opened: SegmentWords | None) -> SegmentWords | None:
+        if info is None or (opened and opened.info == info):
+            return opened if info else None
+        return self._try(lambda: SegmentWords.open(self._folder, info))
 
     def _try(self, load: Callable[[], Loaded]) -> Loaded | None:
         try:

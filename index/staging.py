@@ -18,6 +18,7 @@ from index.records import (
     PendingDocument,
     Placement,
     SegmentInfo,
+    WordsInfo,
 )
 from index.store import Store
 
@@ -103,6 +104,13 @@ class Staging:
         if lists:
             raise ValueError("a rebuild has no codebook")
 
+    def add_words(self, words: Sequence[WordsInfo]) -> None:
+        """Note the words of segments of the new index."""
+        self._database.write_many(
+            "INSERT INTO staged_words VALUES (?, ?, ?, ?, ?)",
+            [(i.segment, i.analysis, i.file.file, i.file.n_bytes, i.file.checksum) for i in words],
+        )
+
     def commit(self) -> None:
         """Put the new index in the place of the present one; the files of that go."""
         frame = self.note(FRAME)
@@ -121,13 +129,14 @@ class Staging:
         self._store.clean()
 
     def _clear(self) -> None:
-        for table in ("staged_passages", "staged_documents", "staged_segments"):
+        for table in ("staged_passages", "staged_documents", "staged_words", "staged_segments"):
             self._database.write(f"DELETE FROM {table}")
         self._database.write("DELETE FROM notes WHERE name GLOB ?", (PREFIX + "*",))
 
 
 EXCHANGE = (
     "INSERT INTO segments SELECT * FROM staged_segments",
+    "INSERT INTO words SELECT * FROM staged_words",
     "INSERT INTO passages SELECT p.* FROM staged_passages p JOIN staged_documents s ON s.document = p.document "
     "JOIN documents d ON d.key = s.document AND d.version = s.version",
     "UPDATE documents SET pending = 0 WHERE pending AND EXISTS "

@@ -21,6 +21,7 @@ from index.records import (
     StoreCounts,
     StoredDocument,
     StoredPassage,
+    WordsInfo,
 )
 from index.types import Failure, Passage
 from lfm2_colbert.config import from_mapping
@@ -159,9 +160,23 @@ class StoredState:
         rows = sorted(self._database.guarded("lists"))
         return [ListsInfo(row[0], row[1], FileInfo(*row[2:])) for row in rows if codebook and row[1] == codebook.number]
 
+    def words(self) -> list[WordsInfo]:
+        """List the words of segments, of whatever analysis, by segment."""
+        found = sorted(self._database.guarded("words"))
+        return [WordsInfo(segment, analysis, FileInfo(*file)) for segment, analysis, *file in found]
+
+    def row_texts(self, segment: int) -> Iterator[tuple[int, int, str]]:
+        """Walk the live rows of a segment, ascending: row, document key, and the passage's text."""
+        rows: Iterator[Any] = self._database.each(
+            'SELECT p.row, p.document, substr(t.text, p.start + 1, p."end" - p.start) FROM passages p '
+            "JOIN texts t ON t.document = p.document WHERE p.segment = ? ORDER BY p.row",
+            (segment,),
+        )
+        yield from rows
+
     def published_files(self) -> set[str]:
         """Name all files in the segments' folder that a commit stands for."""
-        tables = ("segments", "codebooks", "lists", "staged_segments")
+        tables = ("segments", "codebooks", "lists", "words", "staged_segments", "staged_words")
         found = self._database.rows(" UNION ALL ".join(f"SELECT file FROM {table}" for table in tables))
         return {file for (file,) in found}
 
@@ -252,6 +267,7 @@ class StoredState:
     def _count_bytes(self) -> int:
         pages: int = self._database.value("PRAGMA page_count") * self._database.value("PRAGMA page_size")
         files = (
-            "SELECT n_bytes FROM segments UNION ALL SELECT n_bytes FROM codebooks UNION ALL SELECT n_bytes FROM lists"
+            "SELECT n_bytes FROM segments UNION ALL SELECT n_bytes FROM codebooks UNION ALL SELECT n_bytes FROM lists "
+            "UNION ALL SELECT n_bytes FROM words"
         )
         return pages + int(self._database.value(f"SELECT coalesce(sum(n_bytes), 0) FROM ({files})"))

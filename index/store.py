@@ -18,7 +18,16 @@ from index.database import Database, create_database
 from index.durable import DISK, Disk, Folder, disk_errors
 from index.home import SETTINGS_FILE, STORE_FILE
 from index.lock import WriterLock
-from index.records import SETTINGS, Change, CodebookInfo, CollectionSettings, ListsInfo, Placement, SegmentInfo
+from index.records import (
+    SETTINGS,
+    Change,
+    CodebookInfo,
+    CollectionSettings,
+    ListsInfo,
+    Placement,
+    SegmentInfo,
+    WordsInfo,
+)
 from index.state import StoredState
 from index.types import Document, Failure
 from index.upgrade import upgrade
@@ -26,7 +35,7 @@ from lfm2_colbert.config import to_json
 from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
 
 SEGMENTS_FOLDER = "segs"
-LEFT_OVER = re.compile(r"\d{10}\.(seg|book|\d{6}\.lists)|.*\.tmp")
+LEFT_OVER = re.compile(r"\d{10}\.(seg|book|\d{6}\.lists|\d{3}\.words)|.*\.tmp")
 """Files in the segments' folder that are ours to remove when no row names them; anything else is left alone."""
 
 
@@ -247,6 +256,14 @@ class Store(StoredState):
             [(i.segment, i.codebook, i.file.file, i.file.n_bytes, i.file.checksum) for i in lists],
         )
 
+    def add_words(self, words: Sequence[WordsInfo]) -> None:
+        """Publish the words of segments, in place of those they had."""
+        self._database.write_many("DELETE FROM words WHERE segment = ?", [(info.segment,) for info in words])
+        self._database.write_many(
+            "INSERT INTO words VALUES (?, ?, ?, ?, ?)",
+            [(i.segment, i.analysis, i.file.file, i.file.n_bytes, i.file.checksum) for i in words],
+        )
+
     def add_codebook(self, info: CodebookInfo) -> None:
         """Publish a codebook and put it in use; earlier ones and their lists are forgotten."""
         self._database.write("DELETE FROM codebooks")
@@ -280,11 +297,12 @@ class Store(StoredState):
         self.bury(new)
 
     def forget_files(self, names: Iterable[str]) -> None:
-        """Take files out of the state, by name: documents of segments wait again, lists and codebooks are gone."""
+        """Take files out of the state, by name: documents of segments wait again, lists, words, codebooks go."""
         for name in names:
             for (number,) in self._database.rows("SELECT number FROM segments WHERE file = ?", (name,)):
                 self._forget_segment(number)
             self._database.write("DELETE FROM lists WHERE file = ?", (name,))
+            self._database.write("DELETE FROM words WHERE file = ?", (name,))
             self._database.write("DELETE FROM codebooks WHERE file = ?", (name,))
 
     def _forget_segment(self, number: int) -> None:

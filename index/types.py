@@ -94,7 +94,7 @@ class Hit:
         document_id: the document.
         passage: ordinal of the best passage.
         score: 0..1.
-        raw_score: MaxSim, the sum over query vectors of the best dot product.
+        raw_score: MaxSim, the sum over query vectors of the best dot product; BM25 where words alone were asked for.
         text: the passage's text.
         span: where it stands in the document.
         language: guessed language of the passage.

@@ -16,6 +16,7 @@ from index.arrays import check_whole
 from index.codebook import Codebook
 from index.database import Database
 from index.digests import sum_of
+from index.lexical.postings import SegmentWords
 from index.lists import SegmentLists
 from index.records import FRAME, CollectionSettings, FileInfo, SegmentInfo
 from index.schema import GUARDED, hash_of
@@ -33,6 +34,7 @@ class Part(StrEnum):
 
     LEFT_OVER = "left_over"
     LISTS = "lists"
+    WORDS = "words"
     CODEBOOK = "codebook"
     SEGMENT = "segment"
     TABLE = "table"
@@ -231,6 +233,8 @@ class _Verification:
             yield _File(Part.CODEBOOK, codebook.file, partial(Codebook.open, self._files, codebook))
         for lists in state.lists():
             yield _File(Part.LISTS, lists.file, partial(SegmentLists.open, self._files, lists))
+        for words in state.words():
+            yield _File(Part.WORDS, words.file, partial(SegmentWords.open, self._files, words))
 
     def _open_segment(self, settings: CollectionSettings, info: SegmentInfo) -> None:
         if (info.dim, info.codec) != (settings.dim, settings.codec):

@@ -189,6 +189,49 @@ class PostingLists:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WordPostings:
+    """Word ``w`` stands ``frequencies[i]`` times in passage ``rows[i]``, for ``i`` in ``offsets[w]:offsets[w + 1]``.
+
+    Attributes:
+        offsets: ``(n_words + 1,)`` int64, rising.
+        rows: uint32, each passage once a word.
+        frequencies: uint8, as many; 255 stands for more, too.
+        lengths: ``(n_passages,)`` uint32, words of each passage.
+        groups: ``(n_passages,)`` uint32, rising: which document a passage is of, counted from 0.
+        group_lengths: ``(n_groups,)`` uint32, words of each document.
+    """
+
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.uint32]
+    frequencies: NDArray[np.uint8]
+    lengths: NDArray[np.uint32]
+    groups: NDArray[np.uint32]
+    group_lengths: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordQuery:
+    """The words of a query by their numbers in the postings, and what BM25 makes of them.
+
+    A word that stands ``f`` times in a passage of length ``n`` is worth ``weight · f / (f + base + slope · n)`` there,
+    and likewise in a document, with `group_slope`.
+
+    Attributes:
+        words: ``(n_words,)`` int64.
+        weights: ``(n_words,)`` float32.
+        base: float.
+        slope: float.
+        group_slope: float.
+    """
+
+    words: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    base: float
+    slope: float
+    group_slope: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Nearest:
     """The nearest centroids of n vectors.
 
@@ -263,3 +306,13 @@ class Kernels(Protocol):
 
     def code_tokens(self, values: NDArray[np.float32], tables: CodingTables) -> Coded:
         """Code ``(n, dim)`` values, dim divisible by 16, for 2-bit codes by 32."""
+
+    def score_words(self, postings: WordPostings, query: WordQuery) -> NDArray[np.float32]:
+        """Give half of what the words are worth in each passage plus half of what they are in its document.
+
+        Returns:
+            ``(n_passages,)``; 0 for a passage in which none of them stands.
+
+        Raises:
+            CorruptionError: postings name no passage.
+        """

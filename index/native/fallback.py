@@ -21,6 +21,8 @@ from index.native.base import (
     PostingLists,
     Rows,
     TokenCodes,
+    WordPostings,
+    WordQuery,
     packed,
     refined,
     unpacked,
@@ -29,6 +31,7 @@ from lfm2_colbert.errors import CorruptionError
 
 BLOCK_TOKENS = 8192
 BLOCK_VALUES = 1024
+REMAKE = "optimize the collection"
 
 
 class NumpyKernels:
@@ -62,7 +65,7 @@ class NumpyKernels:
         scores = np.zeros(len(rows.rows), np.int32)
         for block, stretch, starts, filled in _blocks(rows):
             if (codes[stretch] >= len(table)).any():
-                raise CorruptionError("a token names a centroid that does not exist", help="optimize the collection")
+                raise CorruptionError("a token names a centroid that does not exist", help=REMAKE)
             best = np.maximum.reduceat(table[codes[stretch]], starts, axis=0)
             scores[block[filled]] = best.sum(axis=1, dtype=np.int32)
         return scores
@@ -100,7 +103,7 @@ class NumpyKernels:
             for centroid, gain in zip(centroids, gains - gains[-1], strict=True):
                 rows = lists.rows[lists.offsets[centroid] : lists.offsets[centroid + 1]]
                 if (rows >= len(live)).any():
-                    raise CorruptionError("a posting list names no passage", help="optimize the collection")
+                    raise CorruptionError("a posting list names no passage", help=REMAKE)
                 best[rows] = np.maximum(best[rows], gain)
             found |= best >= 0
             sums += np.maximum(best, 0)
@@ -132,6 +135,29 @@ class NumpyKernels:
             np.einsum("ij,ij->i", values, coarse),
             np.einsum("ij,ij->i", values, fine),
         )
+
+    def score_words(self, postings: WordPostings, query: WordQuery) -> NDArray[np.float32]:
+        """BM25 word by word."""
+        scores, by_group = (np.zeros(len(each), np.float32) for each in (postings.lengths, postings.group_lengths))
+        for word, weight in zip(query.words, query.weights, strict=True):
+            own = slice(postings.offsets[word], postings.offsets[word + 1])
+            rows, often = postings.rows[own], postings.frequencies[own].astype(np.float32)
+            if (rows >= len(scores)).any() or (postings.groups[rows] >= len(by_group)).any():
+                raise CorruptionError("postings of a word name no passage", help=REMAKE)
+            groups, place = np.unique(postings.groups[rows], return_inverse=True)
+            in_group = np.bincount(place, often, len(groups)).astype(np.float32)
+            scores[rows] += _worth(weight, often, query.base, query.slope, postings.lengths[rows])
+            by_group[groups] += _worth(weight, in_group, query.base, query.group_slope, postings.group_lengths[groups])
+        found = np.flatnonzero(scores)
+        scores[found] = (scores[found] + by_group[postings.groups[found]]) * np.float32(0.5)
+        return scores
+
+
+def _worth(
+    weight: np.float32, often: NDArray[np.float32], base: float, slope: float, lengths: NDArray[np.uint32]
+) -> NDArray[np.float32]:
+    expected = np.float32(base) + np.float32(slope) * lengths.astype(np.float32)
+    return np.multiply(often / (often + expected), weight, dtype=np.float32)
 
 
 def _signed(centroids: NDArray[np.uint8]) -> NDArray[np.float32]:

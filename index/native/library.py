@@ -4,6 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from index.native.base import (
     PostingLists,
     Rows,
     TokenCodes,
+    WordPostings,
+    WordQuery,
     refined,
 )
 from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ReadFailedError
@@ -97,6 +100,32 @@ class _Tables(ctypes.Structure):
     )
 
 
+class _WordPostings(ctypes.Structure):
+    _fields_ = (
+        ("offsets", _POINTER),
+        ("rows", _POINTER),
+        ("frequencies", _POINTER),
+        ("lengths", _POINTER),
+        ("groups", _POINTER),
+        ("group_lengths", _POINTER),
+        ("n_words", _SIZE),
+        ("n_entries", _SIZE),
+        ("n_rows", _SIZE),
+        ("n_groups", _SIZE),
+    )
+
+
+class _WordQuery(ctypes.Structure):
+    _fields_ = (
+        ("words", _POINTER),
+        ("weights", _POINTER),
+        ("n_words", _SIZE),
+        ("base", _FLOAT),
+        ("slope", _FLOAT),
+        ("group_slope", _FLOAT),
+    )
+
+
 class CompiledKernels:
     """See `index.native.base.Kernels`."""
 
@@ -105,7 +134,13 @@ class CompiledKernels:
         self._library = library
         self._variant = _POINTER(variant)
         library.variant_name.restype = ctypes.c_char_p
-        for function in (library.maxsim_coarse, library.maxsim_fine, library.interact, library.collect_candidates):
+        for function in (
+            library.maxsim_coarse,
+            library.maxsim_fine,
+            library.interact,
+            library.collect_candidates,
+            library.score_words,
+        ):
             function.restype = _SIZE
         self.variant = str(library.variant_name(self._variant).decode())
 
@@ -222,6 +257,18 @@ class CompiledKernels:
             _pointer(coded.refinement), _pointer(coded.coarse_products), _pointer(coded.fine_products),
         )  # fmt: skip
         return coded
+
+    def score_words(self, postings: WordPostings, query: WordQuery) -> NDArray[np.float32]:
+        """BM25 word by word."""
+        arrays = [_plain(getattr(postings, field.name)) for field in fields(postings)]
+        words, weights = _plain(query.words), _plain(query.weights)
+        n_rows, n_entries = min(len(arrays[3]), len(arrays[4])), min(len(arrays[1]), len(arrays[2]))
+        posted = _WordPostings(*map(_at, arrays), len(arrays[0]) - 1, n_entries, n_rows, len(arrays[5]))
+        asked = _WordQuery(_at(words), _at(weights), len(words), query.base, query.slope, query.group_slope)
+        scores = np.empty(n_rows, np.float32)
+        if self._library.score_words(ctypes.byref(posted), ctypes.byref(asked), _pointer(scores)):
+            raise CorruptionError("postings of a word name no passage", help="optimize the collection")
+        return scores
 
     def _maxsim(
         self, kernel: Any, query: ctypes.Structure, tokens: TokenCodes, scales: NDArray[np.float16], rows: Rows

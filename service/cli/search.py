@@ -32,6 +32,13 @@ QUIET_NOTICES = frozenset({"score_uncalibrated"})
 )
 @click.option("--where", metavar="FILTER", help='Only such passages, as in: lang = "de" and year >= 2024')
 @click.option("--facet", "facets", multiple=True, metavar="FIELD", help="Count the documents there are by this field.")
+@click.option(
+    "--mode",
+    default="hybrid",
+    show_default=True,
+    type=click.Choice(["hybrid", "semantic", "lexical"]),
+    help="Go by meaning and words, by meaning alone, or by words alone.",
+)
 @click.option("--explain", is_flag=True, help="Show whole passages and where each word of the query was found.")
 @options.common
 def search(
@@ -41,19 +48,20 @@ def search(
     effort: str,
     where: str | None,
     facets: tuple[str, ...],
+    mode: str,
     explain: bool,
     settings: Settings,
 ) -> None:
     """Find the documents that answer QUERY best, in whatever language they are written.
 
-    The score is MaxSim per query token, between 0 and 1: it orders hits, and is no probability.
+    The score lies between 0 and 1: it orders hits, and is no probability. Nothing in QUERY is an operator.
     """
     from index.collection import Collection
 
     with Collection.open(
         collection_name, home=settings.home, device=settings.device, threads=settings.threads
     ) as collection:
-        result = collection.search(query, k=k, effort=effort, where=where)
+        result = collection.search(query, k=k, effort=effort, mode=mode, where=where)
         counted = {field: collection.facets(field, where=where) for field in facets}
         passages = collection.counts().passages
     if settings.as_json:

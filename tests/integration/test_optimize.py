@@ -250,7 +250,9 @@ def test_replaced_files_go_when_the_next_writer_comes(collection: Collection, tm
     collection.close()
     folder = collection_folder(tmp_path, "c")
     with Store.open(folder, writable=True) as store:
-        expected = {info.file for info in store.segments()} | {info.file.file for info in store.lists()}
+        expected = {info.file for info in store.segments()} | {
+            info.file.file for info in (*store.lists(), *store.words())
+        }
         codebook = store.codebook()
         assert codebook is not None
         assert {path.name for path in store.segments_folder.iterdir()} == expected | {codebook.file.file}

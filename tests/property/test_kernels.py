@@ -23,6 +23,8 @@ from index.native.base import (
     PostingLists,
     Rows,
     TokenCodes,
+    WordPostings,
+    WordQuery,
     packed,
     unpacked,
 )
@@ -183,6 +185,39 @@ def test_integer_kernels_equal_the_numpy_kernels_bit_for_bit(case: Case, n_probe
             compiled.collect(probed, products, lists, live, limit),
             DEFINITION.collect(probed, products, lists, live, limit),
         )
+
+
+@st.composite
+def postings(draw: st.DrawFn) -> WordPostings:
+    n_rows, seed = draw(st.integers(1, 40)), draw(st.integers(0, 2**31))
+    rng = np.random.default_rng(seed)
+    own = [np.flatnonzero(rng.random(n_rows) < share).astype(np.uint32) for share in (0.0, 0.1, 0.5, 1.0)]
+    rows, lengths = np.concatenate(own), rng.integers(1, 400, n_rows, dtype=np.uint32)
+    groups = np.cumsum(rng.random(n_rows) < 0.5).astype(np.uint32)
+    often = rng.integers(1, 256, len(rows), dtype=np.uint8)
+    offsets = np.cumsum([0, *map(len, own)]).astype(np.int64)
+    return WordPostings(offsets, rows, often, lengths, groups, np.bincount(groups, lengths).astype(np.uint32))
+
+
+@needs_compiled
+@settings(max_examples=60)
+@given(posted=postings(), words=st.lists(st.integers(0, 3), max_size=6), weight=st.floats(0.001, 20))
+def test_word_scores_equal_the_numpy_kernels(posted: WordPostings, words: list[int], weight: float) -> None:
+    query = WordQuery(np.array(words, np.int64), np.full(len(words), weight, np.float32), 0.54, 0.003, 0.001)
+    for compiled in VARIANTS:
+        np.testing.assert_allclose(
+            compiled.score_words(posted, query), DEFINITION.score_words(posted, query), rtol=2e-6, atol=0
+        )
+
+
+@pytest.mark.parametrize("chosen", [DEFINITION, *VARIANTS], ids=lambda chosen: chosen.variant)
+@pytest.mark.parametrize("damage", [{"rows": 9}, {"groups": 9}])
+def test_postings_of_words_that_name_no_passage_are_refused(chosen: Kernels, damage: dict[str, int]) -> None:
+    one = np.ones(1, np.uint32)
+    sound = WordPostings(np.array([0, 1]), 0 * one, one.astype(np.uint8), one, 0 * one, one)
+    posted = replace(sound, **{name: np.array([value], np.uint32) for name, value in damage.items()})
+    with pytest.raises(CorruptionError):
+        chosen.score_words(posted, WordQuery(np.zeros(1, np.int64), np.ones(1, np.float32), 0.5, 0.1, 0.1))
 
 
 @needs_compiled

@@ -96,6 +96,29 @@ struct PostingLists {
 // The `limit` live passages whose probed centroids add up to most, ascending; gives their number, -1 for damaged lists.
 int64_t collect_candidates(const CentroidProbe*, const PostingLists*, const uint8_t* live, int64_t limit, int64_t* rows);
 
+// Word w stands frequencies[i] times in the passage rows[i], for i of offsets[w] .. offsets[w + 1], below n_entries.
+struct WordPostings {
+    const int64_t* offsets;       // (n_words + 1,)
+    const uint32_t* rows;         // each below n_rows
+    const uint8_t* frequencies;
+    const uint32_t* lengths;      // (n_rows,) words of each passage
+    const uint32_t* groups;       // (n_rows,) which document a passage is of, each below n_groups; passages of one stand together
+    const uint32_t* group_lengths;  // (n_groups,) words of each document
+    int64_t n_words, n_entries, n_rows, n_groups;
+};
+
+// The words of a query, what each is worth, and how lengths weigh: base + slope * length of a passage, or of a document.
+struct WordQuery {
+    const int64_t* words;
+    const float* weights;
+    int64_t n_words;
+    float base, slope, group_slope;
+};
+
+// For each passage with one of the words: half of what BM25 gives itself, and half of what it gives its document; 0 for
+// others. DAMAGED for postings that reach beyond their file.
+int64_t score_words(const WordPostings*, const WordQuery*, float* scores);
+
 // The cells of a scalar code: bounds between 2^bits levels, and what the refinement of each cell stands for.
 struct CodingTables {
     const float* bounds;
