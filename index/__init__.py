@@ -9,9 +9,9 @@ from lfm2_colbert.registry import attributes_on_use
 
 if TYPE_CHECKING:
     from index.collection import Collection as Collection
-    from index.collection import IndexReport as IndexReport
     from index.types import Document as Document
     from index.types import Hit as Hit
+    from index.types import IndexReport as IndexReport
     from index.types import SearchResult as SearchResult
 
 __all__ = ["Collection", "Document", "Hit", "IndexReport", "SearchResult"]

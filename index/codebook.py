@@ -84,6 +84,13 @@ class Codebook:
             self._look_into_groups(values[block], Nearest(best.ids[block], best.products[block]))
         return best.ids
 
+    def cosines(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the cosine of each of ``(n, dim)`` vectors with its nearest centroid, ``(n,)``."""
+        centroids = self.levels[self.nearest(vectors)].astype(np.float32) - LEVEL_OFFSET
+        lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(centroids, axis=1)
+        cosines: NDArray[np.float32] = np.einsum("nd,nd->n", vectors, centroids) / np.maximum(lengths, 1e-9)
+        return cosines
+
     def _look_into_groups(self, values: NDArray[np.int8], best: Nearest) -> None:
         """Raise the best of each vector: the centroids of a group are compared with all of its vectors at once."""
         groups = np.concatenate([self._groups_of(part) for part in _stretches(values)])  # (n, NEAR_GROUPS)

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from index.codecs import CODECS
 from index.codecs.frame import Frame
 from index.coding import Coding
 from index.damage import set_damaged_aside
+from index.drift import look
 from index.effort import Effort
 from index.filters.stored import Field
 from index.fusion import Fusion, Mode
@@ -27,13 +27,14 @@ from index.maintenance import OnClustered, OptimizeReport, needs_optimize, optim
 from index.merging import merge_tiers
 from index.pooling import require_factor
 from index.reading.base import ReadOptions
+from index.recall_file import Estimate, keep
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
 from index.searcher import Searcher
 from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
 from index.staging import Staging
 from index.store import Store
-from index.types import Document, Failure, Notice, SearchResult
+from index.types import Document, IndexReport, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
 from lfm2_colbert.errors import InvalidArgumentError, ModelMismatchError
@@ -42,37 +43,9 @@ from lfm2_colbert.registry import lookup
 
 DEFAULT_ENCODER = "nano"
 DEFAULT_CODEC = "scalar4"
-
-
-@dataclass(frozen=True, slots=True)
-class IndexReport:
-    """What a run of `add` or `add_files` did.
-
-    Attributes:
-        documents: in the collection after the run.
-        passages: searchable ones in the collection after the run.
-        encoded_passages: encoded in this run.
-        added: documents new in this run.
-        changed: documents whose text or metadata differs from before.
-        unchanged: documents looked at and found as they were.
-        removed: documents whose file, or row in it, is gone.
-        failed: files and rows that gave no document, and why.
-        truncated: passages that the encoder could not read whole.
-        notices: what else a person should know.
-        seconds: wall time.
-    """
-
-    documents: int
-    passages: int
-    encoded_passages: int
-    added: int
-    changed: int
-    unchanged: int
-    removed: int
-    failed: tuple[Failure, ...]
-    truncated: int
-    notices: tuple[Notice, ...]
-    seconds: float
+DRIFTED = Notice(
+    "centroids_drifted", "new texts are unlike those that centroids were trained on: `optimize` would find more of them"
+)
 
 
 def _ignore(*progress: object) -> None:
@@ -168,6 +141,9 @@ class Collection:
 
     def close(self) -> None:
         """Close and release the lock; a second call does nothing."""
+        estimate = self.live_recall()
+        if estimate:
+            keep(self._store.folder, estimate)
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -416,6 +392,15 @@ class Collection:
         """
         return self._searcher.facets(field, where, limit)
 
+    def live_recall(self) -> Estimate | None:
+        """Estimate from real queries how much of what exact search finds they got.
+
+        Of fifty searches that let centroids choose, one is asked again exactly in the background, as long as that takes
+        less than a tenth of the time. None before the first; `status` shows what the last process that searched left.
+        """
+        self._searcher.live.wait()
+        return self._searcher.live.estimate()
+
     def warm_up(self) -> int:
         """Map what searches read first, as a service does before it answers; give how many bytes that are."""
         return self._searcher.warm_up()
@@ -435,7 +420,7 @@ class Collection:
 
     def _use(self, store: Store) -> None:
         self._store, self._coding = store, Coding(store)
-        self._searcher = Searcher(store, lambda: self.encoder, self._threads, self._searcher.snapshot)
+        self._searcher = Searcher(store, lambda: self.encoder, self._threads, self._searcher)
 
     def _report(
         self,
@@ -447,8 +432,10 @@ class Collection:
     ) -> IndexReport:
         if needs_optimize(self._store):
             self.optimize(on_clustered=on_clustered)
-        else:
-            merge_tiers(self._store)
+        elif codec := self._coding.stored():
+            merge_tiers(self._store, codec)
+            drift = look(self._store, codec)
+            intake.notices += [DRIFTED] if drift and drift.has_drifted else []
         return IndexReport(
             documents=self._store.n_rows("documents"),
             passages=self._store.n_rows("passages"),

@@ -33,6 +33,8 @@ from lfm2_colbert.multivectors import MultiVectors
 CHARACTERS_PER_BATCH = 1_000_000
 PASSAGES_PER_SEGMENT = 8192
 PASSAGES_PER_ENCODING = 256
+LISTED_TOKENS = 2048
+"""Smaller segments are searched whole until they are merged: two syncs less before a single document is visible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,8 @@ def index_pending(
 
 
 def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codebook | None) -> tuple[ListsInfo, ...]:
-    """Write a segment's posting lists, if there is a codebook."""
-    if codebook is None:
+    """Write a segment's posting lists, if there is a codebook and it is worth it."""
+    if codebook is None or len(vectors.vectors) < LISTED_TOKENS:
         return ()
     codes = codebook.nearest(vectors.vectors.astype(np.float32, copy=False))
     return (write_lists(folder, segment, codebook.number, len(codebook.levels), codes, vectors.offsets),)

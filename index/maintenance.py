@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from index.codebook import SAMPLES_PER_CENTROID, Codebook, n_centroids_for, train
 from index.codecs.base import Codec
+from index.drift import similarity
 from index.effort import Effort, pays_to_choose
 from index.lists import write_lists
 from index.merging import merge_all
-from index.records import RECALL, TRAINED, ListsInfo
+from index.records import DRIFT, RECALL, TRAINED, ListsInfo
 from index.search import search_snapshot
 from index.segment import Segment
 from index.snapshot import Part, Snapshot, View, load_snapshot
@@ -72,7 +73,7 @@ def optimize(store: Store, codec: Codec, seed: int = 0, on_clustered: OnClustere
     """
     rng = np.random.default_rng(seed)
     n_before = len(store.segments())
-    merge_all(store)
+    merge_all(store, codec)
     complete_words(store)
     segments = store.segments()
     pays = pays_to_choose(sum(info.n_tokens for info in segments))
@@ -96,12 +97,14 @@ def train_codebook(
     clusters = train(rng.permutation(sample), n_centroids, seed=int(rng.integers(2**31)))
     codebook = Codebook.of(store.next_codebook_number(), clusters)
     info = codebook.write(store.segment_files)
+    fit = similarity(codebook, [part.segment for part in snapshot.parts], codec, rng)
     progress = _Progress(on_clustered, n_tokens)
     lists = [_clustered(store, part.segment, codec, codebook, progress) for part in snapshot.parts]
     with store.transaction():
         store.add_codebook(info)
         store.add_lists(lists)
-        store.set_note(TRAINED, {"tokens": n_tokens})
+        store.set_note(TRAINED, {"tokens": n_tokens, "similarity": fit})
+        store.forget_note(DRIFT)
     store.clean()
     return codebook
 

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codebook import Codebook
+from index.codecs.base import Codec
 from index.lexical.postings import merged as merged_words
 from index.lexical.postings import write_words
 from index.lists import write_lists
 from index.native.base import Rows
 from index.records import ListsInfo, SegmentInfo, WordsInfo
 from index.segment import write_encoded
-from index.snapshot import Part, Snapshot, load_parts
+from index.snapshot import Part, View, load_parts
 from index.store import Store
 
 FAN_IN = 8
@@ -52,16 +54,16 @@ class Sized:
         return int(np.log(max(self.n_live_tokens / SMALLEST_TIER_TOKENS, 1)) / np.log(FAN_IN))
 
 
-def merge_tiers(store: Store) -> int:
+def merge_tiers(store: Store, codec: Codec) -> int:
     """Merge what has become many or wasteful, if anything has; count the segments that went."""
     groups = list(_due(_sized(store)))
-    return _merge(store, groups) if groups else 0
+    return _merge(store, codec, groups) if groups else 0
 
 
-def merge_all(store: Store) -> int:
+def merge_all(store: Store, codec: Codec) -> int:
     """Merge all segments into as few as their greatest size allows; count the segments that went."""
     groups = [group for group in _neighbours(_sized(store)) if len(group) > 1 or group[0].is_wasteful]
-    return _merge(store, groups) if groups else 0
+    return _merge(store, codec, groups) if groups else 0
 
 
 def _sized(store: Store) -> list[Sized]:
@@ -106,14 +108,14 @@ class _Merged:
     moves: list[tuple[int, int, int, int]]
 
 
-def _merge(store: Store, groups: Sequence[Sequence[Sized]]) -> int:
+def _merge(store: Store, codec: Codec, groups: Sequence[Sequence[Sized]]) -> int:
     old = [each.info for group in groups for each in group]
     with store.snapshot():
         snapshot = load_parts(store, store.segments_folder, {info.number for info in old})
     parts = {part.segment.info.number: part for part in snapshot.parts}
     merged = _Merged([], [], [], [])
     for group in groups:
-        _write(store, snapshot, [parts[each.info.number] for each in group], merged)
+        _write(store, View(snapshot, codec), [parts[each.info.number] for each in group], merged)
     with store.transaction():
         store.replace_segments([info.number for info in old], merged.segments, merged.moves)
         store.add_lists(merged.lists)
@@ -122,7 +124,7 @@ def _merge(store: Store, groups: Sequence[Sequence[Sized]]) -> int:
     return len(old)
 
 
-def _write(store: Store, snapshot: Snapshot, group: Sequence[Part], merged: _Merged) -> None:
+def _write(store: Store, view: View, group: Sequence[Part], merged: _Merged) -> None:
     """Write the live rows of a group as one segment, and their centroids as its lists."""
     rows = [np.flatnonzero(part.live) for part in group]
     if not any(map(len, rows)):
@@ -132,7 +134,7 @@ def _write(store: Store, snapshot: Snapshot, group: Sequence[Part], merged: _Mer
     arrays = _gathered(group, rows, int(offsets[-1]))
     info = write_encoded(store.segment_files, number, first.info.codec, first.info.dim, arrays, offsets)
     merged.segments.append(info)
-    merged.lists += _lists(store, snapshot, group, rows, number)
+    merged.lists += _lists(store, view, group, rows, number)
     merged.words += _words(store, group, rows, number)
     pairs = [(part.segment.info.number, row) for part, own in zip(group, rows, strict=True) for row in own.tolist()]
     merged.moves += [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
@@ -152,18 +154,33 @@ def _gathered(group: Sequence[Part], rows: Sequence[NDArray[np.int64]], n_tokens
 
 
 def _lists(
-    store: Store, snapshot: Snapshot, group: Sequence[Part], rows: Sequence[NDArray[np.int64]], number: int
+    store: Store, view: View, group: Sequence[Part], rows: Sequence[NDArray[np.int64]], number: int
 ) -> list[ListsInfo]:
-    """Write the merged lists, if all of the group have some; a passage's centroids do not change by moving."""
-    codebook = snapshot.codebook
-    lists = [part.lists for part in group if part.lists]
-    if codebook is None or len(lists) < len(group):
+    """Write the merged lists, if there is a codebook; a passage's centroids do not change by moving."""
+    codebook = view.snapshot.codebook
+    if codebook is None:
         return []
-    codes = np.concatenate(
-        [own.codes[Rows(own.offsets, live).tokens()].astype(np.uint32) for own, live in zip(lists, rows, strict=True)]
-    )
-    offsets = _offsets(np.diff(own.offsets)[live] for own, live in zip(lists, rows, strict=True))
+    found = [_centroids(part, own, view.codec, codebook) for part, own in zip(group, rows, strict=True)]
+    codes, offsets = np.concatenate([each.codes for each in found]), _offsets(each.lengths for each in found)
     return [write_lists(store.segment_files, number, codebook.number, len(codebook.levels), codes, offsets)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Centroids:
+    """Of rows: ``codes``, uint32, row after row, ``lengths[i]`` of them for row ``i``."""
+
+    codes: NDArray[np.uint32]
+    lengths: NDArray[np.int64]
+
+
+def _centroids(part: Part, rows: NDArray[np.int64], codec: Codec, codebook: Codebook) -> _Centroids:
+    """Take the centroids of rows from the part's lists; a part that was too small for lists gets them now."""
+    if part.lists:
+        tokens = Rows(part.lists.offsets, rows).tokens()
+        return _Centroids(part.lists.codes[tokens].astype(np.uint32), np.diff(part.lists.offsets)[rows])
+    tokens = Rows(part.segment.offsets, rows).tokens()
+    vectors = codec.decode({name: array[tokens] for name, array in part.segment.arrays.items()})
+    return _Centroids(codebook.nearest(vectors), np.diff(part.segment.offsets)[rows])
 
 
 def _words(store: Store, group: Sequence[Part], rows: Sequence[NDArray[np.int64]], number: int) -> list[WordsInfo]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from index.types import Failure, Passage
 
-SETTINGS, FRAME, TRAINED, RECALL = "settings", "frame", "trained", "recall"
+SETTINGS, FRAME, TRAINED, RECALL, DRIFT = "settings", "frame", "trained", "recall", "drift"
 """Notes that a store keeps: what the collection was built with, the frame of the codes, what centroids were trained on,
-and how well they find."""
+how well they find, and how well they still fit."""
 
 
 @dataclass(frozen=True, slots=True)

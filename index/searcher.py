@@ -17,6 +17,7 @@ from index.hits import PassageVectors, Question, explain_hit, make_hit, query_no
 from index.lexical.analysis import query_terms
 from index.lexical.bm25 import WordScores, score_terms
 from index.lexical.matching import match_words
+from index.live_recall import LiveRecall
 from index.records import StoredPassage
 from index.search import Scored, Trace, Words, search_snapshot, search_words
 from index.selection import FacetValue, Selections, Where, facet_values, read_filter
@@ -44,14 +45,18 @@ class Searcher:
 
     Attributes:
         snapshot: the state that was searched last.
+        live: what is known about the recall of real queries.
     """
 
-    def __init__(self, store: Store, encoder: Callable[[], Encoder], threads: int, snapshot: Snapshot = EMPTY) -> None:
-        """Search `store`; `encoder` is called when a query must be encoded."""
+    def __init__(
+        self, store: Store, encoder: Callable[[], Encoder], threads: int, before: "Searcher | None" = None
+    ) -> None:
+        """Search `store`; `encoder` is called when a query must be encoded; what `before` has mapped is taken over."""
         self._store, self._encoder, self._threads = store, encoder, threads
         self._coding = Coding(store)
         self._selections = Selections()
-        self.snapshot = snapshot
+        self.snapshot: Snapshot = before.snapshot if before else EMPTY
+        self.live: LiveRecall = before.live if before else LiveRecall()
 
     def search(
         self, query: str, k: int, effort: str, mode: str, fusion: str, *, highlight: bool, where: Where | None = None
@@ -196,7 +201,10 @@ class Searcher:
         if not snapshot.n_passages:
             return [], Trace()
         view = View(snapshot, self._coding.required(), self._threads)
-        return search_snapshot(query, view, effort, k, self._names, candidates, words)
+        found, trace = search_snapshot(query, view, effort, k, self._names, candidates, words)
+        if candidates is None:
+            self.live.saw(query, view, effort, words, found)
+        return found, trace
 
     def _names(self, keys: Iterable[int]) -> Mapping[int, str]:
         wanted = list(keys)

@@ -318,6 +318,10 @@ class Store(StoredState):
             (name, json.dumps(value)),
         )
 
+    def forget_note(self, name: str) -> None:
+        """Keep nothing under a name any more."""
+        self._database.write("DELETE FROM notes WHERE name = ?", (name,))
+
     def next_segment_number(self) -> int:
         """Give a number for a new segment, larger than any that was published or given to this process."""
         stored = self._database.counter("next_segment")

@@ -86,6 +86,37 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What a run of `add` or `add_files` did.
+
+    Attributes:
+        documents: in the collection after the run.
+        passages: searchable ones in the collection after the run.
+        encoded_passages: encoded in this run.
+        added: documents new in this run.
+        changed: documents whose text or metadata differs from before.
+        unchanged: documents looked at and found as they were.
+        removed: documents whose file, or row in it, is gone.
+        failed: files and rows that gave no document, and why.
+        truncated: passages that the encoder could not read whole.
+        notices: what else a person should know.
+        seconds: wall time.
+    """
+
+    documents: int
+    passages: int
+    encoded_passages: int
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    failed: tuple[Failure, ...]
+    truncated: int
+    notices: tuple[Notice, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A document found, shown by its best passage.
 

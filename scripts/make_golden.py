@@ -42,9 +42,13 @@ def main(folder: Path) -> None:
         expected = {
             "documents": {i: collection.get(i).text for i in (*TEXTS, "changed")},
             "answers": {
-                query: [[hit.document_id, hit.raw_score] for hit in collection.search(query, k=10, effort="exact")]
+                query: [
+                    [hit.document_id, hit.raw_score]
+                    for hit in collection.search(query, k=10, effort="exact", mode="semantic")
+                ]
                 for query in QUERIES
             },
+            "words": {q: [h.document_id for h in collection.search(q, mode="lexical")] for q in QUERIES},
         }
     (folder / "golden" / "LOCK").unlink()
     (folder / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

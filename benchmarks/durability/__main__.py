@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 import click
@@ -29,16 +30,20 @@ def main(names: tuple[str, ...], jobs: int, allow_dirty: bool) -> None:
     """Run programmes at their full size."""
     commit = measured_commit(allow_dirty=allow_dirty)
     rows = {row["test"]: row for row in _kept(names)}
+    for name, reason in NOT_RUN.items():
+        rows[name] = {"test": name, "not_run": reason}
     with ProcessPoolExecutor(jobs) as pool:
         running = {pool.submit(row_of, name): name for name in names or PROGRAMMES}
         for done in as_completed(running):
             rows[running[done]] = done.result()
             click.echo(done.result())
-    for name, reason in NOT_RUN.items():
-        rows[name] = {"test": name, "not_run": reason}
+            click.echo(_write(rows, commit))  # an hour's work is not lost with the last programme
+
+
+def _write(rows: dict[str, dict[str, Any]], commit: str) -> Path:
     ordered = sorted(rows.values(), key=lambda row: int(row["test"][1:].split("-")[0]))
     command = command_line("benchmarks.durability")
-    click.echo(write(measured("durability", ordered, commit=commit, command=command, seed=SEED), ROOT))
+    return write(measured("durability", ordered, commit=commit, command=command, seed=SEED), ROOT)
 
 
 def row_of(name: str) -> dict[str, Any]:

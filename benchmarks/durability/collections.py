@@ -51,5 +51,5 @@ def facts(collection: Collection) -> Facts:
 
 def answer(collection: Collection, query: str) -> list[tuple[str, float]]:
     """Ask exactly."""
-    result = collection.search(query, k=10, effort=Effort.EXACT, highlight=False)
+    result = collection.search(query, k=10, effort=Effort.EXACT, mode="semantic", highlight=False)
     return [(hit.document_id, hit.raw_score) for hit in result]

@@ -108,7 +108,7 @@ class _Model:
 
     def search(self) -> None:
         query = self._text()
-        found = self._collection.search(query, k=5, effort="exact", highlight=False)
+        found = self._collection.search(query, k=5, effort="exact", mode="semantic", highlight=False)
         self._expect_ranking(query, [(hit.document_id, hit.raw_score) for hit in found])
         for hit in found:
             self._expect(hit.metadata, self._documents.get(hit.document_id, ("", {}))[1], "metadata of a hit")

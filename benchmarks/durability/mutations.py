@@ -179,7 +179,7 @@ def _answers_wrongly(home: Path, whole: Facts, found: Mutations, case: str) -> b
     query = QUERIES[0]
     try:
         with Collection.open(NAME, home=home) as collection:
-            result = collection.search(query, k=10, effort="exact", highlight=False)
+            result = collection.search(query, k=10, effort="exact", mode="semantic", highlight=False)
             degraded = any(notice.code == "degraded" for notice in result.warnings)
             return not degraded and answer(collection, query) != whole.answers[query]
     except Lfm2ColbertError:

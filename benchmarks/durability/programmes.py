@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.durability.concurrency import share
 from benchmarks.durability.crashes import Exploration, explore
 from benchmarks.durability.failures import fail_every_call, fill_the_disk
+from benchmarks.durability.golden import GOLDEN, golden_violations
 from benchmarks.durability.kills import kill_backups, kill_writers
 from benchmarks.durability.model import live
 from benchmarks.durability.mutations import Mutations, mutate_at_rest, mutate_the_log
@@ -107,6 +108,12 @@ def _backups(n: int) -> Outcome:
     return Outcome(n, found.violations, {"killed": found.kills})
 
 
+def _golden() -> Outcome:
+    """Open a copy of each collection that is kept in the repository, and ask what it was asked when it was made."""
+    wrong = [f"{path.name}: {each}" for path in GOLDEN for each in golden_violations(path)]
+    return Outcome(len(GOLDEN), wrong)
+
+
 PROGRAMMES: Mapping[str, Programme] = {
     "D1": _programme("writers killed at a random moment", _kills, 2000, 60),
     "D2": _programme("states that a crash could leave", _crashes, 100_000, 1500),
@@ -124,5 +131,6 @@ PROGRAMMES: Mapping[str, Programme] = {
         "60 seconds, 1 writer, 4 readers, 1,000 second writers", partial(_concurrency, 60, 1000),
         partial(_concurrency, 6, 50),
     ),
+    "D12": Programme("golden collections of every format", _golden, _golden),
     "D11": _programme("backups of a collection that is being written, half of them killed", _backups, 100, 8),
 }  # fmt: skip

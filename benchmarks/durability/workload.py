@@ -99,7 +99,7 @@ def publish(store: Store, _: Operation | None = None) -> None:
 
 def compact(store: Store, _: Operation | None = None) -> None:
     """Merge all segments."""
-    merge_all(store)
+    merge_all(store, Float16())
 
 
 Action = Callable[[Store, Operation], None]

@@ -54,13 +54,44 @@ class Frame:
     def rotation(self) -> NDArray[np.float32]:
         """Give the orthogonal matrix ``(dim, dim)``: signs and Hadamard for a power of two, else a random one."""
         dim, rng = len(self.mean), np.random.default_rng(self.seed)
-        if dim & (dim - 1) == 0:
-            signs = rng.integers(0, 2, dim) * 2 - 1
-            turned: NDArray[np.float64] = _hadamard(dim) * signs / np.sqrt(dim)
+        if _is_power_of_two(dim):
+            turned: NDArray[np.float64] = _hadamard(dim) * self._signs() / np.sqrt(dim)
             return turned.astype(np.float32)
         orthogonal, upper = np.linalg.qr(rng.standard_normal((dim, dim)))
         signed: NDArray[np.float64] = orthogonal * np.sign(np.diag(upper))
         return signed.astype(np.float32)
+
+    def rotate(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn ``(n, dim)`` vectors, each as if it were alone: what a token is coded with must not change its code.
+
+        BLAS would not do: it adds in another order where a matrix has another number of rows.
+        """
+        if not _is_power_of_two(len(self.mean)):
+            turned: NDArray[np.float32] = np.einsum("nd,ed->ne", vectors, self.rotation())
+            return turned
+        return _walsh_hadamard(vectors * (self._signs() / np.sqrt(len(self.mean))).astype(np.float32))
+
+    def _signs(self) -> NDArray[np.int64]:
+        return np.random.default_rng(self.seed).integers(0, 2, len(self.mean)) * 2 - 1
+
+
+def _is_power_of_two(dim: int) -> bool:
+    return dim & (dim - 1) == 0
+
+
+def _walsh_hadamard(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply with Sylvester's matrix in log2(dim) rounds of sums and differences, dimensions first for long loops."""
+    dim, n = vectors.shape[1], len(vectors)
+    turned = np.ascontiguousarray(vectors.T)  # (dim, n)
+    half = 1
+    while half < dim:
+        pairs = turned.reshape(dim // (2 * half), 2, half, n)
+        first, second = pairs[:, 0], pairs[:, 1]
+        difference = first - second
+        first += second
+        second[...] = difference
+        half *= 2
+    return np.ascontiguousarray(turned.T)
 
 
 def _hadamard(dim: int) -> NDArray[np.float64]:

@@ -85,7 +85,8 @@ class _Scalar:
                 f"{self.name} needs a width divisible by {divisor}, at most {MAX_DIM}, not {len(frame.mean)}",
                 help="use float16",
             )
-        self._mean, self._rotation, self._tables = frame.mean, frame.rotation(), TABLES[self.bits]
+        self._frame, self._mean, self._rotation = frame, frame.mean, frame.rotation()
+        self._tables = TABLES[self.bits]
 
     def encode(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Code ``(n, dim)`` vectors.
@@ -100,7 +101,7 @@ class _Scalar:
 
     def _encode_block(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         dim = len(self._mean)
-        rotated = np.asarray((vectors - self._mean) @ self._rotation.T, np.float32)  # (n, dim)
+        rotated = self._frame.rotate(vectors - self._mean)  # (n, dim)
         norms = _lengths(rotated)[:, None]
         spread = np.sqrt(np.float32(dim)) / np.where(norms == 0, np.float32(1), norms)
         coded = kernels().code_tokens(rotated * spread, self._tables)
@@ -109,7 +110,7 @@ class _Scalar:
         arrays: dict[str, NDArray[Any]] = {
             "codes": coded.codes,
             "scales": _divided(own, coded.coarse_products),
-            "means": (vectors @ self._mean).astype(np.float16),
+            "means": np.einsum("nd,d->n", vectors, self._mean).astype(np.float16),
         }
         if self.refined:
             arrays |= {"refinement": coded.refinement, "fine_scales": _divided(own, coded.fine_products)}

@@ -16,12 +16,14 @@ from service.settings import Settings
 def status(collection_name: str, failed: bool, settings: Settings) -> None:
     """Show what a collection holds."""
     from index.home import collection_folder
-    from index.records import RECALL
+    from index.recall_file import kept
+    from index.records import DRIFT, RECALL
     from index.store import Store
 
     with Store.open(collection_folder(settings.home, collection_name), writable=False) as store:
         counts, built, failures, recall = store.counts(), store.settings, store.failures(), store.note(RECALL)
-        fields = store.fields.all()
+        fields, drift = store.fields.all(), store.note(DRIFT)
+        live = kept(store.folder)
     if settings.as_json:
         stored = {"dim": built.dim, "codec": built.codec, "pool": built.pool}
         encoder = {"name": built.encoder, "fingerprint": built.fingerprint, **stored}
@@ -31,7 +33,8 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
                 "collection": collection_name,
                 **asdict(counts),
                 "encoder": encoder,
-                "recall": recall or {},
+                "recall": (recall or {}) | ({"live": asdict(live)} if live else {}),
+                "drift": drift or {},
                 "fields": [{**asdict(field), "documents": field.documents} for field in fields],
                 **listed,
             }
@@ -51,5 +54,11 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
     print_line(f"fields      {' · '.join(listed_fields)}")
     if recall:
         print_line(f"recall@10   {recall['recall_at_10']:.3f} of {recall['effort']} against exact search")
+    if live:
+        interval = f"{live.recall_at_10:.3f} ({live.low:.3f} to {live.high:.3f})"
+        print_line(f"live        recall@10 {interval} of {live.queries} real queries")
+    if drift:
+        cosines = f"{drift['now']:.3f} now, {drift['trained']:.3f} when they were trained"
+        print_line(f"drift       cosine of tokens with their centroids: {cosines}")
     if counts.pending:
         print_line("next        run `lfm2-colbert index` again: it finishes the pending documents")

@@ -74,6 +74,24 @@ def test_decoding_commutes_with_picking_rows(rows: list[int]) -> None:
         np.testing.assert_allclose(picked, codec.decode(arrays)[np.array(rows, dtype=np.int64)], atol=1e-6)
 
 
+@given(cuts=st.sets(st.integers(1, 299), max_size=20), dim=st.sampled_from([32, 96, 128]))
+@settings(max_examples=25, deadline=None)
+def test_a_code_does_not_depend_on_what_is_coded_with_it(cuts: set[int], dim: int) -> None:
+    vectors = np.random.default_rng(8).standard_normal((300, dim)).astype(np.float32) / np.float32(np.sqrt(dim))
+    for name in CODECS:
+        codec: Codec = lookup(CODECS, name, "codec")(Frame(FRAME.mean[:dim], seed=3))
+        whole = codec.encode(vectors)
+        parts = [codec.encode(part) for part in np.split(vectors, sorted(cuts))]
+        for array in whole:
+            np.testing.assert_array_equal(np.concatenate([part[array] for part in parts]), whole[array])
+
+
+@pytest.mark.parametrize("dim", [16, 96, 128])
+def test_rotating_is_multiplying_with_the_rotation(dim: int) -> None:
+    frame, vectors = Frame(np.zeros(dim, np.float32), seed=5), unit_vectors(50, seed=9)[:, :dim]
+    np.testing.assert_allclose(frame.rotate(vectors), vectors @ frame.rotation().T, atol=1e-6)
+
+
 def test_no_vectors_come_back_as_no_vectors_of_the_same_width(codec: Codec) -> None:
     arrays = codec.encode(np.zeros((0, DIM), dtype=np.float32))
     assert {len(array) for array in arrays.values()} == {0}

@@ -26,9 +26,11 @@ def test_golden_collection_opens_is_whole_and_answers_as_ever(number: int, tmp_p
     with Collection.open("golden", encoder="hashing", home=home) as collection:
         assert {i: document.text for i in collection.ids() if (document := collection.get(i))} == expected["documents"]
         for query, answer in expected["answers"].items():
-            found = collection.search(query, k=10, effort="exact", highlight=False)
+            found = collection.search(query, k=10, effort="exact", mode="semantic", highlight=False)
             assert [hit.document_id for hit in found] == [document_id for document_id, _ in answer]
             assert [hit.raw_score for hit in found] == pytest.approx([score for _, score in answer], abs=1e-4)
+        lexical = {q: [h.document_id for h in collection.search(q, mode="lexical")] for q in expected.get("words", {})}
+        assert lexical == expected.get("words", {})
         collection.add([Document("new", "今日は新しい文書です")])
         assert collection.search("新しい文書", k=1).hits[0].document_id == "new"
     assert verify(home / "golden").damage == ()

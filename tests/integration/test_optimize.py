@@ -22,8 +22,10 @@ from index.codecs.float16 import Float16
 from index.durable import Folder
 from index.effort import Budget
 from index.home import collection_folder
+from index.indexing import LISTED_TOKENS
 from index.lists import SegmentLists, write_lists
 from index.maxsim import maxsim_scores
+from index.merging import FAN_IN
 from index.records import RECALL, ListsInfo
 from index.snapshot import View, load_snapshot
 from index.store import Store
@@ -230,10 +232,21 @@ def test_clustering_tells_how_far_it_is(collection: Collection) -> None:
 
 def test_new_passages_are_found_at_once_and_clustered_by_the_codebook_there_is(collection: Collection) -> None:
     collection.optimize()
-    vectors = topical(50, seed=3)
-    collection.add(documents(range(5000, 5050)), vectors=vectors)
+    vectors = topical(300, seed=3)
+    collection.add(documents(range(5000, 5300)), vectors=vectors)
+    assert len(vectors.vectors) >= LISTED_TOKENS
     assert len(collection._store.lists()) == len(segments(collection)) == 2
     assert collection.search_vectors(vectors[7], k=1)[0][0] == "05007"
+
+
+def test_a_handful_of_passages_is_searched_whole_and_clustered_when_it_is_merged(collection: Collection) -> None:
+    collection.optimize()
+    vectors = topical(FAN_IN, seed=3)
+    for number in range(FAN_IN):
+        collection.add(documents(range(5000 + number, 5001 + number)), vectors=vectors.take([number]))
+        assert collection.search_vectors(vectors[number], k=1)[0][0] == f"{5000 + number:05}"
+    assert len(collection._store.lists()) == len(segments(collection)) == 2
+    assert collection.search_vectors(vectors[0], k=1)[0][0] == "05000"
 
 
 def test_reader_goes_on_while_segments_are_merged(collection: Collection, tmp_path: Path) -> None:
