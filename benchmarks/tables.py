@@ -192,18 +192,45 @@ def growth(results: Results) -> str:
 
 
 def updates(results: Results) -> str:
-    """One row an operation that changes a collection, and one a selectivity of filters."""
-    changes = [row for row in results.rows if row["operation"] != "filter"]
+    """What changes cost, what filters cost, and what is found after many changes: a table each."""
+    kinds = {row["operation"] for row in results.rows}
+    parts = [_changes(results)]
+    parts += [filters(results)] if "filter" in kinds else []
+    parts += [_mixed(results)] if "mixed" in kinds else []
+    return "\n\n".join(parts)
+
+
+def _changes(results: Results) -> str:
+    """One row an operation and size."""
     lines = [
         [
-            row["operation"], f"{row['inserted_per_call']:,} a call", f"{row['passages']:,}", f"{row['cpu_ms']:,.1f}",
-            f"{row['wall_ms_p95']:,.1f}", f"{row['tokens_per_cpu_s']:,}",
+            row["operation"], f"{row.get('inserted_per_call', '')}", f"{row['passages']:,}", _figure(row, "cpu_ms"),
+            _figure(row, "wall_ms_p50"), _figure(row, "wall_ms_p95"), _figure(row, "fdatasync_ms_p50"),
+            _figure(row, "tokens_per_cpu_s", 0), _figure(row, "mb_per_s", 0),
         ]
-        for row in changes
+        for row in results.rows
+        if row["operation"] not in ("filter", "mixed")
     ]  # fmt: skip
-    head = ["operation", "documents", "passages before", "CPU ms a call", "wall ms, 95 %", "tokens a CPU s"]
-    made = markdown(head, lines)
-    return "\n\n".join([made, filters(results)]) if len(changes) < len(results.rows) else made
+    head = ["operation", "documents", "passages", "CPU ms", "wall ms", "wall ms, 95 %", "fdatasync ms"]
+    return markdown([*head, "tokens a CPU s", "MB/s"], lines)
+
+
+def _figure(row: Mapping[str, Any], name: str, digits: int = 2) -> str:
+    return f"{row[name]:,.{digits}f}" if name in row else ""
+
+
+def _mixed(results: Results) -> str:
+    """One row before and one after `optimize`."""
+    lines = [
+        [
+            row["setting"], f"{row['operations']:,}", f"{row['passages']:,}",
+            f"{row['queries_equal_to_a_fresh_build']} of {row['queries']}", decimals(row["recall_at_10"]),
+        ]
+        for row in results.rows
+        if row["operation"] == "mixed"
+    ]  # fmt: skip
+    head = ["collection", "changes", "passages", "exact answers equal to a fresh build", "recall@10 of balanced"]
+    return markdown(head, lines)
 
 
 def filters(results: Results) -> str:
