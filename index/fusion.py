@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-WEIGHT = 0.96
+WEIGHT = 0.944
 """Of MaxSim in a convex combination; BM25 has the rest. Chosen on one half of the queries of benchmarks/hybrid.py."""
 RANK_OFFSET = 60
 """Of reciprocal rank fusion (Cormack et al., SIGIR 2009)."""
@@ -39,12 +39,14 @@ class Evidence:
         words: ``(n,)`` float32, BM25.
         n_vectors: of the query: what MaxSim cannot exceed.
         attainable: what BM25 cannot exceed; 0 where no word of the query stands anywhere.
+        known: share of the query's words, by weight, that stand anywhere (`index.lexical.bm25.WordScores`).
     """
 
     maxsim: NDArray[np.float32]
     words: NDArray[np.float32]
     n_vectors: int
     attainable: float
+    known: float
 
 
 def fused(evidence: Evidence, fusion: Fusion) -> NDArray[np.float32]:
@@ -56,13 +58,14 @@ def _convex(evidence: Evidence) -> NDArray[np.float32]:
     """Weigh MaxSim over the number of query vectors with BM25 over its root; give the share of what is attainable.
 
     The norms depend on the query alone, so a passage's score does not on the others (Bruch et al., TOIS 2023). BM25 is
-    not divided by what it can attain: where a question meets passages of another language, a name may be all that both
-    share, and must not count as much as a whole question of shared words.
+    not divided by what it can attain, and counts the less the fewer of the query's words are known: where a question
+    meets passages of another language, a name may be all that both share, and must not count as much as a whole
+    question of shared words.
     """
-    root = math.sqrt(evidence.n_vectors)
-    meaning, words = evidence.maxsim / np.float32(evidence.n_vectors), evidence.words / np.float32(root)
-    most = WEIGHT + (1 - WEIGHT) * evidence.attainable / root
-    return np.float32(WEIGHT / most) * meaning + np.float32((1 - WEIGHT) / most) * words
+    trust = (1 - WEIGHT) * evidence.known / math.sqrt(evidence.n_vectors)
+    most = WEIGHT + trust * evidence.attainable
+    meaning = evidence.maxsim / np.float32(evidence.n_vectors)
+    return np.float32(WEIGHT / most) * meaning + np.float32(trust / most) * evidence.words
 
 
 def _reciprocal(evidence: Evidence) -> NDArray[np.float32]:

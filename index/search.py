@@ -150,7 +150,7 @@ class _Asked:
             own = scored.part == place
             if by_row is not None:
                 worth[own] = by_row[scored.row[own]]
-        return fused(Evidence(scored.score, worth, self.n_vectors, scores.attainable), self.words.fusion)
+        return fused(Evidence(scored.score, worth, self.n_vectors, scores.attainable, scores.known), self.words.fusion)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,10 +34,13 @@ class WordScores:
         by_part: for each part, ``(n_rows,)`` float32, 0 where no word of the query stands; None for a part without
             words.
         attainable: what no passage can exceed; 0 where the query has no word that stands anywhere.
+        known: share of the weight of the query's words that falls to those which stand somewhere, 0 to 1: little for a
+            question in a language that no passage is written in.
     """
 
     by_part: tuple[NDArray[np.float32] | None, ...]
     attainable: float
+    known: float
 
     def best(self, live: Sequence[NDArray[np.bool_]], n: int) -> Shortlist:
         """Give the `n` passages that are worth most, with all that tie with the last; none that is worth nothing.
@@ -68,7 +71,9 @@ def score_terms(terms: Iterable[str], parts: Sequence[SegmentWords | None]) -> W
     n_groups = sum(len(part.postings.group_lengths) for part in indexed)
     slopes = (K1 * B * n_passages / n_terms, K1 * B * n_groups / n_terms)
     found = iter([_score(part, own, weights, slopes) for part, own in zip(indexed, places, strict=True)])
-    return WordScores(tuple(None if part is None else next(found) for part in parts), float(weights[n_found > 0].sum()))
+    attainable = float(weights[n_found > 0].sum())
+    by_part = tuple(None if part is None else next(found) for part in parts)
+    return WordScores(by_part, attainable, attainable / float(weights.sum()) if attainable else 0.0)
 
 
 def _lengths(part: SegmentWords, places: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -85,6 +85,16 @@ def test_scores_over_segments_equal_bm25_over_all_passages(
     found = np.concatenate([each for each in scores.by_part if each is not None])
     np.testing.assert_allclose(found, definition(query, passages, documents), rtol=1e-5, atol=1e-6)
     assert found.max() <= scores.attainable * (1 + 1e-6)
+    assert 0 <= scores.known <= 1
+
+
+def test_known_is_the_weight_of_the_words_that_stand_somewhere(tmp_path: Path) -> None:
+    parts = [written(tmp_path, 1, ["the cat", "the dog"])]
+    everywhere, once, nowhere = (math.log(1 + (2 - n + 0.5) / (n + 0.5)) for n in (2, 1, 0))
+    scores = score_terms(["the", "cat", "zebra"], parts)
+    assert scores.attainable == pytest.approx(everywhere + once)
+    assert scores.known == pytest.approx((everywhere + once) / (everywhere + once + nowhere))
+    assert score_terms(["zebra"], parts).known == 0
 
 
 @settings(max_examples=100, deadline=None)

@@ -12,18 +12,18 @@ scores = st.lists(st.tuples(st.floats(0, 8, width=32), st.floats(0, 20, width=32
 
 def evidence(pairs: list[tuple[float, float]]) -> Evidence:
     maxsim, words = (np.array(column, np.float32) for column in zip(*pairs, strict=True))
-    return Evidence(maxsim, words, 8, 20.0)
+    return Evidence(maxsim, words, 8, 20.0, 0.5)
 
 
 def test_convex_is_the_weighed_sum_over_its_most() -> None:
-    given_scores = Evidence(np.array([4.0], np.float32), np.array([6.0], np.float32), 16, 12.0)
-    most = WEIGHT + (1 - WEIGHT) * 12 / 4
-    expected = (WEIGHT * 4 / 16 + (1 - WEIGHT) * 6 / 4) / most
+    given_scores = Evidence(np.array([4.0], np.float32), np.array([6.0], np.float32), 16, 12.0, 0.5)
+    most = WEIGHT + (1 - WEIGHT) * 0.5 * 12 / 4
+    expected = (WEIGHT * 4 / 16 + (1 - WEIGHT) * 0.5 * 6 / 4) / most
     assert fused(given_scores, Fusion.CONVEX)[0] == pytest.approx(expected)
 
 
 def test_reciprocal_ranks_are_those_of_the_paper() -> None:
-    given_scores = Evidence(np.array([3.0, 2.0], np.float32), np.array([0.0, 1.0], np.float32), 4, 1.0)
+    given_scores = Evidence(np.array([3.0, 2.0], np.float32), np.array([0.0, 1.0], np.float32), 4, 1.0, 1.0)
     share = 61 / 2
     assert fused(given_scores, Fusion.RRF).tolist() == pytest.approx([share / 61, share * (1 / 62 + 1 / 61)])
 
@@ -49,11 +49,11 @@ def test_convex_scores_do_not_depend_on_other_passages(
 
 @pytest.mark.parametrize("fusion", list(Fusion))
 def test_without_vectors_nothing_is_found(fusion: Fusion) -> None:
-    found = fused(Evidence(np.array([-np.inf, 1.0], np.float32), np.ones(2, np.float32), 4, 2.0), fusion)
+    found = fused(Evidence(np.array([-np.inf, 1.0], np.float32), np.ones(2, np.float32), 4, 2.0, 1.0), fusion)
     assert np.isneginf(found[0])
     assert np.isfinite(found[1])
 
 
 def test_without_known_words_only_meaning_counts() -> None:
     maxsim = np.array([1.0, 3.0], np.float32)
-    np.testing.assert_allclose(fused(Evidence(maxsim, np.zeros(2, np.float32), 4, 0.0), Fusion.CONVEX), maxsim / 4)
+    np.testing.assert_allclose(fused(Evidence(maxsim, np.zeros(2, np.float32), 4, 0.0, 0.0), Fusion.CONVEX), maxsim / 4)
