@@ -76,7 +76,7 @@ def test_exact_search_is_maxsim_over_the_pooled_vectors(
     scores = dict(zip(TEXTS, maxsim_scores(ENCODER.encode_queries([question])[0], vectors).tolist(), strict=True))
     with opened(pool=factor, codec=codec) as collection:
         collection.add(documents())
-        hits = collection.search(question, effort="exact").hits
+        hits = collection.search(question, mode="semantic", effort="exact").hits
     assert [hit.document_id for hit in hits] == sorted(scores, key=lambda key: (-scores[key], key))
     assert [hit.raw_score for hit in hits] == pytest.approx([scores[h.document_id] for h in hits], abs=tolerance)
 
