@@ -396,7 +396,8 @@ class Collection:
         """Estimate from real queries how much of what exact search finds they got.
 
         Of a hundred searches that let centroids choose, one is asked again exactly in the background, as long as that
-        takes less than a fiftieth of the time. None before the first; `status` shows what the last process that searched left.
+        takes less than a fiftieth of the time. None before the first; `status` shows what the last process that
+        searched left.
         """
         self._searcher.live.wait()
         return self._searcher.live.estimate()

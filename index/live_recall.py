@@ -40,7 +40,7 @@ class LiveRecall:
     def saw(
         self, query: NDArray[np.float32], view: View, effort: Effort, words: Words | None, found: Sequence[Scored]
     ) -> None:
-        """Take note of a search that let centroids choose, and perhaps ask it again; never the first, as of a command."""
+        """Take note of a search that let centroids choose, and perhaps ask it again; a command's only one never is."""
         if effort is Effort.EXACT or view.snapshot.codebook is None or not found:
             return
         self._n_seen += 1
