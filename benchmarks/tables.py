@@ -7,6 +7,7 @@ They stand between ``<!-- table: NAME -->`` and ``<!-- /table -->``; `python -m 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import click
@@ -297,6 +298,65 @@ def codecs(results: Results) -> str:
     return markdown(head, lines)
 
 
+def durability(results: Results) -> str:
+    """One row a programme; those that were not run say why."""
+    lines = [
+        [
+            row["test"], row.get("size", f"not run: {row.get('not_run')}"), _figure(row, "runs", 0),
+            _figure(row, "violations", 0), _others(row), _figure(row, "seconds", 0),
+        ]
+        for row in results.rows
+    ]  # fmt: skip
+    return markdown(["test", "what is done", "runs", "violations", "also", "seconds"], lines)
+
+
+def _others(row: Mapping[str, Any]) -> str:
+    """Name the figures that only this programme has."""
+    known = {"test", "size", "runs", "violations", "seconds", "not_run"}
+    return ", ".join(f"{key.replace('_', ' ')} {row[key]:,}" for key in sorted(row.keys() - known))
+
+
+LEGS = {
+    "bm25": "BM25 reference",
+    "lexical": "lexical",
+    "semantic": "semantic",
+    "hybrid": "hybrid",
+    "rrf": "hybrid by ranks",
+}
+
+
+def hybrid(results: Results) -> str:
+    """One row a language asked in itself, the mean of its sets; then a row a pair of languages."""
+    groups: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in (row for row in results.rows if row["part"] == "reported"):
+        leg = "bm25" if row["system"] == "bm25" else row["setting"]
+        pair = (row["query_language"], row["document_language"])
+        groups.setdefault(pair, {}).setdefault(leg, []).append(row["ndcg_at_10"])
+    ordered = sorted(groups.items(), key=lambda item: (item[0][0] != item[0][1], item[0]))
+    lines = [
+        [_pair(*pair), str(len(legs["hybrid"])), *(decimals(mean(legs[leg])) for leg in LEGS)] for pair, legs in ordered
+    ]
+    means = [decimals(mean([value for legs in groups.values() for value in legs[leg]])) for leg in LEGS]
+    total = str(sum(len(legs["hybrid"]) for legs in groups.values()))
+    return markdown(["languages", "sets", *LEGS.values()], [*lines, ["all", total, *means]])
+
+
+def _pair(query: str, document: str) -> str:
+    return query if query == document else f"{query} → {document}"
+
+
+def lexical(results: Results) -> str:
+    """One row an engine and size."""
+    lines = [
+        [
+            f"{row['system']} ({row['setting']})", f"{row['passages']:,}", f"{row['cpu_ms_per_query']:.2f}",
+            f"{row['cpu_ms_p95']:.2f}", f"{row['build_cpu_s']:,.1f}", f"{row['disk_mb']:,.1f}",
+        ]
+        for row in results.rows
+    ]  # fmt: skip
+    return markdown(["engine", "passages", "CPU ms a query", "95 %", "build, CPU s", "MB"], lines)
+
+
 TABLES: Mapping[str, Callable[[Results], str]] = {
     "quality": quality,
     "encoder": encoder,
@@ -306,6 +366,9 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "codecs": codecs,
     "growth": growth,
     "updates": updates,
+    "durability": durability,
+    "hybrid": hybrid,
+    "lexical": lexical,
     "throughput": throughput,
 }
 
