@@ -143,5 +143,9 @@ EXCHANGE = (
     "(SELECT 1 FROM staged_documents s WHERE s.document = key AND s.version = documents.version)",
     "UPDATE documents SET pending = 1 WHERE NOT pending AND NOT EXISTS "
     "(SELECT 1 FROM staged_documents s WHERE s.document = key AND s.version = documents.version)",
+<<<<<<< Updated upstream
     "DELETE FROM notes WHERE name IN ('trained', 'recall', 'drift')",
+=======
+    "DELETE FROM notes WHERE name IN ('trained', 'recall', 'calibration')",
+>>>>>>> Stashed changes
 )
