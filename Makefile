@@ -47,6 +47,7 @@ bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made 
 	$(RUN) benchmarks.engine ../shared/data/eval
 	$(RUN) benchmarks.throughput ../shared/data/eval
 	$(RUN) benchmarks.growth ../shared/data --checkpoint ../shared/bootstrap/checkpoint
-	$(RUN) benchmarks.updates ../shared/data --checkpoint ../shared/bootstrap/checkpoint
+	$(RUN) benchmarks.updates data/eval
+	$(RUN) benchmarks.durability
 	$(RUN) benchmarks.tables
 	$(RUN) benchmarks.plots

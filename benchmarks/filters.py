@@ -14,6 +14,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import drawn_vectors
 from benchmarks.command import run
 from benchmarks.engine_measures import recall
 from benchmarks.oracle import all_scores
@@ -28,8 +29,6 @@ SELECTIVITIES = (0.001, 0.01, 0.1, 0.5)
 FIRST_USES = 20
 """Filters of a selectivity that are asked for the first time."""
 SEED = 0
-TOPICS, DIM = 2000, 128
-"""Of the vectors that are drawn."""
 K = 10
 EFFORT = "balanced"
 
@@ -135,35 +134,18 @@ def _first_use(asked: Asked, n_kept: int) -> tuple[float, float]:
     return float(np.median(first)) * 1000, float(np.median(added)) * 1000
 
 
-def drawn(n_passages: int, n_queries: int, seed: int) -> tuple[MultiVectors, MultiVectors]:
-    """Draw passages and queries about some topics, of the shape that real ones have: float16, float32."""
-    rng = np.random.default_rng(seed)
-    topics = rng.standard_normal((TOPICS, DIM))
-
-    def items(n: int, n_tokens: int, noise: float) -> list[NDArray[np.float32]]:
-        made = []
-        for _ in range(n):
-            near = topics[rng.integers(0, TOPICS, 8)][rng.integers(0, 8, n_tokens)]  # eight topics a passage
-            vectors = near + noise * rng.standard_normal((n_tokens, DIM))
-            made.append((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
-        return made
-
-    passages = MultiVectors.of([item.astype(np.float16) for item in items(n_passages, 124, 0.8)])
-    return passages, MultiVectors.of(items(n_queries, 20, 0.8))
-
-
 @click.command()
 @click.option("--passages", "n_passages", default=20_000, show_default=True)
 @click.option("--queries", "n_queries", default=100, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), help="Keeps the collection, and finds it again.")
 def main(n_passages: int, n_queries: int, folder: Path | None) -> None:
     """Try it on vectors drawn at random, with one thread."""
-    passages, queries = drawn(n_passages, n_queries, SEED)
+    passages, queries = drawn_vectors.passages(n_passages, 124, SEED), drawn_vectors.queries(n_queries, SEED)
     with tempfile.TemporaryDirectory() as temporary:
         home = folder or Path(temporary)
         if not (home / NAME).exists():
             Ours().build(Material(passages, np.zeros(len(passages.vectors), np.uint32)), home, 1)
-        with Collection.open(NAME, encoder=HashingEncoder(dim=DIM), home=home, threads=1) as collection:
+        with Collection.open(NAME, encoder=HashingEncoder(dim=drawn_vectors.DIM), home=home, threads=1) as collection:
             filtered(collection, queries, all_scores(queries, passages), SEED)
 
 

@@ -7,6 +7,7 @@ They stand between ``<!-- table: NAME -->`` and ``<!-- /table -->``; `python -m 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import click
@@ -187,18 +188,45 @@ def growth(results: Results) -> str:
 
 
 def updates(results: Results) -> str:
-    """One row an operation that changes a collection, and one a selectivity of filters."""
-    changes = [row for row in results.rows if row["operation"] != "filter"]
+    """What changes cost, what filters cost, and what is found after many changes: a table each."""
+    kinds = {row["operation"] for row in results.rows}
+    parts = [_changes(results)]
+    parts += [filters(results)] if "filter" in kinds else []
+    parts += [_mixed(results)] if "mixed" in kinds else []
+    return "\n\n".join(parts)
+
+
+def _changes(results: Results) -> str:
+    """One row an operation and size."""
     lines = [
         [
-            row["operation"], f"{row['inserted_per_call']:,} a call", f"{row['passages']:,}", f"{row['cpu_ms']:,.1f}",
-            f"{row['wall_ms_p95']:,.1f}", f"{row['tokens_per_cpu_s']:,}",
+            row["operation"], f"{row.get('inserted_per_call', '')}", f"{row['passages']:,}", _figure(row, "cpu_ms"),
+            _figure(row, "wall_ms_p50"), _figure(row, "wall_ms_p95"), _figure(row, "fdatasync_ms_p50"),
+            _figure(row, "tokens_per_cpu_s", 0), _figure(row, "mb_per_s", 0),
         ]
-        for row in changes
+        for row in results.rows
+        if row["operation"] not in ("filter", "mixed")
     ]  # fmt: skip
-    head = ["operation", "documents", "passages before", "CPU ms a call", "wall ms, 95 %", "tokens a CPU s"]
-    made = markdown(head, lines)
-    return "\n\n".join([made, filters(results)]) if len(changes) < len(results.rows) else made
+    head = ["operation", "documents", "passages", "CPU ms", "wall ms", "wall ms, 95 %", "fdatasync ms"]
+    return markdown([*head, "tokens a CPU s", "MB/s"], lines)
+
+
+def _figure(row: Mapping[str, Any], name: str, digits: int = 2) -> str:
+    return f"{row[name]:,.{digits}f}" if name in row else ""
+
+
+def _mixed(results: Results) -> str:
+    """One row before and one after `optimize`."""
+    lines = [
+        [
+            row["setting"], f"{row['operations']:,}", f"{row['passages']:,}",
+            f"{row['queries_equal_to_a_fresh_build']} of {row['queries']}", decimals(row["recall_at_10"]),
+        ]
+        for row in results.rows
+        if row["operation"] == "mixed"
+    ]  # fmt: skip
+    head = ["collection", "changes", "passages", "exact answers equal to a fresh build", "recall@10 of balanced"]
+    return markdown(head, lines)
 
 
 def filters(results: Results) -> str:
@@ -265,6 +293,65 @@ def codecs(results: Results) -> str:
     return markdown(head, lines)
 
 
+def durability(results: Results) -> str:
+    """One row a programme; those that were not run say why."""
+    lines = [
+        [
+            row["test"], row.get("size", f"not run: {row.get('not_run')}"), _figure(row, "runs", 0),
+            _figure(row, "violations", 0), _others(row), _figure(row, "seconds", 0),
+        ]
+        for row in results.rows
+    ]  # fmt: skip
+    return markdown(["test", "what is done", "runs", "violations", "also", "seconds"], lines)
+
+
+def _others(row: Mapping[str, Any]) -> str:
+    """Name the figures that only this programme has."""
+    known = {"test", "size", "runs", "violations", "seconds", "not_run"}
+    return ", ".join(f"{key.replace('_', ' ')} {row[key]:,}" for key in sorted(row.keys() - known))
+
+
+LEGS = {
+    "bm25": "BM25 reference",
+    "lexical": "lexical",
+    "semantic": "semantic",
+    "hybrid": "hybrid",
+    "rrf": "hybrid by ranks",
+}
+
+
+def hybrid(results: Results) -> str:
+    """One row a language asked in itself, the mean of its sets; then a row a pair of languages."""
+    groups: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in (row for row in results.rows if row["part"] == "reported"):
+        leg = "bm25" if row["system"] == "bm25" else row["setting"]
+        pair = (row["query_language"], row["document_language"])
+        groups.setdefault(pair, {}).setdefault(leg, []).append(row["ndcg_at_10"])
+    ordered = sorted(groups.items(), key=lambda item: (item[0][0] != item[0][1], item[0]))
+    lines = [
+        [_pair(*pair), str(len(legs["hybrid"])), *(decimals(mean(legs[leg])) for leg in LEGS)] for pair, legs in ordered
+    ]
+    means = [decimals(mean([value for legs in groups.values() for value in legs[leg]])) for leg in LEGS]
+    total = str(sum(len(legs["hybrid"]) for legs in groups.values()))
+    return markdown(["languages", "sets", *LEGS.values()], [*lines, ["all", total, *means]])
+
+
+def _pair(query: str, document: str) -> str:
+    return query if query == document else f"{query} → {document}"
+
+
+def lexical(results: Results) -> str:
+    """One row an engine and size."""
+    lines = [
+        [
+            f"{row['system']} ({row['setting']})", f"{row['passages']:,}", f"{row['cpu_ms_per_query']:.2f}",
+            f"{row['cpu_ms_p95']:.2f}", f"{row['build_cpu_s']:,.1f}", f"{row['disk_mb']:,.1f}",
+        ]
+        for row in results.rows
+    ]  # fmt: skip
+    return markdown(["engine", "passages", "CPU ms a query", "95 %", "build, CPU s", "MB"], lines)
+
+
 TABLES: Mapping[str, Callable[[Results], str]] = {
     "quality": quality,
     "encoder": encoder,
@@ -274,6 +361,9 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "codecs": codecs,
     "growth": growth,
     "updates": updates,
+    "durability": durability,
+    "hybrid": hybrid,
+    "lexical": lexical,
     "throughput": throughput,
 }
 

@@ -141,7 +141,7 @@ class Collection:
 
     def close(self) -> None:
         """Close and release the lock; a second call does nothing."""
-        estimate = self.live_recall()
+        estimate = self._searcher.live.estimate()  # what is being asked again is not waited for
         if estimate:
             keep(self._store.folder, estimate)
         self._store.close()
@@ -395,8 +395,9 @@ class Collection:
     def live_recall(self) -> Estimate | None:
         """Estimate from real queries how much of what exact search finds they got.
 
-        Of fifty searches that let centroids choose, one is asked again exactly in the background, as long as that takes
-        less than a tenth of the time. None before the first; `status` shows what the last process that searched left.
+        Of a hundred searches that let centroids choose, one is asked again exactly in the background, as long as that
+        takes less than a fiftieth of the time. None before the first; `status` shows what the last process that
+        searched left.
         """
         self._searcher.live.wait()
         return self._searcher.live.estimate()

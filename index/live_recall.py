@@ -17,9 +17,9 @@ from index.recall_file import Estimate
 from index.search import Scored, Words, search_snapshot
 from index.snapshot import View
 
-EVERY = 50
+EVERY = 100
 """Of so many searches one may be asked again."""
-BUDGET = 0.1
+BUDGET = 0.02
 """Share of the wall time since the first search that may be spent on asking again."""
 DEPTH = 10
 Z = 1.96
@@ -40,11 +40,11 @@ class LiveRecall:
     def saw(
         self, query: NDArray[np.float32], view: View, effort: Effort, words: Words | None, found: Sequence[Scored]
     ) -> None:
-        """Take note of a search that let centroids choose, and perhaps ask it again."""
+        """Take note of a search that let centroids choose, and perhaps ask it again; a command's only one never is."""
         if effort is Effort.EXACT or view.snapshot.codebook is None or not found:
             return
         self._n_seen += 1
-        if (self._n_seen - 1) % self._every or self._is_busy():
+        if self._n_seen % self._every or self._is_busy():
             return
         keys = {hit.document for hit in found[:DEPTH]}
         self._running = threading.Thread(target=self._ask_again, args=(query, view, words, keys), daemon=True)
