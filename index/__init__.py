@@ -11,11 +11,8 @@ if TYPE_CHECKING:
     from index.collection import Collection as Collection
     from index.types import Document as Document
     from index.types import Hit as Hit
-<<<<<<< Updated upstream
     from index.types import IndexReport as IndexReport
-=======
     from index.types import SearchOptions as SearchOptions
->>>>>>> Stashed changes
     from index.types import SearchResult as SearchResult
 
 __all__ = ["Collection", "Document", "Hit", "IndexReport", "SearchOptions", "SearchResult"]

@@ -90,7 +90,6 @@ DOCUMENT, PASSAGE = "document", "passage"
 
 
 @dataclass(frozen=True, slots=True)
-<<<<<<< Updated upstream
 class IndexReport:
     """What a run of `add` or `add_files` did.
 
@@ -122,12 +121,8 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A document found, shown by its best passage.
-=======
 class SearchOptions:
     """How hits are chosen from all that match, which is walked from the best down.
->>>>>>> Stashed changes
 
     Attributes:
         group_by: ``document``; ``passage``: no groups at all; else a field of the metadata: documents with the same
