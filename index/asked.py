@@ -1,6 +1,10 @@
 """One question asked of one state: its ranking, searched as deep as pages reach, and what is shown of that."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from index.effort import Effort
 from index.fusion import Fusion, Mode
@@ -16,9 +20,11 @@ BALANCED_HEAD = 250
 """Depth of the first step where languages take turns in blocks of 200."""
 GROUPED_HEAD = 4
 """Times the first page that is looked at first where not every match is shown."""
+OnSearched = Callable[[NDArray[np.float32], View, Effort, Words | None, Sequence[Scored]], None]
+"""Told of each search by vectors and what it found."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Asked:
     """A question, and the state that answers it.
 
@@ -28,7 +34,9 @@ class Asked:
         snapshot: the state, or what a filter leaves of it.
         view: the same with its codec; None where there are no vectors, or they are not asked for.
         names: looks ids of documents up.
-        trace: what was done so far.
+        scores: of the words; None where they are not asked for.
+        on_searched: told of each search by vectors.
+        trace: what was done for the present page.
     """
 
     question: Question
@@ -37,6 +45,7 @@ class Asked:
     view: View | None
     names: Names
     scores: WordScores | None
+    on_searched: OnSearched
     trace: Trace = field(default_factory=Trace)
 
     def listing(self, head: int) -> Listing:
@@ -65,6 +74,7 @@ class Asked:
             window.vectors, self.view, Effort(request.effort), k, self.names, words=words, unit=request.unit
         )
         self.trace.add(trace)
+        self.on_searched(window.vectors, self.view, Effort(request.effort), words, found)
         return found
 
 

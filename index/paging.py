@@ -11,7 +11,7 @@ import binascii
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Generic, TypeVar
 
 import xxhash
@@ -199,6 +199,14 @@ class HeldRankings(Generic[Held]):
         self._held.move_to_end(key)
         if len(self._held) > HELD_RANKINGS:
             self._held.popitem(last=False)
+
+    def further(self, cursor: Cursor, n_shown: int, k: int, held: Held) -> str | None:
+        """Keep a ranking that may have another page, and give that page's cursor; None behind the last."""
+        offset = cursor.offset + k
+        if n_shown < k or offset >= DEEPEST:
+            return None
+        self.hold(cursor, held)
+        return replace(cursor, offset=offset).written()
 
     def of(self, cursor: Cursor) -> Held | None:
         """Give the ranking that a cursor goes on in, if it is held."""

@@ -1,10 +1,10 @@
-"""From a query's text to vectors: one that is longer than the encoder reads is read in windows, and the best one counts.
+"""From a query's text to vectors: one longer than the encoder reads is read in windows, and the best one counts.
 
 A document is worth to a query what it is worth to the window that finds it best (max pooling), so a long question
 never loses its end.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from lfm2_colbert.errors import InvalidArgumentError, QueryTooLongError
 
 MAX_QUERY_CHARACTERS = 8192
 QUERIES_PER_BATCH = 32
+"""Encoded at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,14 +37,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """A query and its windows, in reading order; most have one."""
+    """A query and its windows, in reading order; most have one, and none where words alone are asked for."""
 
     text: str
     windows: tuple[Window, ...]
 
     def notices(self) -> list[Notice]:
         """Say that the query was split, if it was."""
-        if len(self.windows) == 1:
+        if len(self.windows) < 2:
             return []
         message = (
             f"the query is longer than the encoder reads: it was asked in {len(self.windows)} parts, "
@@ -68,16 +69,20 @@ def require_query(text: str) -> None:
         )
 
 
-def encode_questions(texts: Sequence[str], encoder: Encoder) -> Iterator[Question]:
-    """Encode queries in batches, in their order."""
-    for start in range(0, len(texts), QUERIES_PER_BATCH):
-        batch = texts[start : start + QUERIES_PER_BATCH]
-        pieces = [split(text, encoder) for text in batch]
-        vectors = encoder.encode_queries([text[a:b] for text, own in zip(batch, pieces, strict=True) for a, b in own])
-        encoded = iter(range(len(vectors)))
-        for text, own in zip(batch, pieces, strict=True):
-            windows = [Window(text[a:b], a, vectors[next(encoded)].astype(np.float32, copy=False)) for a, b in own]
-            yield Question(text, tuple(windows))
+def by_words(text: str) -> Question:
+    """Give a query that no encoder reads."""
+    return Question(text, ())
+
+
+def encode_questions(texts: Sequence[str], encoder: Encoder) -> list[Question]:
+    """Encode queries at once, in their order."""
+    pieces = [split(text, encoder) for text in texts]
+    vectors = encoder.encode_queries([text[a:b] for text, own in zip(texts, pieces, strict=True) for a, b in own])
+    encoded = iter(vectors)
+    return [
+        Question(text, tuple(Window(text[a:b], a, next(encoded).astype(np.float32, copy=False)) for a, b in own))
+        for text, own in zip(texts, pieces, strict=True)
+    ]
 
 
 def split(text: str, encoder: Encoder) -> list[tuple[int, int]]:
