@@ -34,6 +34,8 @@ from lfm2_colbert.errors import (
 )
 
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
+GONE = ""
+"""Id of a document that went after the state in which it was found; it is passed over."""
 LEXICAL_INCOMPLETE = Notice(
     "lexical_incomplete", "some passages are not found by their words yet: optimize the collection once"
 )
@@ -196,10 +198,9 @@ class Searcher:
 
         def names(keys: Iterable[int]) -> Mapping[int, str]:
             wanted = list(keys)
-            found = self._store.document_ids(wanted)
-            if len(found) < len(wanted) and self.snapshot.txid != snapshot.txid:
-                raise expired()
-            return self._names(wanted)
+            if self.snapshot.txid == snapshot.txid:
+                return self._names(wanted)
+            return dict.fromkeys(wanted, GONE) | dict(self._store.document_ids(wanted))
 
         return names
 

@@ -95,7 +95,7 @@ def test_strict_run_fails_when_a_file_failed(run: Run, docs: Path) -> None:
 
 def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
     result = run("search", "großen Hund", "-c", "pets", "-k", "2", "--json").json
-    assert set(result) == {"query", "collection", "hits", "warnings", "timings_ms", "counts"}
+    assert set(result) == {"query", "collection", "hits", "warnings", "timings_ms", "counts", "cursor"}
     hit = result["hits"][0]  # type: ignore[index]
     assert set(hit) == {
         "rank", "document_id", "passage", "score", "raw_score", "text", "span", "language", "metadata", "highlights",

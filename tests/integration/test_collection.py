@@ -18,9 +18,9 @@ from lfm2_colbert.errors import (
     InvalidArgumentError,
     Lfm2ColbertError,
     ModelMismatchError,
-    QueryTooLongError,
     NonFiniteVectorError,
     NotFoundError,
+    QueryTooLongError,
     UnknownEncoderError,
     UnknownNameError,
 )
@@ -166,7 +166,7 @@ def test_vectors_of_another_count_are_refused_before_anything_is_stored(collecti
 
 
 def test_the_end_of_a_long_query_is_searched_too(collection: Collection) -> None:
-    collection.add([*documents(), Document("end", "ganz hinten: quastenflosser")])
+    collection.add([*documents(), Document("end", " ".join([*(f"wort{i}" for i in range(50, 60)), "quastenflosser"]))])
     query = " ".join([*(f"wort{i}" for i in range(60)), "quastenflosser"])
     result = collection.search(query, mode="semantic", k=2)
     assert result.hits[0].document_id == "end"
