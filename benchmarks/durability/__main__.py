@@ -13,8 +13,10 @@ from typing import Any
 import click
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.durability.programmes import PROGRAMMES, SEED
+from benchmarks.durability.programmes import PEER, PROGRAMMES, SEED
 from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, write
+
+WHOLE = {**PROGRAMMES, "D15": PEER}
 
 NOT_RUN = {
     "D5": "needs loop devices and root; the crash states of D2 are the stricter model",
@@ -23,7 +25,7 @@ NOT_RUN = {
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(PROGRAMMES)))
+@click.argument("names", nargs=-1, type=click.Choice([*PROGRAMMES, "D15"]))
 @click.option("--jobs", default=1, show_default=True, help="Programmes at a time.")
 @allow_dirty
 def main(names: tuple[str, ...], jobs: int, allow_dirty: bool) -> None:
@@ -33,7 +35,7 @@ def main(names: tuple[str, ...], jobs: int, allow_dirty: bool) -> None:
     for name, reason in NOT_RUN.items():
         rows[name] = {"test": name, "not_run": reason}
     with ProcessPoolExecutor(jobs) as pool:
-        running = {pool.submit(row_of, name): name for name in names or PROGRAMMES}
+        running = {pool.submit(row_of, name): name for name in names or WHOLE}
         for done in as_completed(running):
             rows[running[done]] = done.result()
             click.echo(done.result())
@@ -49,12 +51,12 @@ def _write(rows: dict[str, dict[str, Any]], commit: str) -> Path:
 def row_of(name: str) -> dict[str, Any]:
     """Run a programme whole and give its row."""
     started = time.perf_counter()
-    outcome = PROGRAMMES[name].whole()
+    outcome = WHOLE[name].whole()
     for violation in outcome.violations[:20]:
         click.echo(f"{name}: {violation}", err=True)
     return {
         "test": name,
-        "size": PROGRAMMES[name].sentence,
+        "size": WHOLE[name].sentence,
         "runs": outcome.runs,
         "violations": len(outcome.violations),
         **outcome.figures,

@@ -12,6 +12,7 @@ from benchmarks.durability.golden import GOLDEN, golden_violations
 from benchmarks.durability.kills import kill_backups, kill_writers
 from benchmarks.durability.model import live
 from benchmarks.durability.mutations import Mutations, mutate_at_rest, mutate_the_log
+from benchmarks.durability.peers import kill_fast_plaid
 from benchmarks.durability.planted import PLANTS
 from benchmarks.durability.repairs import repair_damage
 
@@ -113,6 +114,17 @@ def _golden() -> Outcome:
     wrong = [f"{path.name}: {each}" for path in GOLDEN for each in golden_violations(path)]
     return Outcome(len(GOLDEN), wrong)
 
+
+def peers(n: int) -> Outcome:
+    """Kill fast-plaid; what it loses is published, and is no violation of ours."""
+    found = kill_fast_plaid(n, SEED)
+    parts = {"kills": found.kills, "lost": found.lost, "broken": found.broken}
+    figures = {f"{verb}_{what}": counts[verb] for what, counts in parts.items() for verb in counts}
+    return Outcome(n, [], figures)
+
+
+PEER = Programme("60 kills of fast-plaid 1.7.0 (D1 is ours)", partial(peers, 60), partial(peers, 2))
+"""Not among the others: it needs an environment of its own."""
 
 PROGRAMMES: Mapping[str, Programme] = {
     "D1": _programme("writers killed at a random moment", _kills, 2000, 60),
