@@ -147,7 +147,7 @@ def _mean(rows: Iterable[dict[str, Any]], setting: str) -> float:
     return 100 * float(np.mean([row["ndcg_at_10"] for row in rows if setting in (row["setting"], row["system"])]))
 
 
-def _run(collection: Collection, task: Task, options: Mapping[str, str]) -> dict[str, dict[str, float]]:
+def _run(collection: Collection, task: Task, options: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Rank by what orders hits: their places, since scores of equal hits are equal."""
     return {
         query_id: {

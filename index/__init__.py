@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from index.types import Document as Document
     from index.types import Hit as Hit
     from index.types import IndexReport as IndexReport
+    from index.types import SearchOptions as SearchOptions
     from index.types import SearchResult as SearchResult
 
-__all__ = ["Collection", "Document", "Hit", "IndexReport", "SearchResult"]
+__all__ = ["Collection", "Document", "Hit", "IndexReport", "SearchOptions", "SearchResult"]
 
 __getattr__ = attributes_on_use(
     __name__,
@@ -23,6 +24,7 @@ __getattr__ = attributes_on_use(
         "IndexReport": "index.collection",
         "Document": "index.types",
         "Hit": "index.types",
+        "SearchOptions": "index.types",
         "SearchResult": "index.types",
     },
 )

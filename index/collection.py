@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
-from importlib.metadata import version
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from index.built import mismatch, require_as_built, settings_of
 from index.codebook import Codebook
 from index.codecs import CODECS
 from index.codecs.frame import Frame
@@ -29,20 +29,22 @@ from index.pooling import require_factor
 from index.reading.base import ReadOptions
 from index.recall_file import Estimate, keep
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
+from index.request import Request
 from index.searcher import Searcher
 from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
 from index.staging import Staging
 from index.store import Store
-from index.types import Document, IndexReport, Notice, SearchResult
+from index.types import Document, IndexReport, Notice, SearchOptions, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
-from lfm2_colbert.errors import InvalidArgumentError, ModelMismatchError
+from lfm2_colbert.errors import InvalidArgumentError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
 DEFAULT_ENCODER = "nano"
 DEFAULT_CODEC = "scalar4"
+EVERY_DOCUMENT = SearchOptions()
 DRIFTED = Notice(
     "centroids_drifted", "new texts are unlike those that centroids were trained on: `optimize` would find more of them"
 )
@@ -125,13 +127,13 @@ class Collection:
 
         if create and not is_collection(folder):
             encoder = load(encoder or DEFAULT_ENCODER) if encoder is None or isinstance(encoder, str) else encoder
-            Store.create(folder, _settings(encoder, codec or DEFAULT_CODEC, int(pool or 1))).close()
+            Store.create(folder, settings_of(encoder, codec or DEFAULT_CODEC, int(pool or 1))).close()
         store = Store.open(folder, writable=False)
         built = store.settings
         try:
             if isinstance(encoder, str) and resolve(encoder).name != built.encoder:
-                raise _mismatch(name, built.encoder, encoder)
-            _require_as_built(name, built, codec, pool)
+                raise mismatch(name, built.encoder, encoder)
+            require_as_built(name, built, codec, pool)
         except BaseException:
             store.close()
             raise
@@ -165,7 +167,7 @@ class Collection:
             source = self._encoder_source
             loaded = source if isinstance(source, Encoder) else source()
             if loaded.fingerprint != self._store.settings.fingerprint:
-                raise _mismatch(self.name, self._store.settings.encoder, loaded.name)
+                raise mismatch(self.name, self._store.settings.encoder, loaded.name)
             self._encoder = loaded
         return self._encoder
 
@@ -293,7 +295,7 @@ class Collection:
         encoder = encoder or self.encoder
         new = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, threads=self._threads)
         built = store.settings
-        settings = _settings(new, codec or built.codec, built.pool)
+        settings = settings_of(new, codec or built.codec, built.pool)
         staging = Staging(store, settings)
         coding = Coding(staging)
         if coding.stored() is None and new.mean is not None:
@@ -328,6 +330,7 @@ class Collection:
         fusion: str = Fusion.CONVEX,
         where: Where | None = None,
         highlight: bool = True,
+        options: SearchOptions = EVERY_DOCUMENT,
     ) -> SearchResult:
         """Find the documents whose best passage answers the query best.
 
@@ -339,13 +342,46 @@ class Collection:
             fusion: of a hybrid search: ``convex`` weighs scores, ``rrf`` ranks.
             where: a filter, ``lang = "de" and year >= 2024``, or its JSON form (docs/guides/filtering.md).
             highlight: whether hits say which of their words matched.
+            options: groups, near-duplicates, languages in turn, and the page.
 
         Raises:
-            InvalidArgumentError: the query is empty, or `k` is out of range.
+            InvalidArgumentError: the query is empty, a number is out of range, or the cursor is another question's.
+            QueryTooLongError: the query has more than 8,192 characters.
+            CursorExpiredError: the state that the cursor belongs to is held no more.
             InvalidFilterError: the filter cannot be read, or asks for what no document has.
             UnknownNameError: there is no such effort, mode or fusion.
         """
-        return self._searcher.search(query, k, effort, mode, fusion, highlight=highlight, where=where)
+        return self._searcher.search(query, Request(k, effort, mode, fusion, where, highlight, options))
+
+    def search_batch(
+        self,
+        queries: Sequence[str],
+        *,
+        k: int = 10,
+        effort: str = Effort.BALANCED,
+        mode: str = Mode.HYBRID,
+        where: Where | None = None,
+        highlight: bool = False,
+        options: SearchOptions = EVERY_DOCUMENT,
+    ) -> Iterator[SearchResult]:
+        """Find documents for many queries, encoded some at a time; results come in their order, as they are made.
+
+        Args:
+            queries: in any language; all are looked at before the first is encoded.
+            k: documents wanted for each, 1 to 1000.
+            effort: as in `search`.
+            mode: as in `search`.
+            where: a filter for all.
+            highlight: whether hits say which of their words matched.
+            options: as in `search`, without a cursor.
+
+        Raises:
+            InvalidArgumentError: as in `search`, or there is a cursor.
+            QueryTooLongError: a query has more than 8,192 characters.
+        """
+        return self._searcher.search_batch(
+            queries, Request(k, effort, mode, where=where, highlight=highlight, options=options)
+        )
 
     def search_vectors(
         self,
@@ -450,27 +486,3 @@ class Collection:
             notices=tuple(intake.notices),
             seconds=time.perf_counter() - started,
         )
-
-
-def _settings(encoder: Encoder, codec: str, pool: int) -> CollectionSettings:
-    program = f"lfm2-colbert {version('lfm2-colbert')}"
-    return CollectionSettings(encoder.name, encoder.fingerprint, encoder.dim, codec, program, pool)
-
-
-def _require_as_built(collection: str, built: CollectionSettings, codec: str | None, pool: int | None) -> None:
-    """Refuse what only a new collection could grant; None asks for nothing."""
-    asked = {"codec": (codec, built.codec), "pool": (pool, built.pool)}
-    others = [f"{name} {wanted}" for name, (wanted, there) in asked.items() if wanted not in (None, there)]
-    if others:
-        raise InvalidArgumentError(
-            f"the collection '{collection}' was not built with {' and '.join(others)}, as asked for now",
-            help=f"it has codec {built.codec} and pool {built.pool}: leave the choice out, or index the documents into "
-            "another collection",
-        )
-
-
-def _mismatch(collection: str, built_with: str, asked_for: str) -> ModelMismatchError:
-    return ModelMismatchError(
-        f"the collection '{collection}' was built with {built_with}, which is not the {asked_for} asked for now",
-        help=f"open it with {built_with}, or index the documents into another collection",
-    )

@@ -1,6 +1,6 @@
 """From a scored passage to what a person or program is shown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from index.explain import highlight, match_tokens
 from index.fusion import Mode
 from index.pooling import pooled_count
+from index.queries import Window
 from index.records import StoredPassage
 from index.search import Scored
 from index.types import Highlight, Hit, Match, Notice, Span
@@ -21,21 +22,9 @@ MEANING_OF_SCORE = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Question:
-    """A query and its vectors, ``(n_q, dim)`` float32."""
-
-    text: str
-    vectors: NDArray[np.float32]
-
-    def score(self, raw_score: float) -> float:
-        """Give the mean of MaxSim over query vectors."""
-        return raw_score / len(self.vectors)
-
-
 def uncalibrated(mode: Mode) -> Notice:
     """Say what a score is, as long as it is no calibrated probability."""
-    return Notice(UNCALIBRATED, f"{MEANING_OF_SCORE[mode]}, not yet a calibrated probability")
+    return Notice(UNCALIBRATED, f"{MEANING_OF_SCORE[mode]}, no calibrated probability")
 
 
 def make_hit(rank: int, scored: Scored, score: float, stored: StoredPassage, matches: tuple[Match, ...]) -> Hit:
@@ -72,28 +61,21 @@ class PassageVectors:
     pool: int
 
 
-def explain_hit(question: Question, encoder: Encoder, text: str, passage: PassageVectors) -> tuple[Match, ...]:
-    """Align the query with a passage's text; a pooled vector is shown as the one token it stands for.
+def explain_hit(window: Window, encoder: Encoder, text: str, passage: PassageVectors) -> tuple[Match, ...]:
+    """Align a window of a query with a passage's text; a pooled vector is shown as the one token it stands for.
 
     Vectors that somebody else computed need not stand for this encoder's tokens; then there is nothing to show.
     """
     spans = encoder.document_spans(text)
-    query_spans = encoder.query_spans(question.text)
+    query_spans = encoder.query_spans(window.text)
     n_vectors = len(passage.vectors)
     foreign = n_vectors != pooled_count(len(spans), passage.pool) or passage.places.max(initial=-1) >= len(spans)
-    if foreign or len(query_spans) != len(question.vectors):
+    if foreign or len(query_spans) != len(window.vectors):
         return ()
     shown = spans[passage.places]
-    return match_tokens(question.vectors, query_spans, question.text, passage.vectors, shown, text)
+    matches = match_tokens(window.vectors, query_spans, window.text, passage.vectors, shown, text)
+    return tuple(replace(match, query=_moved(match.query, window.start)) for match in matches)
 
 
-def query_notices(query: str, encoder: Encoder) -> list[Notice]:
-    """Say what of a query the encoder could not read."""
-    spans = encoder.token_spans([query])[0]
-    kept = encoder.max_query_tokens
-    if len(spans) <= kept:
-        return []
-    dropped = query[spans[kept, 0] :].strip()
-    return [
-        Notice("query_truncated", f"the encoder reads {kept} of the query's {len(spans)} tokens; left out: {dropped!r}")
-    ]
+def _moved(span: Span, start: int) -> Span:
+    return Span(start + span.start, start + span.end)

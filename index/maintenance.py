@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index.calibration import calibrate
 from index.codebook import SAMPLES_PER_CENTROID, Codebook, n_centroids_for, train
 from index.codecs.base import Codec
 from index.drift import similarity
@@ -31,12 +32,21 @@ RECALL_QUERY_TOKENS = 16
 
 @dataclass(frozen=True, slots=True)
 class OptimizeReport:
-    """What an optimisation did; `recall_at_10` is that of the balanced effort against exact search, if measured."""
+    """What an optimisation did.
+
+    Attributes:
+        segments_before: before it.
+        segments_after: after it.
+        centroids: trained; 0 where the collection is small enough to be searched whole.
+        recall_at_10: of the balanced effort against exact search, if measured.
+        calibrated: whether scores have a meaning now.
+    """
 
     segments_before: int
     segments_after: int
     centroids: int
     recall_at_10: float | None
+    calibrated: bool = False
 
 
 OnClustered = Callable[[int, int], None]
@@ -79,8 +89,9 @@ def optimize(store: Store, codec: Codec, seed: int = 0, on_clustered: OnClustere
     pays = pays_to_choose(sum(info.n_tokens for info in segments))
     codebook = train_codebook(store, codec, rng, on_clustered) if pays else None
     recall = measure_recall(store, codec, rng) if codebook else None
+    calibration = calibrate(store, codec, rng)
     n_centroids = len(codebook.levels) if codebook else 0
-    return OptimizeReport(n_before, len(segments), n_centroids, recall)
+    return OptimizeReport(n_before, len(segments), n_centroids, recall, calibration is not None)
 
 
 def train_codebook(

@@ -7,9 +7,10 @@ from typing import Any
 
 from index.types import Failure, Passage
 
-SETTINGS, FRAME, TRAINED, RECALL, DRIFT = "settings", "frame", "trained", "recall", "drift"
+SETTINGS, FRAME, TRAINED, RECALL = "settings", "frame", "trained", "recall"
+DRIFT, CALIBRATION = "drift", "calibration"
 """Notes that a store keeps: what the collection was built with, the frame of the codes, what centroids were trained on,
-how well they find, and how well they still fit."""
+how well they find, how well they still fit, and what scores mean."""
 
 
 @dataclass(frozen=True, slots=True)

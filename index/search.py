@@ -4,8 +4,10 @@ A document counts as its best passage. Everything is deterministic: equal scores
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,10 +33,11 @@ FIRST_ROUND = 3
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A document by its best passage: where that lies, the score that orders hits, and the raw one.
+    """A document by its best passage, or a passage: where that lies, the score that orders hits, and the raw one.
 
-    The raw score is MaxSim, or BM25 where words alone were asked for. With words, the other one is a share of what is
-    attainable; without, both are the same.
+    coarse, pool = shortlist.where(np.zeros(len(shortlist), np.bool_)), asked.pool(self.wanted.k)
+    if pool is not None:
+        self.trace.lap("words", len(pool))
     """
 
     document: int
@@ -44,6 +47,14 @@ class Scored:
     row: int
     score: float
     raw_score: float
+    window: int = 0
+
+
+class Unit(StrEnum):
+    """What is ranked: documents by their best passage, or passages."""
+
+    DOCUMENT = "document"
+    PASSAGE = "passage"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +80,12 @@ class Trace:
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self.last) * 1000
         self.last = now
 
+    def add(self, other: "Trace") -> None:
+        """Add up what another search of the same question did."""
+        for stage, count in other.counts.items():
+            self.counts[stage] = self.counts.get(stage, 0) + count
+            self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + other.timings_ms[stage]
+
 
 def search_snapshot(
     query: NDArray[np.float32],
@@ -78,6 +95,7 @@ def search_snapshot(
     names: Names,
     candidates: str | None = None,
     words: Words | None = None,
+    unit: Unit = Unit.DOCUMENT,
 ) -> tuple[list[Scored], Trace]:
     """Give the `k` best documents, best first; equal scores in the order of their ids.
 
@@ -89,9 +107,11 @@ def search_snapshot(
         names: looks ids up, for the documents that can be among the best alone.
         candidates: name in `CANDIDATES`; None: what costs least. `exact` always looks at every passage.
         words: of the query, to be weighed with its vectors; None: vectors alone.
+        unit: whether passages are wanted instead of documents.
     """
     trace, snapshot = Trace(), view.snapshot
     asked = _Asked(view.codec.question(query), len(query), view, words)
+    wanted = _Wanted(k, names, unit)
     budget = BUDGETS.get(effort, BUDGETS[Effort.BALANCED]).grown(k, snapshot.n_passages)
     if snapshot.kept:
         budget = budget.behind_filter(snapshot.kept.share)
@@ -100,28 +120,64 @@ def search_snapshot(
     if effort is Effort.EXACT:
         scored = _score(asked.question, view, shortlist, Precision.FULL)
         trace.lap("fine", len(scored))
-        return _documents(scored, asked.ranking(scored), snapshot, k, names), trace
-    search = _Search(asked, k, names, trace)
+        return _best(scored, asked.ranking(scored), snapshot, wanted), trace
+    search = _Search(asked, wanted, trace)
     found = search.run(shortlist, budget)
     left_out = len(found) < k and len(shortlist) < snapshot.n_live_passages()
-    if left_out and len(found) < snapshot.n_documents():  # a document of very many passages took all candidates
+    # A document of very many passages may have taken all candidates.
+    if left_out and (unit is Unit.PASSAGE or len(found) < snapshot.n_documents()):
         everything = _generator(snapshot, effort, "exhaustive").candidates(query, view, budget)
         trace.lap("candidates", len(everything))
         found = search.run(everything, budget)
     return found, trace
 
 
-def search_words(scores: WordScores, snapshot: Snapshot, k: int, names: Names) -> tuple[list[Scored], Trace]:
+def search_words(
+    scores: WordScores, snapshot: Snapshot, k: int, names: Names, unit: Unit = Unit.DOCUMENT
+) -> tuple[list[Scored], Trace]:
     """Give the `k` documents with the best passage by BM25 alone; the score is its share of what is attainable."""
     trace, n_wanted = Trace(), 4 * k
     while True:
         found = scores.best([part.live for part in snapshot.parts], n_wanted)
         share = found.score / np.float32(scores.attainable or 1)
-        documents = _documents(found, share, snapshot, k, names)
+        documents = _best(found, share, snapshot, _Wanted(k, names, unit))
         if len(documents) >= k or len(found) < n_wanted:
             trace.lap("words", len(found))
             return documents, trace
         n_wanted *= 4
+
+
+def max_pooled(found: Sequence[Sequence[Scored]], k: int, unit: Unit) -> list[Scored]:
+    """Give the `k` best by the best of their scores for the windows of a query.
+
+    The `k` best of each window are enough for that: what is among the `k` best by its best window has fewer than `k`
+    before it there.
+
+    Args:
+        found: the `k` best for each window.
+        k: wanted.
+        unit: what was ranked.
+    """
+    if len(found) == 1:
+        return list(found[0])
+    windows = [[replace(each, window=place) for each in own] for place, own in enumerate(found)]
+    best: dict[tuple[int, int], Scored] = {}
+    for each in sorted(chain.from_iterable(windows), key=lambda hit: -hit.score):
+        best.setdefault((each.document, each.ordinal if unit is Unit.PASSAGE else 0), each)
+    return sorted(best.values(), key=_place)[:k]
+
+
+def _place(hit: Scored) -> tuple[float, str, int]:
+    return -hit.score, hit.document_id, hit.ordinal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """What is wanted of a search: how many of what, and who knows their ids."""
+
+    k: int
+    names: Names
+    unit: Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,14 +214,13 @@ class _Search:
     """What stays the same while candidates are scored."""
 
     asked: _Asked
-    k: int
-    names: Names
+    wanted: _Wanted
     trace: Trace
 
     def run(self, shortlist: Shortlist, budget: Budget) -> list[Scored]:
         """Score candidates coarsely, the best by all bits; again with more, where one document owns many of these."""
         asked, view = self.asked, self.asked.view
-        coarse, pool = shortlist.where(np.zeros(len(shortlist), np.bool_)), asked.pool(self.k)
+        coarse, pool = shortlist.where(np.zeros(len(shortlist), np.bool_)), asked.pool(self.wanted.k)
         if pool is not None:
             self.trace.lap("words", len(pool))
         while True:
@@ -174,9 +229,9 @@ class _Search:
             self.trace.lap("coarse", len(coarse))
             chosen = coarse.best(budget.n_fine)
             scored = _score(asked.question, view, chosen if pool is None else united(chosen, pool), Precision.FULL)
-            found = _documents(scored, asked.ranking(scored), view.snapshot, self.k, self.names)
+            found = _best(scored, asked.ranking(scored), view.snapshot, self.wanted)
             self.trace.lap("fine", len(scored))
-            if len(found) >= self.k or len(chosen) == len(shortlist):
+            if len(found) >= self.wanted.k or len(chosen) == len(shortlist):
                 return found
             budget = replace(budget, n_fine=4 * budget.n_fine)
 
@@ -211,17 +266,14 @@ def _score(question: Any, view: View, shortlist: Shortlist, precision: Precision
     return replace(shortlist, score=np.concatenate(scores) if scores else shortlist.score)
 
 
-def _documents(
-    shortlist: Shortlist, ranking: NDArray[np.float32], snapshot: Snapshot, k: int, names: Names
-) -> list[Scored]:
-    """Take the best passage of each document, and the `k` best documents; what has no vectors matches nothing.
+def _best(shortlist: Shortlist, ranking: NDArray[np.float32], snapshot: Snapshot, wanted: _Wanted) -> list[Scored]:
+    """Take the best passage of each document, or all passages, and the best of these; no vectors match nothing.
 
     Args:
         shortlist: passages with their raw scores.
         ranking: ``(n,)``, what orders them; −inf for what must not be found.
         snapshot: where they lie.
-        k: documents wanted.
-        names: looks ids up.
+        wanted: how many of what.
     """
     is_found = ranking > -np.inf
     shortlist, ranking = shortlist.where(is_found), ranking[is_found]
@@ -229,8 +281,11 @@ def _documents(
     for place, part in enumerate(snapshot.parts):
         own = shortlist.part == place
         documents[own], ordinals[own] = part.documents[shortlist.row[own]], part.ordinals[shortlist.row[own]]
-    best = _best_passages(documents, ordinals, ranking, k)
-    ids, chosen = names(documents[best].tolist()), shortlist.where(best)
+    order = np.lexsort((ordinals, -ranking))  # of equal passages of a document, the first in reading order
+    if wanted.unit is Unit.DOCUMENT:
+        order = _first_of_each(documents, order)
+    best = _tied(order, ranking, wanted.k)
+    ids, chosen = wanted.names(documents[best].tolist()), shortlist.where(best)
     found = [
         Scored(key, ids[key], ordinal, part, row, score, raw_score)
         for key, ordinal, part, row, score, raw_score in zip(
@@ -238,17 +293,19 @@ def _documents(
             ranking[best].tolist(), chosen.score.tolist(), strict=True,
         )
     ]  # fmt: skip
-    return sorted(found, key=lambda hit: (-hit.score, hit.document_id))[:k]
+    return sorted(found, key=_place)[: wanted.k]
 
 
-def _best_passages(
-    documents: NDArray[np.int64], ordinals: NDArray[np.int64], scores: NDArray[np.float32], k: int
-) -> NDArray[np.int64]:
-    """Index of the best passage of each of the `k` best documents, and of all that tie with the last of them."""
-    order = np.lexsort((ordinals, -scores))  # of equal passages of a document, the first in reading order
+def _first_of_each(documents: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep of an order the first passage of each document."""
     _, first = np.unique(documents[order], return_index=True)
-    best: NDArray[np.int64] = order[np.sort(first)]
-    if len(best) <= k:
-        return best
-    n_tied = np.searchsorted(-scores[best], -scores[best[k - 1]], side="right")
-    return best[:n_tied]
+    kept: NDArray[np.int64] = order[np.sort(first)]
+    return kept
+
+
+def _tied(order: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Keep the `k` first of a falling order, and all that tie with the last of them."""
+    if len(order) <= k:
+        return order
+    n_tied = np.searchsorted(-scores[order], -scores[order[k - 1]], side="right")
+    return order[:n_tied]

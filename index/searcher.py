@@ -1,40 +1,41 @@
 """Asking one collection: a query in, hits out, all read in one committed state."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.asked import Asked, word_scores
+from index.calibration import stored_calibration
 from index.coding import Coding
 from index.database import REBUILD
 from index.effort import Effort
 from index.filters.syntax import Filter
-from index.fusion import Fusion, Mode
-from index.hits import PassageVectors, Question, explain_hit, make_hit, query_notices, uncalibrated
-from index.lexical.analysis import query_terms
-from index.lexical.bm25 import WordScores, score_terms
-from index.lexical.matching import match_words
+from index.fusion import Mode
 from index.live_recall import LiveRecall
-from index.records import StoredPassage
-from index.search import Scored, Trace, Words, search_snapshot, search_words
+from index.paging import Cursor, HeldRankings, Listing, expired, read_cursor, require_reachable
+from index.queries import QUERIES_PER_BATCH, Question, by_words, encode_questions, require_query
+from index.request import Request, require_page
+from index.search import Names, Scored, Trace, search_snapshot
 from index.selection import FacetValue, Selections, Where, facet_values, read_filter
+from index.showing import Showing, score_notices
 from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
-from index.types import Hit, Match, Notice, SearchResult
+from index.types import Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.errors import (
     CorruptionError,
     InvalidArgumentError,
     ModelMismatchError,
     NonFiniteVectorError,
-    UnknownNameError,
 )
 
-MAX_HITS = 1000
 PENDING = Notice("pending_documents", "some documents are stored but not encoded yet: index again to finish")
+GONE = ""
+"""Id of a document that went after the state in which it was found; it is passed over."""
 LEXICAL_INCOMPLETE = Notice(
     "lexical_incomplete", "some passages are not found by their words yet: optimize the collection once"
 )
@@ -55,52 +56,36 @@ class Searcher:
         self._store, self._encoder, self._threads = store, encoder, threads
         self._coding = Coding(store)
         self._selections = Selections()
+        self._showing = Showing(store, self._coding, encoder)
+        self._held: HeldRankings[tuple[Asked, Listing]] = HeldRankings()
         self.snapshot: Snapshot = before.snapshot if before else EMPTY
         self.live: LiveRecall = before.live if before else LiveRecall()
 
-    def search(
-        self, query: str, k: int, effort: str, mode: str, fusion: str, *, highlight: bool, where: Where | None = None
-    ) -> SearchResult:
+    def search(self, query: str, request: Request) -> SearchResult:
         """Find documents for a question in words; see `Collection.search`."""
-        if not query.strip():
-            raise InvalidArgumentError("the query is empty", help="ask a question or give a few words")
-        _require_request(k, effort)
-        _require_choice("mode", mode, Mode)
-        _require_choice("fusion", fusion, Fusion)
-        wanted = self._checked(where)
-        if mode == Mode.LEXICAL:
-            return self._search_words(query, k, wanted, highlight=highlight)
-        encoder = self._encoder()  # loaded before the clock starts
-        started = time.perf_counter()
-        question = Question(query, encoder.encode_queries([query])[0].astype(np.float32, copy=False))
-        encoded = time.perf_counter()
-        with self._state() as snapshot:  # scores, texts and ids of one committed state
-            words = Words(_word_scores(query, snapshot), Fusion(fusion)) if mode == Mode.HYBRID else None
-            selected = self._selected(snapshot, wanted)
-            found, trace = self._scored(selected, question.vectors, Effort(effort), k, words=words)
-            searched = time.perf_counter()
-            hits = [
-                self._hit(rank, hit, question, hit.score if words else question.score(hit.raw_score), highlight)
-                for rank, hit in enumerate(found, start=1)
-            ]
-            state = self._notices(snapshot, Mode(mode))
-        laps = {"encode": encoded - started, "search": searched - encoded, "explain": time.perf_counter() - searched}
-        timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
-        notices = [uncalibrated(Mode(mode)), *query_notices(query, encoder), *state]
-        return SearchResult(query, tuple(hits), tuple(notices), timings, trace.counts, mode)
+        require_query(query)
+        return next(self._results([query], request, self._required(request)))
+
+    def search_batch(self, queries: Sequence[str], request: Request) -> Iterator[SearchResult]:
+        """Find documents for many questions; see `Collection.search_batch`."""
+        for query in queries:
+            require_query(query)
+        if request.options.cursor is not None:
+            raise InvalidArgumentError("a cursor belongs to one question", help="ask that question alone")
+        return self._results(queries, request, self._required(request))
 
     def search_vectors(
         self, query: NDArray[np.float32], k: int, effort: str, candidates: str | None, where: Where | None = None
     ) -> list[tuple[str, float]]:
         """Find documents by vectors; see `Collection.search_vectors`."""
-        _require_request(k, effort)
+        require_page(k, effort)
         vectors = np.asarray(query, np.float32)
         _require_query(vectors, self._store.settings.dim)
         wanted = self._checked(where)
         with self._state() as snapshot:
             if snapshot.damage:
                 raise snapshot.damage[0]
-            found, _ = self._scored(self._selected(snapshot, wanted), vectors, Effort(effort), k, candidates)
+            found = self._scored(self._selected(snapshot, wanted), vectors, Effort(effort), k, candidates)
         return [(hit.document_id, hit.raw_score) for hit in found]
 
     def facets(self, field: str, where: Where | None, limit: int) -> list[FacetValue]:
@@ -143,23 +128,81 @@ class Searcher:
             folder = self._store.segments_folder
             self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
 
-    def _search_words(self, query: str, k: int, wanted: Filter | None, *, highlight: bool) -> SearchResult:
+    def _required(self, request: Request) -> Filter | None:
+        request.require()
+        return self._checked(request.where)
+
+    def _results(self, queries: Sequence[str], request: Request, wanted: Filter | None) -> Iterator[SearchResult]:
+        """Answer queries in their order, each in one committed state; they are encoded some at a time."""
+        encoder = None if request.mode == Mode.LEXICAL else self._encoder()  # loaded before the clock starts
+        for start in range(0, len(queries), QUERIES_PER_BATCH):
+            batch, started = queries[start : start + QUERIES_PER_BATCH], time.perf_counter()
+            questions = [by_words(text) for text in batch] if encoder is None else encode_questions(batch, encoder)
+            encode_ms = (time.perf_counter() - started) * 1000 / len(batch) if encoder else 0.0
+            for question in questions:
+                with self._state() as snapshot:
+                    result = self._answer(question, request, wanted, snapshot)
+                yield replace(result, timings_ms={"encode": encode_ms, **result.timings_ms})
+
+    def _answer(self, question: Question, request: Request, wanted: Filter | None, present: Snapshot) -> SearchResult:
+        """Give the hits of a page: scores, texts and ids of one committed state."""
         started = time.perf_counter()
-        with self._state() as snapshot:
-            scores = _word_scores(query, snapshot)
-            found, trace = search_words(scores, self._selected(snapshot, wanted), k, self._names)
-            searched = time.perf_counter()
-            hits = []
-            for rank, hit in enumerate(found, start=1):
-                stored = self._stored(hit)
-                matches = match_words(query, stored.text) if highlight else ()
-                hits.append(make_hit(rank, hit, hit.score, stored, matches))
-            state = self._notices(snapshot, Mode.LEXICAL)
-        laps = {"encode": 0.0, "search": searched - started, "explain": time.perf_counter() - searched}
-        timings = {name: seconds * 1000 for name, seconds in laps.items()} | trace.timings_ms
-        return SearchResult(
-            query, tuple(hits), (uncalibrated(Mode.LEXICAL), *state), timings, trace.counts, Mode.LEXICAL
+        cursor, (asked, listing) = self._opened(question, request, wanted, present)
+        page = listing.page(
+            cursor.offset, request.k, lambda scored: self._showing.stored(scored, asked.snapshot, present)
         )
+        searched = time.perf_counter()
+        calibration, hits = stored_calibration(self._store), []
+        for rank, scored in enumerate(page, start=cursor.offset + 1):
+            stored = self._showing.stored(scored, asked.snapshot, present)
+            if stored is not None:  # else it went after the state that the page belongs to
+                hits.append(self._showing.hit(rank, scored, stored, asked, calibration))
+        notices = (
+            *score_notices(hits, Mode(request.mode), calibration),
+            *question.notices(),
+            *self._notices(asked.snapshot, Mode(request.mode)),
+        )
+        laps = {"search": searched - started, "explain": time.perf_counter() - searched}
+        timings = {name: seconds * 1000 for name, seconds in laps.items()} | asked.trace.timings_ms
+        further = self._held.further(cursor, len(page), request.k, (asked, listing))
+        return SearchResult(question.text, tuple(hits), notices, timings, asked.trace.counts, request.mode, further)
+
+    def _opened(
+        self, question: Question, request: Request, wanted: Filter | None, present: Snapshot
+    ) -> tuple[Cursor, tuple[Asked, Listing]]:
+        """Give the place a page begins at and the listing it belongs to; that may be of an earlier state.
+
+        Raises:
+            CursorExpiredError: that state is held no more.
+        """
+        digest, written = request.digest(question.text, wanted), request.options.cursor
+        cursor = read_cursor(written, digest) if written else Cursor(present.txid, digest, request.k, 0)
+        require_reachable(cursor.offset, request.k)
+        held = self._held.of(cursor) if written else None
+        if held is not None:
+            held[0].trace = Trace()
+            return cursor, held
+        if cursor.txid != present.txid:
+            raise expired()
+        asked = self._asked(question, request, self._selected(present, wanted))
+        return cursor, (asked, asked.listing(cursor.head))
+
+    def _asked(self, question: Question, request: Request, snapshot: Snapshot) -> Asked:
+        by_vectors = snapshot.n_passages and request.mode != Mode.LEXICAL
+        view = View(snapshot, self._coding.required(), self._threads) if by_vectors else None
+        scores = None if request.mode == Mode.SEMANTIC else word_scores(question.text, snapshot)
+        return Asked(question, request, snapshot, view, self._names_of(snapshot), scores, self.live.saw)
+
+    def _names_of(self, snapshot: Snapshot) -> Names:
+        """Look ids up for a state that may be an earlier one when it is asked again."""
+
+        def names(keys: Iterable[int]) -> Mapping[int, str]:
+            wanted = list(keys)
+            if self.snapshot.txid == snapshot.txid:
+                return self._names(wanted)
+            return dict.fromkeys(wanted, GONE) | dict(self._store.document_ids(wanted))
+
+        return names
 
     def _notices(self, snapshot: Snapshot, mode: Mode) -> list[Notice]:
         """Say what the answer may lack."""
@@ -190,21 +233,15 @@ class Searcher:
             )
 
     def _scored(
-        self,
-        snapshot: Snapshot,
-        query: NDArray[np.float32],
-        effort: Effort,
-        k: int,
-        candidates: str | None = None,
-        words: Words | None = None,
-    ) -> tuple[list[Scored], Trace]:
+        self, snapshot: Snapshot, query: NDArray[np.float32], effort: Effort, k: int, candidates: str | None
+    ) -> list[Scored]:
         if not snapshot.n_passages:
-            return [], Trace()
+            return []
         view = View(snapshot, self._coding.required(), self._threads)
-        found, trace = search_snapshot(query, view, effort, k, self._names, candidates, words)
+        found, _ = search_snapshot(query, view, effort, k, self._names, candidates)
         if candidates is None:
-            self.live.saw(query, view, effort, words, found)
-        return found, trace
+            self.live.saw(query, view, effort, None, found)
+        return found
 
     def _names(self, keys: Iterable[int]) -> Mapping[int, str]:
         wanted = list(keys)
@@ -213,45 +250,12 @@ class Searcher:
             raise CorruptionError(f"{self._store.folder}: passages belong to no document", help=REBUILD)
         return names
 
-    def _hit(self, rank: int, scored: Scored, question: Question, score: float, highlight: bool) -> Hit:
-        stored = self._stored(scored)
-        matches: tuple[Match, ...] = ()
-        if highlight:
-            segment = self.snapshot.parts[scored.part].segment
-            own = slice(*segment.offsets[scored.row : scored.row + 2])
-            vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
-            passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
-            matches = explain_hit(question, self._encoder(), stored.text, passage)
-        return make_hit(rank, scored, score, stored, matches)
-
-    def _stored(self, scored: Scored) -> StoredPassage:
-        stored = self._store.passage(scored.document, scored.ordinal)
-        place = (self.snapshot.parts[scored.part].segment.info.number, scored.row)
-        if stored is None or (stored.segment, stored.row) != place:
-            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
-        return stored
-
-
-def _word_scores(query: str, snapshot: Snapshot) -> WordScores:
-    return score_terms(query_terms(query), [part.words for part in snapshot.parts])
-
 
 def _degraded(snapshot: Snapshot) -> list[Notice]:
     if not snapshot.damage:
         return []
     message = f"{len(snapshot.damage)} damaged files are left out: run `lfm2-colbert repair`; the first: "
     return [Notice("degraded", message + snapshot.damage[0].message)]
-
-
-def _require_request(k: int, effort: str) -> None:
-    if not 1 <= k <= MAX_HITS:
-        raise InvalidArgumentError(f"k must be from 1 to {MAX_HITS}, not {k}", help="ask for fewer hits")
-    _require_choice("effort", effort, Effort)
-
-
-def _require_choice(kind: str, chosen: str, choices: type[StrEnum]) -> None:
-    if chosen not in set(choices):
-        raise UnknownNameError.of(kind, chosen, choices)
 
 
 def _require_query(vectors: NDArray[np.float32], dim: int) -> None:

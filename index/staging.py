@@ -143,5 +143,5 @@ EXCHANGE = (
     "(SELECT 1 FROM staged_documents s WHERE s.document = key AND s.version = documents.version)",
     "UPDATE documents SET pending = 1 WHERE NOT pending AND NOT EXISTS "
     "(SELECT 1 FROM staged_documents s WHERE s.document = key AND s.version = documents.version)",
-    "DELETE FROM notes WHERE name IN ('trained', 'recall', 'drift')",
+    "DELETE FROM notes WHERE name IN ('trained', 'recall', 'drift', 'calibration')",
 )

@@ -85,6 +85,10 @@ class Failure:
     message: str
 
 
+DOCUMENT, PASSAGE = "document", "passage"
+"""What `SearchOptions.group_by` may name besides a field of the metadata."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexReport:
     """What a run of `add` or `add_files` did.
@@ -117,14 +121,36 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A document found, shown by its best passage.
+class SearchOptions:
+    """How hits are chosen from all that match, which is walked from the best down.
 
     Attributes:
-        rank: from 1; ties in score are broken by document id.
+        group_by: ``document``; ``passage``: no groups at all; else a field of the metadata: documents with the same
+            value there are a group, one without the field is a group by itself.
+        per_group: hits of one group at most: passages of a document, documents of a field's value.
+        collapse: leave out what is nearly the same text as a better hit: Jaccard similarity of their five-character
+            shingles from here on, above 0 to 1; None: leave nothing out.
+        lang_balance: let languages take turns, each with its best that is left.
+        cursor: of the page before (`SearchResult.cursor`); None: the first page.
+    """
+
+    group_by: str = DOCUMENT
+    per_group: int = 1
+    collapse: float | None = None
+    lang_balance: bool = False
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document found, shown by its best passage; or a passage, where these were asked for.
+
+    Attributes:
+        rank: from 1, over all pages; ties are broken by document id.
         document_id: the document.
-        passage: ordinal of the best passage.
-        score: 0..1.
+        passage: ordinal of the passage shown.
+        score: 0..1: how likely such a match answers a question (`index.calibration`); before that was measured, what
+            orders hits.
         raw_score: MaxSim, the sum over query vectors of the best dot product; BM25 where words alone were asked for.
         text: the passage's text.
         span: where it stands in the document.
@@ -158,6 +184,7 @@ class SearchResult:
         timings_ms: wall time of each step and stage.
         counts: passages that each stage scored.
         mode: ``hybrid``, ``semantic`` or ``lexical``.
+        cursor: for the next page, where there may be one.
     """
 
     query: str
@@ -166,6 +193,7 @@ class SearchResult:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     mode: str = "semantic"
+    cursor: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -9,7 +9,9 @@
     │   │   └── UnknownEncoderError unknown_encoder
     │   ├── NotFoundError           not_found
     │   ├── AlreadyExistsError      already_exists
-    │   └── ModelMismatchError      model_mismatch
+    │   ├── ModelMismatchError      model_mismatch
+    │   ├── CursorExpiredError      cursor_expired
+    │   └── QueryTooLongError       query_too_long
     ├── DataError (exit 3: the data is off)
     │   ├── CorruptionError         corrupt_data
     │   ├── DocumentTooLargeError   document_too_large
@@ -113,6 +115,18 @@ class ModelMismatchError(UsageError):
     """The collection was built by another encoder."""
 
     code = "model_mismatch"
+
+
+class CursorExpiredError(UsageError):
+    """The state that a cursor goes on in is no longer held."""
+
+    code = "cursor_expired"
+
+
+class QueryTooLongError(UsageError):
+    """A query holds more characters than one search takes."""
+
+    code = "query_too_long"
 
 
 class DataError(Lfm2ColbertError):

@@ -32,3 +32,5 @@ def optimize(collection_name: str, settings: Settings) -> None:
         print_line(f"        {report.centroids:,} centroids · recall@10 {report.recall_at_10:.3f} against exact search")
     else:
         print_line("        small enough to be searched whole: no centroids needed")
+    if report.calibrated:
+        print_line("        scores calibrated")

@@ -47,6 +47,63 @@ def build(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_build
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which of all that match are shown; the fields of `index.SearchOptions`, which is loaded when it is needed."""
+
+    group_by: str
+    per_group: int
+    collapse: float | None
+    lang_balance: bool
+    cursor: str | None
+
+
+def shown(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of groups and pages; it gets them as `shown`."""
+
+    @click.option("--group-by", default="document", metavar="document|passage|FIELD", help="Show so many of a group.")
+    @click.option("--per-group", default=1, show_default=True, type=click.IntRange(min=1), help="Hits of a group.")
+    @click.option("--collapse", type=float, metavar="SIMILARITY", help="Leave near-duplicates out, as from 0.9.")
+    @click.option("--lang-balance", is_flag=True, help="Let languages take turns.")
+    @click.option("--cursor", metavar="CURSOR", help="The next page, as the last answer named it.")
+    @wraps(command)
+    def with_shown(
+        *args: Any,
+        group_by: str,
+        per_group: int,
+        collapse: float | None,
+        lang_balance: bool,
+        cursor: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        return command(*args, shown=Shown(group_by, per_group, collapse, lang_balance, cursor), **kwargs)
+
+    return with_shown
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Questions in a file, and where their run goes; None: none."""
+
+    queries: Path | None
+    trec: Path | None
+
+
+def batch(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of many questions; it gets them as `batch`."""
+
+    @click.option(
+        "--queries", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
+        help='Ask many: lines of {"_id": "1", "text": "…"}, or an id, a tabulator and the text.',
+    )  # fmt: skip
+    @click.option("--trec", type=click.Path(path_type=Path, dir_okay=False), metavar="RUN", help="Write a TREC run.")
+    @wraps(command)
+    def with_batch(*args: Any, queries: Path | None, trec: Path | None, **kwargs: Any) -> Any:
+        return command(*args, batch=Batch(queries, trec), **kwargs)
+
+    return with_batch
+
+
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the common options; it gets them as `settings`."""
 

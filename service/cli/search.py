@@ -1,18 +1,21 @@
 """`lfm2-colbert search`: ask a collection."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from service.cli import options
 from service.cli.output import print_json, print_line
+from service.cli.runs import Query, read_queries, write_run
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from index import Hit, SearchResult
+    from index import Collection, Hit, SearchResult
     from index.selection import FacetValue
 
 QUIET_NOTICES = frozenset({"score_uncalibrated"})
@@ -20,7 +23,7 @@ QUIET_NOTICES = frozenset({"score_uncalibrated"})
 
 
 @click.command()
-@click.argument("query")
+@click.argument("query", required=False)
 @options.collection
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="Documents to find.")
 @click.option(
@@ -40,9 +43,11 @@ QUIET_NOTICES = frozenset({"score_uncalibrated"})
     help="Go by meaning and words, by meaning alone, or by words alone.",
 )
 @click.option("--explain", is_flag=True, help="Show whole passages and where each word of the query was found.")
+@options.shown
+@options.batch
 @options.common
 def search(
-    query: str,
+    query: str | None,
     collection_name: str,
     k: int,
     effort: str,
@@ -50,18 +55,33 @@ def search(
     facets: tuple[str, ...],
     mode: str,
     explain: bool,
+    shown: options.Shown,
+    batch: options.Batch,
     settings: Settings,
 ) -> None:
     """Find the documents that answer QUERY best, in whatever language they are written.
 
-    The score lies between 0 and 1: it orders hits, and is no probability. Nothing in QUERY is an operator.
+    The score lies between 0 and 1; `optimize` gives it a meaning. Nothing in QUERY is an operator.
     """
     from index.collection import Collection
+    from index.types import SearchOptions
 
+    _require_one(query, facets, batch)
+    wanted: dict[str, Any] = {
+        "k": k,
+        "effort": effort,
+        "mode": mode,
+        "where": where,
+        "options": SearchOptions(**asdict(shown)),
+    }
     with Collection.open(
         collection_name, home=settings.home, device=settings.device, threads=settings.threads
     ) as collection:
-        result = collection.search(query, k=k, effort=effort, mode=mode, where=where)
+        if query is None:
+            assert batch.queries is not None
+            _Batch(collection, read_queries(batch.queries), wanted, settings).run(batch.trec, explain=explain)
+            return
+        result = collection.search(query, **wanted)
         counted = {field: collection.facets(field, where=where) for field in facets}
         passages = collection.counts().passages
     if settings.as_json:
@@ -70,6 +90,48 @@ def search(
     _print(result, passages, explain=explain)
     for field, values in counted.items():
         print_line(f"{field}: {' · '.join(f'{_shown(each.value)} {each.documents:,}' for each in values)}")
+
+
+def _require_one(query: str | None, facets: tuple[str, ...], batch: options.Batch) -> None:
+    if (query is None) == (batch.queries is None):
+        raise click.UsageError("give either a QUERY or --queries FILE")
+    if batch.trec is not None and batch.queries is None:
+        raise click.UsageError("--trec goes with --queries")
+    if batch.queries is not None and facets:
+        raise click.UsageError("--facet does not go with --queries")
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Many questions to a collection."""
+
+    collection: "Collection"
+    queries: list[Query]
+    wanted: dict[str, Any]
+    settings: Settings
+
+    def run(self, trec: "Path | None", *, explain: bool) -> None:
+        """Write a run, or print the hits of each question as they come: with --json an object a line."""
+        if trec is not None:
+            n_queries = write_run(trec, self._answers(highlight=False))
+            if self.settings.as_json:
+                print_json({"collection": self.collection.name, "queries": n_queries, "run": str(trec)})
+            else:
+                print_line(f"done    {n_queries:,} queries · {trec}")
+            return
+        passages = self.collection.counts().passages
+        for query, result in self._answers(highlight=True):
+            if self.settings.as_json:
+                print_json({"_id": query.query_id, **result_as_json(result, self.collection.name, explain=explain)})
+            else:
+                print_line(f"{query.query_id}  {query.text}")
+                _print(result, passages, explain=explain)
+
+    def _answers(self, *, highlight: bool) -> Iterator[tuple[Query, "SearchResult"]]:
+        results = self.collection.search_batch(
+            [query.text for query in self.queries], highlight=highlight, **self.wanted
+        )
+        return zip(self.queries, results, strict=True)
 
 
 def result_as_json(result: "SearchResult", collection_name: str, *, explain: bool) -> dict[str, Any]:
@@ -82,6 +144,7 @@ def result_as_json(result: "SearchResult", collection_name: str, *, explain: boo
         "warnings": [asdict(notice) for notice in result.warnings],
         "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
         "counts": dict(result.counts),
+        "cursor": result.cursor,
     }
 
 

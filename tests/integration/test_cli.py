@@ -93,18 +93,9 @@ def test_strict_run_fails_when_a_file_failed(run: Run, docs: Path) -> None:
     assert "empty_document" in outcome.out
 
 
-def test_words_alone_are_asked_for_by_mode(run: Run, indexed: Path) -> None:
-    result = run("search", "HUND zebra", "-c", "pets", "--mode", "lexical", "--json").json
-    assert [hit["document_id"] for hit in result["hits"]] == ["de/hund.txt"]  # type: ignore[index,attr-defined]
-    assert result["mode"] == "lexical"
-    shown = run("search", "HUND zebra", "-c", "pets", "--mode", "lexical", "--explain")
-    assert "BM25" in shown.out
-    assert "MaxSim" in run("search", "HUND zebra", "-c", "pets", "--explain").out
-
-
 def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
     result = run("search", "großen Hund", "-c", "pets", "-k", "2", "--json").json
-    assert set(result) == {"query", "collection", "mode", "hits", "warnings", "timings_ms", "counts"}
+    assert set(result) == {"query", "collection", "hits", "warnings", "timings_ms", "counts", "cursor", "mode"}
     assert result["mode"] == "hybrid"
     hit = result["hits"][0]  # type: ignore[index]
     assert set(hit) == {
@@ -382,3 +373,29 @@ def test_doctor_reports_the_encoders_rate(run: Run) -> None:
 def test_help_names_every_codec(run: Run) -> None:
     shown = " ".join(run("index", "--help").out.split())
     assert all(name in shown for name in CODECS)
+
+
+def test_questions_in_a_file_become_a_trec_run(run: Run, indexed: Path, tmp_path: Path) -> None:
+    questions, trec = tmp_path / "questions.tsv", tmp_path / "run.trec"
+    questions.write_text("q1\tgroßen Hund\nq2\t首都\n", encoding="utf-8")
+    assert run("search", "--queries", str(questions), "-c", "pets", "--trec", str(trec)).status == 0
+    lines = [line.split(" ") for line in trec.read_text(encoding="utf-8").splitlines()]
+    assert [line[2] for line in lines if line[3] == "1"] == ["de/hund.txt", "ja/tokyo.md"]
+    assert {line[0] for line in lines} == {"q1", "q2"}
+    shown = run("search", "--queries", str(questions), "-c", "pets", "-k", "1", "--json").out
+    assert [json.loads(line)["_id"] for line in shown.splitlines()] == ["q1", "q2"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("Hund", "--queries", "FILE"), ("Hund", "--trec", "run")])
+def test_a_search_asks_either_one_question_or_a_file(run: Run, indexed: Path, arguments: tuple[str, ...]) -> None:
+    file = str(indexed / "questions") if indexed.is_dir() else str(indexed)
+    given = [file if argument == "FILE" else argument for argument in arguments]
+    assert run("search", *given, "-c", "pets").status == 2
+
+
+def test_the_next_page_goes_on_where_the_first_ended(run: Run, indexed: Path) -> None:
+    both = run("search", "Hund", "-c", "pets", "-k", "2", "--json").json
+    first = run("search", "Hund", "-c", "pets", "-k", "1", "--json").json
+    second = run("search", "Hund", "-c", "pets", "-k", "1", "--cursor", str(first["cursor"]), "--json").json
+    assert [*first["hits"], *second["hits"]] == both["hits"]  # type: ignore[misc]
+    assert run("search", "Katze", "-c", "pets", "-k", "1", "--cursor", str(first["cursor"])).status == 2

@@ -20,6 +20,7 @@ from lfm2_colbert.errors import (
     ModelMismatchError,
     NonFiniteVectorError,
     NotFoundError,
+    QueryTooLongError,
     UnknownEncoderError,
     UnknownNameError,
 )
@@ -164,12 +165,19 @@ def test_vectors_of_another_count_are_refused_before_anything_is_stored(collecti
     assert collection.counts().documents == 0
 
 
-def test_long_query_is_cut_with_a_warning_that_shows_what_was_left_out(collection: Collection) -> None:
-    collection.add(documents())
-    result = collection.search(" ".join(f"wort{i}" for i in range(40)))
-    (notice,) = [w for w in result.warnings if w.code == "query_truncated"]
-    assert "wort32" in notice.message
-    assert "wort31" not in notice.message
+def test_the_end_of_a_long_query_is_searched_too(collection: Collection) -> None:
+    collection.add([*documents(), Document("end", " ".join([*(f"wort{i}" for i in range(50, 60)), "quastenflosser"]))])
+    query = " ".join([*(f"wort{i}" for i in range(60)), "quastenflosser"])
+    result = collection.search(query, mode="semantic", k=2)
+    assert result.hits[0].document_id == "end"
+    assert "query_split" in [notice.code for notice in result.warnings]
+    asked = {query[match.query.start : match.query.end]: match.score for match in result.hits[0].matches}
+    assert asked["quastenflosser"] == pytest.approx(1, abs=0.01)
+
+
+def test_a_query_beyond_all_bounds_is_refused(collection: Collection) -> None:
+    with pytest.raises(QueryTooLongError):
+        collection.search("a" * 8193, mode="lexical")
 
 
 @pytest.mark.parametrize(("query", "k"), [("", 1), (" \n", 1), ("a", 0), ("a", 1001)])

@@ -1,0 +1,87 @@
+"""Shows what a search found: the stored words of a match, and why it matched.
+
+A page may belong to an earlier state than the present one. Codes are copied by merges and never made twice alike from
+other words, so a passage is what it was as long as its codes are.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from index.asked import Asked
+from index.calibration import Calibration
+from index.coding import Coding
+from index.fusion import Mode
+from index.hits import PassageVectors, explain_hit, make_hit, uncalibrated
+from index.lexical.matching import match_words
+from index.records import StoredPassage
+from index.search import Scored
+from index.snapshot import Part, Snapshot
+from index.store import Store
+from index.types import Hit, Match, Notice
+from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.errors import CorruptionError
+
+
+class Showing:
+    """Reads and explains matches of a state."""
+
+    def __init__(self, store: Store, coding: Coding, encoder: Callable[[], Encoder]) -> None:
+        """Read from `store`; `encoder` is called where a match must be explained."""
+        self._store, self._coding, self._encoder = store, coding, encoder
+
+    def stored(self, scored: Scored, snapshot: Snapshot, present: Snapshot) -> StoredPassage | None:
+        """Give what is stored of a match; None where it has changed since its state, or gone.
+
+        Raises:
+            CorruptionError: it has gone within its own state.
+        """
+        stored = self._store.passage(scored.document, scored.ordinal)
+        part = snapshot.parts[scored.part]
+        if stored is not None and (stored.segment, stored.row) == (part.segment.info.number, scored.row):
+            return stored
+        if snapshot.txid == present.txid:
+            raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
+        return stored if stored is not None and _is_moved(part, scored.row, stored, present) else None
+
+    def hit(self, rank: int, scored: Scored, stored: StoredPassage, asked: Asked, meaning: Calibration | None) -> Hit:
+        """Put a hit together; its score is calibrated where `meaning` is known and there is MaxSim."""
+        score = self._score(scored, asked, meaning)
+        matches = self._matches(scored, stored, asked) if asked.request.highlight else ()
+        return make_hit(rank, scored, score, stored, matches)
+
+    def _score(self, scored: Scored, asked: Asked, meaning: Calibration | None) -> float:
+        if asked.request.mode == Mode.LEXICAL:
+            return scored.score
+        n_vectors = len(asked.question.windows[scored.window].vectors)
+        if meaning:
+            return meaning.score(scored.raw_score, n_vectors)
+        return scored.score if asked.request.mode == Mode.HYBRID else scored.raw_score / n_vectors
+
+    def _matches(self, scored: Scored, stored: StoredPassage, asked: Asked) -> tuple[Match, ...]:
+        if asked.request.mode == Mode.LEXICAL:
+            return match_words(asked.question.text, stored.text)
+        segment = asked.snapshot.parts[scored.part].segment
+        own = slice(*segment.offsets[scored.row : scored.row + 2])
+        vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
+        passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
+        return explain_hit(asked.question.windows[scored.window], self._encoder(), stored.text, passage)
+
+
+def score_notices(hits: Sequence[Hit], mode: Mode, meaning: Calibration | None) -> list[Notice]:
+    """Say what scores mean, and whether the best says that there is nothing relevant."""
+    if meaning is None or mode == Mode.LEXICAL:
+        return [uncalibrated(mode)]
+    best = max((hit.score for hit in hits), default=1.0)
+    return [meaning.nothing_relevant(best)] if best < meaning.threshold else []
+
+
+def _is_moved(part: Part, row: int, stored: StoredPassage, present: Snapshot) -> bool:
+    """Whether a stored passage has the codes of a row of an earlier state."""
+    for other in present.parts:
+        if other.segment.info.number == stored.segment:
+            before = slice(*part.segment.offsets[row : row + 2])
+            now = slice(*other.segment.offsets[stored.row : stored.row + 2])
+            pairs = [(array[before], other.segment.arrays[name][now]) for name, array in part.segment.arrays.items()]
+            return all(np.array_equal(old, new) for old, new in pairs)
+    return False

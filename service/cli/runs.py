@@ -1,0 +1,105 @@
+"""Questions in files, and runs in the format of TREC, which every evaluation tool reads."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from lfm2_colbert.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from index import SearchResult
+
+TAG = "lfm2-colbert"
+LEAST_STEP = 1e-6
+"""Scores of a run fall by this at least: evaluation tools hold them in float32, and order equal ones as they like."""
+WHITE_SPACE = re.compile(r"\s")
+
+
+class Query(NamedTuple):
+    """A question and the id it has in judgements."""
+
+    query_id: str
+    text: str
+
+
+def read_queries(path: Path) -> list[Query]:
+    """Read questions: JSON Lines with `_id` and `text`, or lines of an id, a tabulator and the text.
+
+    Raises:
+        InvalidArgumentError: it cannot be read, a line is neither, an id comes twice, or there is no line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(f"{path} cannot be read as UTF-8: {error}", help="give a text file") from error
+    queries = [_query(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    seen: set[str] = set()
+    for query in queries:
+        if query.query_id in seen:
+            raise InvalidArgumentError(f"{path}: the id '{query.query_id}' comes twice", help="give each its own")
+        seen.add(query.query_id)
+    if not queries:
+        raise InvalidArgumentError(f"{path} has no questions", help="write one on each line")
+    return queries
+
+
+def _query(path: Path, number: int, line: str) -> Query:
+    query = _of_json(line) if line.lstrip().startswith("{") else _of_columns(line)
+    if query is None or not query.query_id or WHITE_SPACE.search(query.query_id) or not query.text.strip():
+        raise InvalidArgumentError(
+            f"{path}, line {number}: this is no question with an id",
+            help='write {"_id": "1", "text": "…"}, or the id, a tabulator and the text; ids have no white space',
+        )
+    return query
+
+
+def _of_json(line: str) -> Query | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    query_id, text = row.get("_id"), row.get("text")
+    is_id = isinstance(query_id, str) or type(query_id) is int
+    return Query(str(query_id), text) if is_id and isinstance(text, str) else None
+
+
+def _of_columns(line: str) -> Query | None:
+    query_id, tabulator, text = line.rstrip("\r").partition("\t")
+    return Query(query_id, text) if tabulator else None
+
+
+def trec_lines(query_id: str, result: "SearchResult") -> Iterator[str]:
+    """Give the lines of a run: ``qid Q0 docid rank score tag``; each document once, by its first hit.
+
+    Scores fall strictly, in float32 too, so that every tool keeps the order of the hits. White space in the id of a
+    document is written as in a URL (``%20``), since it parts the columns.
+    """
+    last, seen = float("inf"), set()
+    for hit in result.hits:
+        if hit.document_id in seen:
+            continue
+        seen.add(hit.document_id)
+        last = min(hit.score, last - LEAST_STEP)
+        yield f"{query_id} Q0 {_column(hit.document_id)} {len(seen)} {last:.8f} {TAG}"
+
+
+def write_run(path: Path, answers: Iterable[tuple[Query, "SearchResult"]]) -> int:
+    """Write a run beside `path` and then in its place; count its questions."""
+    unfinished, n_queries = path.with_name(f".{path.name}.part"), 0
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
+            for query, result in answers:
+                file.writelines(f"{line}\n" for line in trec_lines(query.query_id, result))
+                n_queries += 1
+        unfinished.replace(path)
+    except OSError as error:
+        raise InvalidArgumentError(f"{path} cannot be written: {error.strerror}", help="give another path") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return n_queries
+
+
+def _column(document_id: str) -> str:
+    return WHITE_SPACE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), document_id)
