@@ -1,5 +1,6 @@
 """Scores with a meaning, groups, near-duplicates, languages in turn, pages and batches, through a collection."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index import Collection, Document, SearchOptions
-from index.calibration import logistic
+from index.calibration import THRESHOLD, logistic, stored_calibration
+from index.fusion import Mode
 from index.grouping import in_turns, shingles
 from index.search import Scored, Unit, max_pooled
+from index.showing import score_notices
 from index.types import Hit, SearchResult, Span
 from lfm2_colbert.errors import CursorExpiredError, InvalidArgumentError, Lfm2ColbertError, QueryTooLongError
 from service.cli.runs import read_queries, trec_lines
@@ -134,9 +137,13 @@ def test_optimize_gives_scores_a_meaning_and_a_rebuild_forgets_it(collection: Co
     assert answered.warnings == ()
     assert [hit.score for hit in answered] == sorted((hit.score for hit in answered), reverse=True)
     strange = collection.search("qqqxx zzzyy wwwvv jjjkk hhhgg", mode="semantic")
-    (notice,) = strange.warnings
+    assert strange.hits[0].score < answered.hits[0].score
+    meaning = stored_calibration(collection._store)
+    assert meaning is not None
+    (notice,) = score_notices([replace(strange.hits[0], score=THRESHOLD / 2)], Mode.SEMANTIC, meaning)
     assert notice.code == "nothing_relevant"
     assert "%" in notice.message
+    assert score_notices([replace(strange.hits[0], score=THRESHOLD)], Mode.SEMANTIC, meaning) == []
     collection.rebuild(codec="float16")
     assert "score_uncalibrated" in [notice.code for notice in collection.search("0berga").warnings]
 
