@@ -33,8 +33,8 @@ LEAST_REST = 6
 """Vectors of a passage beside the stretch; shorter passages are not asked for."""
 THRESHOLD = 0.03
 """Far below where belonging and not belonging are equally likely, since questions reach less than the stored vectors
-that the curve is made of. Of 200 questions of XQuAD (en, de) with an answer, some 5 of 100 have their best hit below, at
-0.5 45 of 100 had; of 160 questions of other sets 62 to 99 of 100. Chosen on these very questions."""
+that the curve is made of. Of 200 questions of XQuAD (en, de) with an answer, some 5 of 100 have their best hit below
+(at 0.5 it was 45 of 100); of 160 questions of other sets 62 to 99 of 100. Chosen on these very questions."""
 LEAST_ACCURACY = 0.65
 """Of held-out queries; a curve that parts them worse says nothing."""
 RIDGE = 1e-3
