@@ -49,6 +49,10 @@ class OrthogonalFrame(Frame):
         orthogonal, upper = np.linalg.qr(np.random.default_rng(self.seed).standard_normal((dim, dim)))
         return np.asarray(orthogonal * np.sign(np.diag(upper)), np.float32)
 
+    def rotate(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn ``(n, dim)`` vectors."""
+        return np.asarray(np.einsum("nd,ed->ne", vectors, self.rotation()), np.float32)
+
 
 ROTATIONS: Mapping[str, type[Frame]] = {"hadamard": Frame, "orthogonal": OrthogonalFrame}
 

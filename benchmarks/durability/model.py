@@ -107,7 +107,7 @@ class _Model:
         self._expect((found.text, dict(found.metadata)) if found else None, self._documents.get(document_id), "get")
 
     def search(self) -> None:
-        query = self._text()
+        query = f"{self._chance.choice(TEXTS)} {self._chance.randrange(100)}"  # short enough to be asked in one piece
         found = self._collection.search(query, k=5, effort="exact", mode="semantic", highlight=False)
         self._expect_ranking(query, [(hit.document_id, hit.raw_score) for hit in found])
         for hit in found:
