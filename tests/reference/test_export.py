@@ -129,15 +129,23 @@ def test_a_plain_and_a_compressed_vocabulary_export_to_the_same_vectors(
     np.testing.assert_array_equal(ours.encode_documents(texts).vectors, theirs.encode_documents(texts).vectors)
 
 
+OTHER_PROCESSOR_BYTES = 64
+"""Of 19,592,961; 16 were seen without AVX-512."""
+
+
 @pytest.mark.shared
-def test_the_bundled_encoder_is_an_export_of_its_checkpoint_byte_for_byte(shared: Path, tmp_path: Path) -> None:
+def test_the_bundled_encoder_is_an_export_of_its_checkpoint(shared: Path, tmp_path: Path) -> None:
+    """To the byte on processors like the one it was made on; others round a few floats of the graph the other way."""
     export_folder(shared / "bootstrap" / "checkpoint", tmp_path, NANO, Precision.INT8, licence="Apache-2.0")
     bundled, fresh = _contents(BUNDLED), _contents(tmp_path)
     assert read_encoder_config(BUNDLED) == replace(
         read_encoder_config(tmp_path), mean=read_encoder_config(BUNDLED).mean
     )
     for name in fresh.keys() - {CONFIG_FILE}:
-        assert bundled[name] == fresh[name], name
+        assert len(bundled[name]) == len(fresh[name]), name
+        ours, theirs = (np.frombuffer(files[name], np.uint8).astype(np.int16) for files in (bundled, fresh))
+        steps = np.abs(ours - theirs)
+        assert (int(steps.max()), int((steps > 0).sum())) <= (1, OTHER_PROCESSOR_BYTES), name
 
 
 def test_the_bundled_mean_is_what_its_recipe_measures() -> None:
