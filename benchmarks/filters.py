@@ -58,10 +58,7 @@ def filtered(
     collection.add([Document(str(i), f"passage {i}", {"draw": draw}) for i, draw in enumerate(draws.tolist())])
     collection.warm_up()
     asked = Asked(collection, queries, exact, draws)
-    rows = [_measured(asked, selectivity) for selectivity in SELECTIVITIES]
-    for row in rows:
-        click.echo(row)
-    return rows
+    return [_measured(asked, selectivity) for selectivity in SELECTIVITIES]
 
 
 def _measured(asked: Asked, selectivity: float) -> dict[str, Any]:
@@ -146,7 +143,8 @@ def main(n_passages: int, n_queries: int, folder: Path | None) -> None:
         if not (home / NAME).exists():
             Ours().build(Material(passages, np.zeros(len(passages.vectors), np.uint32)), home, 1)
         with Collection.open(NAME, encoder=HashingEncoder(dim=drawn_vectors.DIM), home=home, threads=1) as collection:
-            filtered(collection, queries, all_scores(queries, passages), SEED)
+            for row in filtered(collection, queries, all_scores(queries, passages), SEED):
+                click.echo(row)
 
 
 if __name__ == "__main__":

@@ -303,16 +303,16 @@ def durability(results: Results) -> str:
     lines = [
         [
             row["test"], row.get("size", f"not run: {row.get('not_run')}"), _figure(row, "runs", 0),
-            _figure(row, "violations", 0), _others(row), _figure(row, "seconds", 0),
+            _figure(row, "violations", 0), _others(row), _figure(row, "seconds", 0), row.get("commit", "")[:7],
         ]
         for row in results.rows
     ]  # fmt: skip
-    return markdown(["test", "what is done", "runs", "violations", "also", "seconds"], lines)
+    return markdown(["test", "what is done", "runs", "violations", "also", "seconds", "commit"], lines)
 
 
 def _others(row: Mapping[str, Any]) -> str:
     """Name the figures that only this programme has."""
-    known = {"test", "size", "runs", "violations", "seconds", "not_run"}
+    known = {"test", "size", "runs", "violations", "seconds", "not_run", "commit"}
     return ", ".join(f"{key.replace('_', ' ')} {row[key]:,}" for key in sorted(row.keys() - known))
 
 

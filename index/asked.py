@@ -1,7 +1,7 @@
 """One question asked of one state: its ranking, searched as deep as pages reach, and what is shown of that."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,12 @@ class Asked:
         )
         self.trace.add(trace)
         self.on_searched(window.vectors, self.view, Effort(request.effort), words, found)
-        return found
+        return found if words else [_by_vector(each, len(window.vectors)) for each in found]
+
+
+def _by_vector(scored: Scored, n_vectors: int) -> Scored:
+    """Order by MaxSim per query vector, so that a longer window of a query is worth no more than a shorter one."""
+    return replace(scored, score=scored.raw_score / n_vectors)
 
 
 def word_scores(text: str, snapshot: Snapshot) -> WordScores:

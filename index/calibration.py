@@ -126,10 +126,10 @@ def fitted(pairs: NDArray[np.float64], store: Store) -> Calibration | None:
         return None
     level, slope = logistic(learned[:, 0], learned[:, 1])
     own, other = level + slope * held_out.T
-    missed, reached = float(np.mean(own < 0)), float(np.mean(other >= 0))
-    if slope <= 0 or (missed + reached) / 2 > 1 - LEAST_ACCURACY:
+    if slope <= 0 or (np.mean(own < 0) + np.mean(other >= 0)) / 2 > 1 - LEAST_ACCURACY:
         return None
-    settings = store.settings
+    edge, settings = math.log(THRESHOLD / (1 - THRESHOLD)), store.settings
+    missed, reached = float(np.mean(own < edge)), float(np.mean(other >= edge))
     return Calibration(
         level, slope, THRESHOLD, missed, reached, len(held_out), settings.fingerprint, settings.codec
     )  # fmt: skip

@@ -19,7 +19,7 @@ import xxhash
 from index.grouping import BALANCED_BLOCK, Candidate, Choice, in_turns, needs_stored
 from index.records import StoredPassage
 from index.search import Scored
-from index.types import SearchOptions
+from index.types import Notice, SearchOptions
 from lfm2_colbert.errors import CursorExpiredError, InvalidArgumentError
 
 DEEPEST = 10_000
@@ -146,12 +146,17 @@ class Listing:
         self.ranking, self._options = ranking, options
         self._choice = Choice(options)
         self._walked = 0
-        self.gone: list[str] = []
+        self.gone: set[str] = set()
 
-    @property
-    def collapsed(self) -> list[str]:
-        """Ids of documents left out as near-duplicates so far."""
-        return self._choice.collapsed
+    def notices(self) -> list[Notice]:
+        """Say what was left out on the way to the pages that were shown."""
+        collapsed, gone = len(self._choice.collapsed), len(self.gone)
+        found = []
+        if collapsed:
+            found.append(Notice("duplicates_collapsed", f"{collapsed} near-duplicates of better hits are left out"))
+        if gone:
+            found.append(Notice("changed_since", f"{gone} hits changed or went since the first page, and are left out"))
+        return found
 
     def page(self, offset: int, k: int, read: Read) -> list[Scored]:
         """Give the places from `offset` on, `k` or as many as there are.
@@ -179,7 +184,7 @@ class Listing:
             self._walked += 1
             stored = read(scored)
             if stored is None:
-                self.gone.append(scored.document_id)
+                self.gone.add(scored.document_id)
             else:
                 self._choice.offer(Candidate(scored, stored))
         return self._choice.kept

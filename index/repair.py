@@ -106,7 +106,9 @@ def repair(
         return _rebuild_database(folder, steps, backup, disk)
     if Action.ACCEPT_LOSS in actions:
         accept_loss(folder, disk)
-        return repair(folder, apply=True, disk=disk) if len(actions) > 1 else RepairReport(steps, applied=True)
+        if len(actions) == 1:
+            return RepairReport(steps, applied=True)
+        return repair(folder, apply=True, backup=backup, disk=disk)
     return _mend_files(folder, steps, found, disk)
 
 

@@ -8,7 +8,17 @@ APPLICATION_ID = 0x4C464D32
 FORMAT = 2
 """Kept as `user_version`. An older store is upgraded (`index.upgrade`), a newer one refused, never guessed at."""
 
-TABLES = """
+SEGMENT = """    number INTEGER PRIMARY KEY,
+    file TEXT NOT NULL UNIQUE,
+    n_bytes INTEGER NOT NULL,
+    checksum TEXT NOT NULL,
+    n_passages INTEGER NOT NULL,
+    n_tokens INTEGER NOT NULL,
+    dim INTEGER NOT NULL,
+    codec TEXT NOT NULL"""
+"""Columns of a segment, in the index or in the making."""
+
+TABLES = f"""
 -- Counters: transactions, and the next numbers to be given.
 CREATE TABLE meta (
     k TEXT PRIMARY KEY,
@@ -71,14 +81,7 @@ CREATE TABLE texts (
 );
 
 CREATE TABLE segments (
-    number INTEGER PRIMARY KEY,
-    file TEXT NOT NULL UNIQUE,
-    n_bytes INTEGER NOT NULL,
-    checksum TEXT NOT NULL,
-    n_passages INTEGER NOT NULL,
-    n_tokens INTEGER NOT NULL,
-    dim INTEGER NOT NULL,
-    codec TEXT NOT NULL
+{SEGMENT}
 );
 
 -- Centroids; the largest number is in use.
@@ -152,14 +155,7 @@ CREATE INDEX dead_since ON dead (txid);
 
 -- A second index that is being made (index/staging.py): it takes the place of segments and passages as a whole.
 CREATE TABLE staged_segments (
-    number INTEGER PRIMARY KEY,
-    file TEXT NOT NULL UNIQUE,
-    n_bytes INTEGER NOT NULL,
-    checksum TEXT NOT NULL,
-    n_passages INTEGER NOT NULL,
-    n_tokens INTEGER NOT NULL,
-    dim INTEGER NOT NULL,
-    codec TEXT NOT NULL
+{SEGMENT}
 );
 CREATE TABLE staged_words (
     segment INTEGER PRIMARY KEY REFERENCES staged_segments ON DELETE CASCADE,

@@ -35,9 +35,8 @@ FIRST_ROUND = 3
 class Scored:
     """A document by its best passage, or a passage: where that lies, the score that orders hits, and the raw one.
 
-    coarse, pool = shortlist.where(np.zeros(len(shortlist), np.bool_)), asked.pool(self.wanted.k)
-    if pool is not None:
-        self.trace.lap("words", len(pool))
+    The raw score is MaxSim, or BM25 where words alone were asked for. With words, the other one is a share of what is
+    attainable; without, both are the same. `window` is the part of a long query that it was found by.
     """
 
     document: int

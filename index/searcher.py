@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.asked import Asked, word_scores
-from index.calibration import stored_calibration
+from index.calibration import Calibration, stored_calibration
 from index.coding import Coding
 from index.database import REBUILD
 from index.effort import Effort
@@ -59,6 +59,7 @@ class Searcher:
         self._showing = Showing(store, self._coding, encoder)
         self._held: HeldRankings[tuple[Asked, Listing]] = HeldRankings()
         self.snapshot: Snapshot = before.snapshot if before else EMPTY
+        self._calibration: Calibration | None = before._calibration if before else None
         self.live: LiveRecall = before.live if before else LiveRecall()
 
     def search(self, query: str, request: Request) -> SearchResult:
@@ -127,6 +128,7 @@ class Searcher:
             self._require_same_index()
             folder = self._store.segments_folder
             self.snapshot = load_snapshot(self._store, folder, self.snapshot, tolerant=tolerant)
+            self._calibration = stored_calibration(self._store)
 
     def _required(self, request: Request) -> Filter | None:
         request.require()
@@ -152,14 +154,17 @@ class Searcher:
             cursor.offset, request.k, lambda scored: self._showing.stored(scored, asked.snapshot, present)
         )
         searched = time.perf_counter()
-        calibration, hits = stored_calibration(self._store), []
+        calibration, hits = self._calibration, []
         for rank, scored in enumerate(page, start=cursor.offset + 1):
             stored = self._showing.stored(scored, asked.snapshot, present)
-            if stored is not None:  # else it went after the state that the page belongs to
+            if stored is None:  # it went after the state that the page belongs to
+                listing.gone.add(scored.document_id)
+            else:
                 hits.append(self._showing.hit(rank, scored, stored, asked, calibration))
         notices = (
             *score_notices(hits, Mode(request.mode), calibration),
             *question.notices(),
+            *listing.notices(),
             *self._notices(asked.snapshot, Mode(request.mode)),
         )
         laps = {"search": searched - started, "explain": time.perf_counter() - searched}

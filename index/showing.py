@@ -51,12 +51,9 @@ class Showing:
         return make_hit(rank, scored, score, stored, matches)
 
     def _score(self, scored: Scored, asked: Asked, meaning: Calibration | None) -> float:
-        if asked.request.mode == Mode.LEXICAL:
+        if meaning is None or asked.request.mode == Mode.LEXICAL:
             return scored.score
-        n_vectors = len(asked.question.windows[scored.window].vectors)
-        if meaning:
-            return meaning.score(scored.raw_score, n_vectors)
-        return scored.score if asked.request.mode == Mode.HYBRID else scored.raw_score / n_vectors
+        return meaning.score(scored.raw_score, len(asked.question.windows[scored.window].vectors))
 
     def _matches(self, scored: Scored, stored: StoredPassage, asked: Asked) -> tuple[Match, ...]:
         if asked.request.mode == Mode.LEXICAL:

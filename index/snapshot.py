@@ -14,7 +14,7 @@ from index.codecs.base import Codec
 from index.lexical.analysis import ANALYSIS
 from index.lexical.postings import SegmentWords
 from index.lists import SegmentLists
-from index.records import ListsInfo, SegmentInfo, WordsInfo
+from index.records import FileInfo, ListsInfo, SegmentInfo, WordsInfo
 from index.segment import Segment
 from index.store import Store
 from lfm2_colbert.errors import CorruptionError
@@ -170,7 +170,7 @@ class _Loading:
     def _load_words(self, info: WordsInfo | None, opened: SegmentWords | None) -> SegmentWords | None:
         if info is None or (opened and opened.info == info):
             return opened if info else None
-        return self._try(lambda: SegmentWords.open(self._folder, info))
+        return self._try(lambda: _load_words(self._folder, info))
 
     def _try(self, load: Callable[[], Loaded]) -> Loaded | None:
         try:
@@ -183,9 +183,8 @@ class _Loading:
 
 
 def _load_part(store: Store, folder: Path, info: SegmentInfo) -> Part:
+    _check_small(folder, info.as_file())
     segment = Segment.open(folder, info)
-    if info.n_bytes <= CHECKED_BYTES:
-        segment.check()
     try:
         rows = np.fromiter(store.passage_rows(info.number), PASSAGE_ROW)
     except (TypeError, ValueError, OverflowError) as error:
@@ -199,9 +198,18 @@ def _load_part(store: Store, folder: Path, info: SegmentInfo) -> Part:
 
 
 def _load_lists(folder: Path, info: ListsInfo) -> SegmentLists:
-    if info.file.n_bytes <= CHECKED_BYTES:
-        check_whole(folder, info.file)
+    _check_small(folder, info.file)
     return SegmentLists.open(folder, info)
+
+
+def _load_words(folder: Path, info: WordsInfo) -> SegmentWords:
+    _check_small(folder, info.file)
+    return SegmentWords.open(folder, info)
+
+
+def _check_small(folder: Path, info: FileInfo) -> None:
+    if info.n_bytes <= CHECKED_BYTES:
+        check_whole(folder, info)
 
 
 def _deaths(store: Store, before: Snapshot) -> dict[int, list[int]]:

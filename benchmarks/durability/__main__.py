@@ -37,7 +37,7 @@ def main(names: tuple[str, ...], jobs: int, share: float, allow_dirty: bool) -> 
     for name, reason in (NOT_RUN | never).items():
         rows[name] = {"test": name, "not_run": reason}
     with ProcessPoolExecutor(jobs) as pool:
-        running = {pool.submit(row_of, name, share): name for name in names or WHOLE}
+        running = {pool.submit(row_of, name, share, commit): name for name in names or WHOLE}
         for done in as_completed(running):
             rows[running[done]] = done.result()
             click.echo(done.result())
@@ -50,7 +50,7 @@ def _write(rows: dict[str, dict[str, Any]], commit: str) -> Path:
     return write(measured("durability", ordered, commit=commit, command=command, seed=SEED), ROOT)
 
 
-def row_of(name: str, share: float) -> dict[str, Any]:
+def row_of(name: str, share: float, commit: str) -> dict[str, Any]:
     """Run a programme, or a share of it, and give its row."""
     started = time.perf_counter()
     size = max(round(WHOLE[name].size * share), 1)
@@ -63,6 +63,7 @@ def row_of(name: str, share: float) -> dict[str, Any]:
         "runs": outcome.runs,
         "violations": len(outcome.violations),
         **outcome.figures,
+        "commit": commit,
         "seconds": round(time.perf_counter() - started, 1),
     }
 

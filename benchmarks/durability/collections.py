@@ -1,5 +1,7 @@
 """A small collection with every kind of file in it, and what it answers: to be damaged, copied and compared."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,15 @@ def build(home: Path, n_documents: int = 40) -> Facts:
         collection.delete("文書/2")
         train_codebook(collection._store, collection._coding.required(), np.random.default_rng(0))
         return facts(collection)
+
+
+def fresh_copies(scratch: Path, whole: Path, n: int) -> Iterator[tuple[int, Path]]:
+    """Give a copy of a home to be damaged, one after the other in the same place, each with its number."""
+    for number in range(n):
+        home = scratch / "damaged"
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(whole, home)
+        yield number, home
 
 
 def facts(collection: Collection) -> Facts:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.durability.planted import Plant
-from benchmarks.durability.recording import MODES, Event, Recording, RecordingDisk, RecordingVfs, rebuild, surviving
+from benchmarks.durability.recording import (
+    MODES,
+    Event,
+    Recording,
+    RecordingDisk,
+    RecordingVfs,
+    certain_changes,
+    rebuild,
+    surviving,
+)
 from benchmarks.durability.workload import OPERATIONS, SETTINGS, Contents, Operation, draw, one_of, violations
 from index.store import Store
 from lfm2_colbert.errors import Lfm2ColbertError, StorageError
@@ -116,18 +125,20 @@ def _run(store: Store, operation: Operation, contents: Contents, recording: Reco
 
 def _states(run: Run, folder: Path, seed: int, share: float) -> Iterator[tuple[int, str, Path | None, list[Contents]]]:
     """Give what each crash leaves, None where it was looked at before, with the contents it may have."""
-    chance, seen = random.Random(seed), set()
+    chance = random.Random(seed)
+    seen: set[tuple[bytes, int]] = set()
     for cut in range(1, len(run.events) + 1):
         allowed = _allowed(run, cut)
         if allowed is None or chance.random() > share:
             continue
+        events, contents = run.events[:cut], hash(repr(allowed))
+        certain = certain_changes(events)
         for mode in TRIED_MODES:
             state = folder / "state"
             shutil.rmtree(state, ignore_errors=True)
-            digest = rebuild(surviving(run.events[:cut], mode, chance), state)
-            known = (digest, repr(allowed)) in seen
-            seen.add((digest, repr(allowed)))
-            yield cut, mode, None if known else state, allowed
+            key = (rebuild(surviving(events, certain, mode, chance), state), contents)
+            yield cut, mode, None if key in seen else state, allowed
+            seen.add(key)
 
 
 def _allowed(run: Run, cut: int) -> list[Contents] | None:

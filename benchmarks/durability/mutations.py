@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.durability.collections import NAME, QUERIES, Facts, answer, build, facts
+from benchmarks.durability.collections import NAME, QUERIES, Facts, answer, build, facts, fresh_copies
 from benchmarks.durability.crashes import scratch_folder
 from index.collection import Collection
 from index.types import Document
@@ -42,10 +42,7 @@ def mutate_at_rest(n_cases: int, seed: int) -> Mutations:
     found, chance = Mutations(), random.Random(seed)
     with scratch_folder() as scratch:
         whole = build(scratch / "whole")
-        for number in range(n_cases):
-            home = scratch / "damaged"
-            shutil.rmtree(home, ignore_errors=True)
-            shutil.copytree(scratch / "whole", home)
+        for number, home in fresh_copies(scratch, scratch / "whole", n_cases):
             path = _choose(home / NAME, chance)
             what = mutate(path, chance)
             _judge(found, home, whole, f"seed {seed} case {number}: {what} in {path.name}")
@@ -57,10 +54,7 @@ def mutate_the_log(n_cases: int, seed: int) -> Mutations:
     found, chance = Mutations(), random.Random(seed)
     with scratch_folder() as scratch:
         whole = _killed_with_a_log(scratch / "whole", scratch / "killed")
-        for number in range(n_cases):
-            home = scratch / "damaged"
-            shutil.rmtree(home, ignore_errors=True)
-            shutil.copytree(scratch / "killed", home)
+        for number, home in fresh_copies(scratch, scratch / "killed", n_cases):
             path = home / NAME / "store.db-wal"
             what = _flip(path, chance) if chance.random() < 0.8 else _truncate(path, chance)
             _judge(found, home, whole, f"seed {seed} case {number}: {what} in the log")

@@ -189,9 +189,8 @@ sizes without content; names without content; content without names."""
 DATA, NAMES = frozenset({"write", "truncate"}), frozenset({"create", "rename", "remove"})
 
 
-def surviving(events: Sequence[Event], mode: str, chance: random.Random) -> Iterator[Event]:
-    """Give the changes that a crash after `events` leaves, in their order."""
-    certain = _certain(events)
+def surviving(events: Sequence[Event], certain: set[int], mode: str, chance: random.Random) -> Iterator[Event]:
+    """Give the changes that a crash after `events` leaves, in their order; the `certain` ones are among them."""
     last_write = max((i for i, event in enumerate(events) if event.kind == "write" and i not in certain), default=-1)
     for i, event in enumerate(events):
         if event.kind not in DATA and event.kind not in NAMES:
@@ -222,7 +221,7 @@ def _torn(event: Event, chance: random.Random) -> Event:
     return Event("write", event.inode, offset=event.offset, data=event.data[: max(cut, 0)])
 
 
-def _certain(events: Sequence[Event]) -> set[int]:
+def certain_changes(events: Sequence[Event]) -> set[int]:
     """Places of changes that a later sync made durable. A failed sync makes what it was for uncertain for ever."""
     certain: set[int] = set()
     waiting_data: dict[int, list[int]] = {}

@@ -1,11 +1,10 @@
 """D7: a damaged collection is repaired from its texts: every document is back, and answers are the same."""
 
 import random
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.durability.collections import NAME, Facts, build, facts
+from benchmarks.durability.collections import NAME, Facts, build, facts, fresh_copies
 from benchmarks.durability.crashes import scratch_folder
 from benchmarks.durability.mutations import mutate
 from index.collection import Collection
@@ -30,10 +29,7 @@ def repair_damage(n_cases: int, seed: int) -> Repairs:
     found, chance = Repairs(), random.Random(seed)
     with scratch_folder() as scratch:
         whole = build(scratch / "whole")
-        for number in range(n_cases):
-            home = scratch / "damaged"
-            shutil.rmtree(home, ignore_errors=True)
-            shutil.copytree(scratch / "whole", home)
+        for number, home in fresh_copies(scratch, scratch / "whole", n_cases):
             _damage(home / NAME, chance)
             found.cases += 1
             found.damaged += bool(verify(home / NAME).damage)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index import Collection, Document, SearchOptions
-from index.calibration import THRESHOLD, logistic, stored_calibration
+from index.calibration import THRESHOLD, fitted, logistic, stored_calibration
 from index.fusion import Mode
 from index.grouping import in_turns, shingles
 from index.search import Scored, Unit, max_pooled
@@ -197,3 +197,32 @@ def test_what_is_no_question_is_refused_with_its_line(tmp_path: Path, text: str)
     path.write_text(text, encoding="utf-8")
     with pytest.raises(Lfm2ColbertError, match="queries"):
         read_queries(path)
+
+
+def test_parts_of_a_long_question_count_by_vector_and_not_by_their_length(collection: Collection) -> None:
+    query = " ".join([*WORDS, *reversed(WORDS[:20])])
+    result = collection.search(query, mode="semantic", k=20, highlight=False)
+    assert "query_split" in [notice.code for notice in result.warnings]
+    scores = [hit.score for hit in result]
+    assert scores == sorted(scores, reverse=True)
+    assert len({round(hit.raw_score / hit.score) for hit in result}) > 1  # windows of more than one length
+
+
+def test_what_is_collapsed_is_said(collection: Collection) -> None:
+    text = "exactly the same words in the same order, twice over"
+    collection.add([Document(f"copy {n}", text) for n in range(3)])
+    result = collection.search(text, k=5, options=SearchOptions(collapse=0.9))
+    assert result.hits[0].document_id == "copy 0"
+    assert [notice.message[0] for notice in result.warnings if notice.code == "duplicates_collapsed"] == ["2"]
+
+
+def test_error_rates_are_those_at_the_threshold(collection: Collection) -> None:
+    rng = np.random.default_rng(4)
+    pairs = np.column_stack([rng.normal(0.7, 0.1, 2000), rng.normal(0.5, 0.1, 2000)])
+    found = fitted(pairs, collection._store)
+    assert found is not None
+    held_out = pairs[1::2]
+    below = [found.score(own, 1) < THRESHOLD for own in held_out[:, 0]]
+    reached = [found.score(other, 1) >= THRESHOLD for other in held_out[:, 1]]
+    assert found.false_positive_rate == pytest.approx(np.mean(below))
+    assert found.false_negative_rate == pytest.approx(np.mean(reached))
