@@ -130,13 +130,13 @@ def _rebuild_database(folder: Path, steps: tuple[Step, ...], backup: Path | None
         lock.release()
     return RepairReport(
         steps,
-        True,
-        result.kept,
-        tuple(result.restored),
-        tuple(result.without_metadata),
-        tuple(result.lost),
-        result.unreadable,
-        quarantine,
+        applied=True,
+        pending=result.kept,
+        restored=tuple(result.restored),
+        without_metadata=tuple(result.without_metadata),
+        lost=tuple(result.lost),
+        unreadable=result.unreadable,
+        quarantine=quarantine,
     )
 
 
