@@ -7,7 +7,7 @@ their vectors. So the documents are the log of the index: after a crash the pend
 import json
 import re
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +32,7 @@ from index.state import StoredState
 from index.types import Document, Failure
 from index.upgrade import upgrade
 from lfm2_colbert.config import to_json
-from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError
+from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError, StorageError
 
 SEGMENTS_FOLDER = "segs"
 LEFT_OVER = re.compile(r"\d{10}\.(seg|book|\d{6}\.lists|\d{3}\.words)|.*\.tmp")
@@ -425,13 +425,15 @@ class Store(StoredState):
         )
 
     def keep_settings(self) -> None:
-        """Keep a copy of the settings beside the database: with it, texts can be saved from one that lost its own."""
+        """Keep a copy of the settings beside the database: with it, texts can be saved from one that lost its own.
+
+        Where the disk does not take it, the next writer tries again: nothing needs it as long as the database is whole.
+        """
         content = to_json(self.settings).encode()
         path = self.folder / SETTINGS_FILE
-        with disk_errors(path):
-            known = path.read_bytes() if path.exists() else b""
-        if known != content:
-            Folder(self.folder, self._disk).replace(SETTINGS_FILE, content)
+        with suppress(StorageError), disk_errors(path):
+            if not path.exists() or path.read_bytes() != content:
+                Folder(self.folder, self._disk).replace(SETTINGS_FILE, content)
 
     def clean(self) -> None:
         """Remove files that no commit names: those of an interrupted run, and those that a commit replaced.
