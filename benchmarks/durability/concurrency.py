@@ -22,7 +22,7 @@ from lfm2_colbert.errors import IndexLockedError
 
 NAME = "shared"
 GROUPS, GROUP_SIZE = 6, 5
-N_READERS = 4
+N_READERS = 8
 SETTLED_BATCHES = 8
 WORD = "東京"
 

@@ -143,7 +143,7 @@ PROGRAMMES: Mapping[str, Programme] = {
     "D7": Programme("damaged collections repaired", _repairs, 300, 12),
     "D8": Programme("full disks", _full_disks, 20, 6),
     "D9": Programme("steps beside a model", _life, 100_000, 1500),
-    "D10": Programme("seconds of 1 writer, 4 readers and a storm of second writers", _concurrency, 60, 6),
+    "D10": Programme("seconds of 1 writer, 8 readers and a storm of second writers", _concurrency, 60, 6),
     "D12": Programme("golden collections, one of every format", _golden, len(GOLDEN), len(GOLDEN)),
     "D11": Programme("backups of a collection that is being written, half of them killed", _backups, 100, 8),
 }  # fmt: skip
