@@ -205,14 +205,20 @@ def _changes(results: Results) -> str:
     """One row an operation and size."""
     lines = [
         [
-            row["operation"], f"{row.get('inserted_per_call', '')}", f"{row['passages']:,}", _figure(row, "cpu_ms"),
+            row["system"], row["operation"], f"{row.get('inserted_per_call', '')}", f"{row['passages']:,}",
+            _figure(row, "cpu_ms"),
             _figure(row, "wall_ms_p50"), _figure(row, "wall_ms_p95"), _figure(row, "fdatasync_ms_p50"),
             _figure(row, "tokens_per_cpu_s", 0), _figure(row, "mb_per_s", 0),
         ]
         for row in results.rows
-        if row["operation"] not in ("filter", "mixed")
+        if row["operation"] not in ("filter", "mixed") and "not_run" not in row
     ]  # fmt: skip
-    head = ["operation", "documents", "passages", "CPU ms", "wall ms", "wall ms, 95 %", "fdatasync ms"]
+    lines += [
+        [row["system"], f"{row['operation']}: not run, {row['not_run']}", "", f"{row['passages']:,}", *[""] * 6]
+        for row in results.rows
+        if "not_run" in row
+    ]
+    head = ["system", "operation", "documents", "passages", "CPU ms", "wall ms", "wall ms, 95 %", "fdatasync ms"]
     return markdown([*head, "tokens a CPU s", "MB/s"], lines)
 
 

@@ -5,6 +5,7 @@ so these are drawn (`drawn_vectors.py`), for collections of 20,000 and of 500,00
 What holds after thousands of changes is measured on the texts of the evaluation sets (`mixed.py`).
 """
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -19,15 +20,19 @@ from benchmarks.drawn_vectors import DIM, passages, queries
 from benchmarks.filters import filtered
 from benchmarks.mixed import mixed_operations
 from benchmarks.oracle import all_scores
+from benchmarks.peers import ENGINES
+from benchmarks.peers.changing import CHANGERS, ChangesJob
 from benchmarks.peers.ours import NAME, Ours
+from benchmarks.peers.processes import NotRunError, changed, interpreter
 from benchmarks.peers.protocol import Material
-from benchmarks.results_file import ROOT, measured, measured_commit, write
+from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, write
 from benchmarks.syncs import sync_ms
 from index.collection import Collection
 from index.types import Document
 from index.verify import verify
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.multivectors import MultiVectors
+from lfm2_colbert.registry import lookup
 
 SEED = 0
 SIZES = {20_000: 124, 500_000: 24}
@@ -35,20 +40,40 @@ SIZES = {20_000: 124, 500_000: 24}
 MANY, SINGLE = 8192, 60
 """Documents added in one call, and changes made one after the other."""
 FILTERED_QUERIES = 100
+PEER_SECONDS = 1800
+"""CPU seconds after which another engine is stopped, build and all."""
+NAMES = ("20k", "500k", "mixed", "peers-20k", "peers-500k")
 
 Row = dict[str, Any]
 
 
 @click.command()
 @click.argument("sets", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--passages", "sizes", type=int, multiple=True, help="Only collections of these sizes.")
+@click.option("--part", "parts", type=click.Choice(NAMES), multiple=True, help="Only these; other rows are kept.")
 @allow_dirty
-def main(sets: Path, sizes: tuple[int, ...], allow_dirty: bool) -> None:
+def main(sets: Path, parts: tuple[str, ...], allow_dirty: bool) -> None:
     """Measure; SETS are the unpacked evaluation sets."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    rows = [row for size in sizes or SIZES for row in _shown(changes(size))]
-    if not sizes:
-        rows += _shown(mixed_operations(sets))
+    rows = {part: _kept(part) for part in NAMES}
+    for part in parts or NAMES:
+        rows[part] = [{"part": part, **row, "commit": commit} for row in _shown(_part(part, sets))]
+        _write([row for each in rows.values() for row in each], commit)
+
+
+def _part(part: str, sets: Path) -> Iterator[Row]:
+    if part == "mixed":
+        return mixed_operations(sets)
+    n_passages = 1000 * int(part.removeprefix("peers-").removesuffix("k"))
+    return peers(n_passages) if part.startswith("peers") else changes(n_passages)
+
+
+def _kept(part: str) -> list[Row]:
+    path = RESULTS / "updates.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    return [row for row in rows if row.get("part") == part]
+
+
+def _write(rows: list[Row], commit: str) -> None:
     command = command_line("benchmarks.updates")
     click.echo(write(measured("updates", rows, commit=commit, command=command, seed=SEED), ROOT))
 
@@ -57,6 +82,25 @@ def _shown(rows: Iterator[Row]) -> Iterator[Row]:
     for row in rows:
         click.echo(row)
         yield row
+
+
+def peers(n_passages: int) -> Iterator[Row]:
+    """Change the indexes of other engines, of the same vectors."""
+    for name in CHANGERS:
+        folder = ROOT / "data" / "updates" / f"{name}-{n_passages}"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "index").mkdir(parents=True)
+        job = ChangesJob(
+            name, n_passages, SIZES[n_passages], SINGLE, str(folder / "index"), str(folder / "rows.json"), PEER_SECONDS
+        )
+        common = {"system": name, "passages": n_passages, "vectors": "drawn"}
+        try:
+            environment = lookup(ENGINES, name, "engine")().environment
+            rows = changed(interpreter(ROOT, name, environment), job)
+        except NotRunError as error:
+            rows = [{"operation": "insert", "not_run": str(error)}]
+        yield from (common | row for row in rows)
+        shutil.rmtree(folder)
 
 
 def changes(n_passages: int) -> Iterator[Row]:

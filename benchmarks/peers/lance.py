@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.protocol import Environment, Found, Material, Search, Setting
+from lfm2_colbert.multivectors import MultiVectors
 
 TABLE, COLUMN = "passages", "tokens"
 PARTITIONS, SUB_VECTORS = 512, 32
@@ -28,7 +29,7 @@ class LanceDb:
         import lancedb
         from lancedb.index import IvfPq
 
-        table = lancedb.connect(folder).create_table(TABLE, _arrow(material))
+        table = lancedb.connect(folder).create_table(TABLE, arrow(material.passages, np.arange(len(material.passages))))
         partitions = min(PARTITIONS, max(1, len(material.token_ids) // TOKENS_PER_PARTITION))
         config = IvfPq(distance_type="cosine", num_partitions=partitions, num_sub_vectors=SUB_VECTORS)
         table.create_index(COLUMN, config=config)
@@ -48,11 +49,11 @@ class LanceDb:
         return search
 
 
-def _arrow(material: Material) -> Any:
+def arrow(passages: MultiVectors, numbers: NDArray[np.int64]) -> Any:
+    """Lay passages out as rows of the table."""
     import pyarrow
 
-    passages = material.passages
     flat = pyarrow.array(np.ascontiguousarray(passages.vectors).ravel())
     vectors = pyarrow.FixedSizeListArray.from_arrays(flat, passages.dim)
     tokens = pyarrow.ListArray.from_arrays(passages.offsets.astype(np.int32), vectors)
-    return pyarrow.table({"id": np.arange(len(passages)), COLUMN: tokens})
+    return pyarrow.table({"id": numbers, COLUMN: tokens})

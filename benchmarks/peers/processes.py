@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.peers.changing import ChangesJob
 from benchmarks.peers.protocol import Environment
 from benchmarks.peers.worker import FOUND, RESULT, Job
 
@@ -129,10 +130,24 @@ def process_environment(threads: int) -> dict[str, str]:
     return kept | dict.fromkeys(THREAD_VARIABLES, str(threads)) | LANCE_THREADS | {"PYTHONPATH": str(ROOT)}
 
 
-def reason_of(status: int, errors: str, job: Job) -> str:
+def changed(python: Path, job: ChangesJob) -> list[dict[str, Any]]:
+    """Build an index and change it; give a row for each kind of change.
+
+    Raises:
+        NotRunError: the process failed or took too long.
+    """
+    job_file = Path(job.result).with_suffix(".job.json")
+    job_file.parent.mkdir(parents=True, exist_ok=True)
+    job_file.write_text(json.dumps(asdict(job)), encoding="utf-8")
+    _module(python, "benchmarks.peers.changing", job_file, job.cpu_seconds, 1)
+    rows: list[dict[str, Any]] = json.loads(Path(job.result).read_text(encoding="utf-8"))
+    return rows
+
+
+def reason_of(status: int, errors: str, cpu_seconds: int, threads: int) -> str:
     """Say in a line why a process ended as it did: the time it had, or the first line of its last error."""
     if status == -signal.SIGXCPU:
-        return f"stopped after {job.cpu_seconds} CPU seconds on {job.threads} thread(s)"
+        return f"stopped after {cpu_seconds} CPU seconds on {threads} thread(s)"
     if status == -signal.SIGKILL:
         return "killed, as when memory runs out"
     lines = [line for line in errors.splitlines() if line.strip() and not line.startswith((" ", "\t", "Traceback"))]
@@ -143,15 +158,19 @@ def _work(python: Path, job: Job) -> None:
     result = Path(job.result)
     result.mkdir(parents=True, exist_ok=True)
     (result / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")
-    command = [str(python), "-m", "benchmarks.peers.worker", str(result / "job.json")]
-    limit = WALL_SECONDS + WALL_SECONDS_PER_CPU_SECOND * job.cpu_seconds
+    _module(python, "benchmarks.peers.worker", result / "job.json", job.cpu_seconds, job.threads)
+
+
+def _module(python: Path, module: str, job_file: Path, cpu_seconds: int, threads: int) -> None:
+    """Run a module over a job file; what it wrote to stderr lies beside that file."""
+    limit = WALL_SECONDS + WALL_SECONDS_PER_CPU_SECOND * cpu_seconds
     try:
-        ended = _ended(command, process_environment(job.threads), limit)
+        ended = _ended([str(python), "-m", module, str(job_file)], process_environment(threads), limit)
     except subprocess.TimeoutExpired as error:
         raise NotRunError(f"did not end within {limit} seconds") from error
-    (result / "errors.txt").write_text(ended.stderr, encoding="utf-8")
+    (job_file.parent / "errors.txt").write_text(ended.stderr, encoding="utf-8")
     if ended.returncode:
-        raise NotRunError(reason_of(ended.returncode, ended.stderr, job))
+        raise NotRunError(reason_of(ended.returncode, ended.stderr, cpu_seconds, threads))
 
 
 def _run(command: list[str]) -> None:

@@ -71,9 +71,9 @@ def build(engine: Engine, job: Job) -> dict[str, Any]:
     """Build the index and say what it cost."""
     resource.setrlimit(resource.RLIMIT_CPU, (job.cpu_seconds, job.cpu_seconds + 10))  # at the second it is killed
     material, folder = _material(Path(job.material)), Path(job.index)
-    before = _cpu_seconds()
+    before = cpu_seconds()
     engine.build(material, folder, job.threads)
-    spent = _cpu_seconds() - before
+    spent = cpu_seconds() - before
     n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {
         "build_cpu_s": round(spent, 1),
@@ -157,7 +157,7 @@ def versions(engine: Engine) -> dict[str, str]:
     return {name: version(name) for name in names if name != "numpy"}
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """Give the CPU time of all threads of this process and of the processes it has waited for."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)

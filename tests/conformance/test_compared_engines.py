@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.oracle import all_scores
 from benchmarks.peers import ENGINES
-from benchmarks.peers.processes import ENVIRONMENTS, INSTALLED, Answers, built, interpreter, searched
+from benchmarks.peers.changing import CHANGERS, ChangesJob
+from benchmarks.peers.processes import ENVIRONMENTS, INSTALLED, Answers, built, changed, interpreter, searched
 from benchmarks.peers.protocol import Engine
 from benchmarks.peers.worker import Job
 from benchmarks.results_file import ROOT
@@ -99,3 +100,13 @@ def test_every_query_is_asked_once(answers: Answers) -> None:
 def test_the_cost_of_a_query_is_positive(answers: Answers) -> None:
     assert answers.figures["cpu_ms_per_query"] > 0
     assert answers.figures["peak_rss_mb"] > 0
+
+
+def test_changes_of_an_engine_are_seen_by_its_next_search(engine: tuple[str, Engine], tmp_path: Path) -> None:
+    name, loaded = engine
+    if name not in CHANGERS:
+        pytest.skip(f"{name} is not compared by changes")
+    (tmp_path / "index").mkdir()
+    job = ChangesJob(name, N_PASSAGES, TOKENS, 3, str(tmp_path / "index"), str(tmp_path / "rows.json"), 300)
+    rows = changed(interpreter(ROOT, name, loaded.environment), job)  # fails where a change is not seen
+    assert [row["operation"] for row in rows] == ["insert", "delete"]

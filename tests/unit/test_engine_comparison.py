@@ -122,12 +122,14 @@ def test_a_setting_is_named_by_its_parameters() -> None:
 
 def test_the_reason_is_the_last_error_without_its_traceback() -> None:
     errors = 'warning: slow\nTraceback (most recent call last):\n  File "x", line 1\nValueError: no centroids\n'
-    assert reason_of(1, errors, JOB) == "ValueError: no centroids"
+    assert reason_of(1, errors, JOB.cpu_seconds, JOB.threads) == "ValueError: no centroids"
 
 
 def test_a_build_that_used_up_its_time_says_so() -> None:
-    assert reason_of(-signal.SIGXCPU, "", JOB) == "stopped after 1800 CPU seconds on 1 thread(s)"
-    assert reason_of(-signal.SIGKILL, "", JOB) == "killed, as when memory runs out"
+    assert (
+        reason_of(-signal.SIGXCPU, "", JOB.cpu_seconds, JOB.threads) == "stopped after 1800 CPU seconds on 1 thread(s)"
+    )
+    assert reason_of(-signal.SIGKILL, "", JOB.cpu_seconds, JOB.threads) == "killed, as when memory runs out"
 
 
 def test_an_engine_without_requirements_runs_where_we_do(tmp_path: Path) -> None:
