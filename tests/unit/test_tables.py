@@ -124,14 +124,16 @@ def test_growth_goes_from_small_to_large_and_ends_with_what_was_not_run(tmp_path
 
 
 def test_an_update_is_a_line_that_shows_what_a_call_costs(tmp_path: Path) -> None:
-    row = {"operation": "insert", "inserted_per_call": 8192, "passages": 23_412, "cpu_ms": 6256.53}
-    save(tmp_path, "updates", [row | {"wall_ms_p95": 8601.22, "tokens_per_cpu_s": 175_856}])
-    line = table("updates", tmp_path).splitlines()[2]
-    assert line == "| insert | 8192 | 23,412 | 6,256.53 |  | 8,601.22 |  | 175,856 |  |"
+    row = {"system": "ours", "operation": "insert", "inserted_per_call": 8192, "passages": 23_412, "cpu_ms": 6256.53}
+    stopped = {"system": "theirs", "operation": "insert", "passages": 23_412, "not_run": "killed"}
+    save(tmp_path, "updates", [row | {"wall_ms_p95": 8601.22, "tokens_per_cpu_s": 175_856}, stopped])
+    lines = table("updates", tmp_path).splitlines()
+    assert lines[2] == "| ours | insert | 8192 | 23,412 | 6,256.53 |  | 8,601.22 |  | 175,856 |  |"
+    assert lines[3] == "| theirs | insert: not run, killed |  | 23,412 |  |  |  |  |  |  |"
 
 
 def test_filters_are_a_second_table_of_updates(tmp_path: Path) -> None:
-    change = {"operation": "insert", "inserted_per_call": 1, "passages": 9, "cpu_ms": 1.0, "wall_ms_p95": 1.0}
+    change = {"system": "ours", "operation": "insert", "inserted_per_call": 1, "passages": 9, "cpu_ms": 1.0}
     row = {
         "operation": "filter", "passages": 23_412, "cpu_ms": 2.554, "cpu_ms_unfiltered": 5.071,
         "cpu_ms_first_use": 2.959, "first_use_us_per_passage": 2.002, "recall_at_10": 0.994,
@@ -140,7 +142,7 @@ def test_filters_are_a_second_table_of_updates(tmp_path: Path) -> None:
     filters = [row | {"selectivity": share} for share in (0.5, 0.001)]
     save(tmp_path, "updates", [*filters, change | {"tokens_per_cpu_s": 1}])
     lines = table("updates", tmp_path).splitlines()
-    assert lines[2].startswith("| insert |")
+    assert lines[2].startswith("| ours | insert |")
     assert [line.split(" | ")[0] for line in lines[6:8]] == ["| 0.1%", "| 50.0%"]
     assert lines[6] == "| 0.1% | 23,412 | 2.55 | 2.96 | 5.07 | 2.00 | 0.994 | 0.989 |"
 
