@@ -5,45 +5,24 @@ Documents take figures from these files alone, so a file that could not be made 
 
 import json
 import math
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from eval.machine import Machine, this_machine, versions
 from lfm2_colbert.config import from_mapping
 from lfm2_colbert.errors import InvalidArgumentError, MalformedDocumentError, NotFoundError
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("benchmarks") / "results"
 PACKAGES = ("lfm2_colbert", "index", "eval", "service")
-LIBRARIES = ("lfm2-colbert", "numpy", "onnxruntime", "tokenizers")
 DIRTY = "-dirty"
-TELLING_FLAGS = re.compile(r"avx2|avx512\w*|\w*vnni|\w*bf16")
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where figures were measured.
-
-    Attributes:
-        cpu: the model's name.
-        cores: that the process may use.
-        memory_gb: of the machine.
-        flags: instruction sets that decide the speed of kernels.
-    """
-
-    cpu: str
-    cores: int
-    memory_gb: int
-    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +60,9 @@ def measured(
     """
     for row in rows:
         _require_flat(row)
-    versions = {"python": sys.version.split()[0]} | {each: version(each) for each in (*LIBRARIES, *libraries)}
     created = datetime.now(UTC).isoformat(timespec="seconds")
     ordered = tuple(dict(row) for row in sorted(rows, key=_place))
-    return Results(name, commit, created, command, this_machine(), versions, seed, ordered)
+    return Results(name, commit, created, command, this_machine(), versions(libraries), seed, ordered)
 
 
 def write(results: Results, root: Path = ROOT) -> Path:
@@ -160,18 +138,6 @@ def require_code_of(root: Path) -> None:
                 f"the package '{package}' was loaded from another folder than the repository that is measured",
                 help="use an environment in which this repository is installed",
             )
-
-
-def this_machine() -> Machine:
-    """Describe the machine this runs on."""
-    information = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    model = re.search(r"^model name\s*:\s*(.+)$", information, re.MULTILINE)
-    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", information, re.MULTILINE)
-    telling = sorted(flag for flag in (flags[1].split() if flags else []) if TELLING_FLAGS.fullmatch(flag))
-    n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Machine(
-        model[1].strip() if model else "unknown", len(os.sched_getaffinity(0)), round(n_bytes / 2**30), tuple(telling)
-    )
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -1,0 +1,50 @@
+"""Where figures were measured, and with which versions."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("lfm2-colbert", "numpy", "onnxruntime", "tokenizers")
+TELLING_FLAGS = re.compile(r"avx2|avx512\w*|\w*vnni|\w*bf16")
+CPU_INFORMATION = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where figures were measured.
+
+    Attributes:
+        cpu: the model's name.
+        cores: that the process may use.
+        memory_gb: of the machine.
+        flags: instruction sets that decide the speed of kernels.
+    """
+
+    cpu: str
+    cores: int
+    memory_gb: int
+    flags: tuple[str, ...]
+
+
+def this_machine() -> Machine:
+    """Describe the machine this runs on; what a system does not tell is "unknown"."""
+    known = CPU_INFORMATION.exists()
+    information = CPU_INFORMATION.read_text(encoding="utf-8", errors="replace") if known else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", information, re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", information, re.MULTILINE)
+    telling = sorted(flag for flag in (flags[1].split() if flags else []) if TELLING_FLAGS.fullmatch(flag))
+    n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Machine(model[1].strip() if model else "unknown", _cores(), round(n_bytes / 2**30), tuple(telling))
+
+
+def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
+    """Name the versions of Python and of the libraries that have a part in every figure, and of some more."""
+    return {"python": sys.version.split()[0]} | {each: version(each) for each in (*LIBRARIES, *libraries)}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
