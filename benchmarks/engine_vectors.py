@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.evaluation_sets import sample, unpack, without_titles
-from eval.datasets.base import Task
+from benchmarks.evaluation_sets import unpack
+from eval.datasets.base import Task, sample, without_titles
 from eval.datasets.folder import load
 from index.chunking import chunk
 from lfm2_colbert import MultiVectors, load_encoder

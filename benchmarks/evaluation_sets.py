@@ -3,14 +3,11 @@
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from eval.datasets.base import Task
-from eval.datasets.folder import load
-from index.types import Document
+from eval.datasets.base import Task, sample, without_titles
+from eval.datasets.folder import load_crossed
 from lfm2_colbert.errors import MalformedDocumentError, NotFoundError
 
 
@@ -88,39 +85,4 @@ def tasks(
     """
     for wanted in chosen:
         folder = unpack(archives, wanted.dataset, destination)
-        yield sample(without_titles(_loaded(folder, wanted)), n_queries, seed)
-
-
-def _loaded(folder: Path, wanted: Wanted) -> Task:
-    """Load a task; where its languages differ, the set has questions in the other one beside it, or is parallel."""
-    if (folder / wanted.language / f"queries.{wanted.query_language}.jsonl").exists():
-        return load(folder, wanted.language, query_language=wanted.query_language)
-    task = load(folder, wanted.language)
-    return task if task.language == wanted.query_language else crossed(task, load(folder, wanted.query_language))
-
-
-def crossed(task: Task, asked: Task) -> Task:
-    """Ask the queries of a parallel task, which has the same ids in another language.
-
-    Raises:
-        MalformedDocumentError: the two do not judge alike.
-    """
-    if task.qrels != asked.qrels:
-        raise MalformedDocumentError(
-            f"{task.name}: {asked.language} and {task.language} are not parallel", help="choose languages that are"
-        )
-    return replace(task, queries=asked.queries, query_language=asked.query_language)
-
-
-def without_titles(task: Task) -> Task:
-    """Keep ids and texts of the documents alone."""
-    return replace(task, documents={key: Document(key, document.text) for key, document in task.documents.items()})
-
-
-def sample(task: Task, n_queries: int, seed: int) -> Task:
-    """Keep `n_queries` of the queries, drawn without replacement; all where there are no more."""
-    names = sorted(task.queries)
-    if len(names) <= n_queries:
-        return task
-    kept = sorted(np.random.default_rng(seed).choice(names, n_queries, replace=False).tolist())
-    return replace(task, queries={i: task.queries[i] for i in kept}, qrels={i: task.qrels[i] for i in kept})
+        yield sample(without_titles(load_crossed(folder, wanted.language, wanted.query_language)), n_queries, seed)

@@ -1,4 +1,4 @@
-"""How good a run is: nDCG@10, R@100 and MRR@10, computed by ir-measures so that figures compare with published ones."""
+"""How good a run is, computed by ir-measures so that figures compare with published ones."""
 
 import math
 from collections.abc import Mapping
@@ -12,8 +12,24 @@ Qrels = Mapping[str, Mapping[str, int]]
 Run = Mapping[str, Mapping[str, float]]
 """Query id → document id → score."""
 
-MEASURES = {"nDCG@10": "nDCG@10", "R@100": "R@100", "MRR@10": "RR@10"}
+MEASURES = {
+    "nDCG@10": "nDCG@10",
+    "R@100": "R@100",
+    "MRR@10": "RR@10",
+    "MAP@100": "AP@100",
+    "Success@1": "Success@1",
+    "Success@5": "Success@5",
+}
 """The name shown → what ir-measures calls it for one query."""
+FIGURES = {
+    "nDCG@10": "ndcg_at_10",
+    "R@100": "recall_at_100",
+    "MRR@10": "mrr_at_10",
+    "MAP@100": "map_at_100",
+    "Success@1": "success_at_1",
+    "Success@5": "success_at_5",
+}
+"""The name shown → its key in results."""
 
 
 @dataclass(frozen=True, slots=True)

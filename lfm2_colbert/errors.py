@@ -21,10 +21,12 @@
     │   ├── InvalidNameError        invalid_name
     │   ├── MalformedDocumentError  malformed_document
     │   ├── NonFiniteVectorError    non_finite_vectors
+    │   ├── NotParallelError        not_parallel
     │   ├── NotTextError            not_text
     │   ├── UnsafeModelError        unsafe_model
     │   └── UnsupportedFileError    unsupported_file
     ├── EnvironmentFault (exit 4: this machine is off)
+    │   ├── DatasetUnavailableError dataset_unavailable
     │   ├── FormatVersionError      format_version
     │   ├── MissingExtraError       missing_extra
     │   ├── ModelUnavailableError   model_unavailable
@@ -184,6 +186,12 @@ class NonFiniteVectorError(DataError):
     code = "non_finite_vectors"
 
 
+class NotParallelError(DataError):
+    """Two languages of an evaluation set do not ask the same of the same documents."""
+
+    code = "not_parallel"
+
+
 class NotTextError(DataError):
     """A file named as text holds binary data."""
 
@@ -207,6 +215,12 @@ class EnvironmentFault(Lfm2ColbertError):
 
     code = "environment"
     exit_status = 4
+
+
+class DatasetUnavailableError(EnvironmentFault):
+    """An evaluation set is not on this machine and cannot be fetched."""
+
+    code = "dataset_unavailable"
 
 
 class FormatVersionError(EnvironmentFault):

@@ -1,26 +1,23 @@
-"""Evaluation sets that lie on this machine in BEIR's layout.
+"""Evaluation sets that lie on this machine in BEIR's layout, a folder for each language.
 
 <folder>/<language>/corpus.jsonl            {"_id", "title", "text"}
 <folder>/<language>/queries[.LANGUAGE].jsonl {"_id", "text"}
 <folder>/<language>/qrels/<split>.tsv       header, then query id, document id, grade
 """
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from eval.datasets.base import Task
-from index.types import Document
-from lfm2_colbert.errors import DuplicateIdError, MalformedDocumentError, NotFoundError
+from eval.datasets.base import Task, cleaned, crossed
+from eval.datasets.files import documents_of, json_lines, queries_of, tab_separated_judgements
+from lfm2_colbert.errors import NotFoundError, NotParallelError, UnknownNameError
 
-HEADER = ["query-id", "corpus-id", "score"]
-SHOWN_IDS = 5
+CORPUS = "corpus.jsonl"
 
 
 def languages(folder: Path) -> list[str]:
     """List the languages that a set has, sorted."""
-    return sorted(path.parent.name for path in folder.glob("*/corpus.jsonl"))
+    return sorted(path.parent.name for path in folder.glob(f"*/{CORPUS}"))
 
 
 def load(folder: Path, language: str, *, query_language: str | None = None, split: str = "test") -> Task:
@@ -39,84 +36,106 @@ def load(folder: Path, language: str, *, query_language: str | None = None, spli
     """
     home = folder / language
     queries_file = home / (f"queries.{query_language}.jsonl" if query_language else "queries.jsonl")
-    documents = {row["_id"]: _document(row) for row in _rows(home / "corpus.jsonl")}
-    queries = {row["_id"]: row["text"] for row in _rows(queries_file)}
-    qrels = _qrels(home / "qrels" / f"{split}.tsv")
-    _require_known(qrels, queries, f"{folder.name}/{language}: queries")
-    judged = [document_id for grades in qrels.values() for document_id in grades]
-    _require_known(judged, documents, f"{folder.name}/{language}: documents")
-    return Task(
-        name=folder.name,
-        language=language,
-        query_language=query_language or language,
-        split=split,
-        documents=documents,
-        queries={query_id: queries[query_id] for query_id in qrels},
-        qrels=qrels,
-        n_empty=sum(not document.text.strip() for document in documents.values()),
+    return cleaned(
+        Task(
+            name=folder.resolve().name,
+            language=language,
+            query_language=query_language or language,
+            split=split,
+            documents=documents_of(json_lines(home / CORPUS)),
+            queries=queries_of(json_lines(queries_file)),
+            qrels=tab_separated_judgements(home / "qrels" / f"{split}.tsv"),
+        )
     )
 
 
-def _document(row: dict[str, Any]) -> Document:
-    title = row.get("title") or ""
-    return Document(row["_id"], row["text"], {"title": title} if title else {})
+def asked_in(folder: Path, language: str) -> list[str]:
+    """List the languages of the questions that lie beside documents: those that files name, else the documents' own."""
+    named = sorted(path.name.split(".")[1] for path in (folder / language).glob("queries.*.jsonl"))
+    return named or [language]
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Give rows whose ``_id`` and ``text`` are text and whose ids differ."""
-    seen: set[str] = set()
-    for place, line in _lines(path):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise MalformedDocumentError(f"{place} is not JSON", help="one object a line") from error
-        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("_id", "text")):
-            raise MalformedDocumentError(f"{place} lacks '_id' or 'text'", help="both must be there, and be text")
-        if row["_id"] in seen:
-            raise DuplicateIdError(f"{place} has the id '{row['_id']}' again", help="give each row its own id")
-        seen.add(row["_id"])
-        yield row
+def load_crossed(folder: Path, language: str, query_language: str, *, split: str = "test") -> Task:
+    """Load documents in one language and queries in another: a file of them beside the documents, or the other folder.
 
-
-def _qrels(path: Path) -> dict[str, dict[str, int]]:
-    lines = _lines(path)
-    _, header = next(lines, ("", ""))
-    if header.split("\t") != HEADER:
-        raise MalformedDocumentError(f"{path} does not begin with its header", help="write: " + "<tab>".join(HEADER))
-    qrels: dict[str, dict[str, int]] = {}
-    for place, line in lines:
-        try:
-            query_id, document_id, grade = line.split("\t")
-            qrels.setdefault(query_id, {})[document_id] = int(grade)
-        except ValueError as error:
-            raise MalformedDocumentError(
-                f"{place} is no judgement", help="query id, document id, whole number"
-            ) from error
-    if not qrels:
-        raise MalformedDocumentError(
-            f"{path} holds no judgement", help="without judgements there is nothing to measure"
+    Raises:
+        NotFoundError: questions lie beside the documents, but not in this language.
+        NotParallelError: the two languages do not have the same ids.
+    """
+    beside = asked_in(folder, language)
+    if beside == [language] and not (folder / language / f"queries.{language}.jsonl").exists():
+        task = load(folder, language, split=split)
+        return task if query_language == language else crossed(task, load(folder, query_language, split=split))
+    if query_language not in beside:
+        raise NotFoundError(
+            f"{folder.name}/{language} has no questions in '{query_language}'", help=f"there are: {', '.join(beside)}"
         )
-    return qrels
+    return load(folder, language, query_language=query_language, split=split)
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Give each line that is not blank, with the place that messages call it by."""
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield f"{path}:{number}", line.rstrip("\r\n")
-    except FileNotFoundError as error:
-        raise NotFoundError(f"there is no {path}", help="see eval/datasets/folder.py for the layout") from error
-    except UnicodeDecodeError as error:
-        raise MalformedDocumentError(f"{path} is not UTF-8", help="convert it to UTF-8") from error
+def tasks(
+    folder: Path,
+    *,
+    document_languages: Sequence[str] = (),
+    query_languages: Sequence[str] = (),
+    split: str = "test",
+) -> Iterator[Task]:
+    """Load the tasks of a set, one after the other.
+
+    Args:
+        folder: the set.
+        document_languages: folders to take; none named: all.
+        query_languages: languages to ask each of them in; none named: each in its own, or in those that lie beside it.
+        split: the file of judgements.
+
+    Raises:
+        NotFoundError: there is no set in the folder, or it lacks a file.
+        UnknownNameError: it has no such language.
+        MalformedDocumentError: it is broken.
+        NotParallelError: two languages do not have the same ids.
+    """
+    known = known_languages(folder)
+    for name in (*document_languages, *query_languages):
+        if name not in known:
+            raise UnknownNameError.of("language", name, known)
+    for language in document_languages or known:
+        for query_language in query_languages or _own(folder, language):
+            yield load_crossed(folder, language, query_language, split=split)
 
 
-def _require_known(named: Iterable[str], known: Iterable[str], what: str) -> None:
-    unknown = sorted(set(named) - set(known))
-    if unknown:
-        shown = ", ".join(unknown[:SHOWN_IDS]) + (", …" if len(unknown) > SHOWN_IDS else "")
-        raise MalformedDocumentError(
-            f"{what} named by the judgements but missing ({len(unknown)}): {shown}",
-            help="take judgements and texts of the same version of the set",
-        )
+def parallel_tasks(
+    folder: Path, on_missing: Callable[[str], None], chosen: Sequence[str] = (), *, split: str = "test"
+) -> Iterator[Task]:
+    """Load every pair of the chosen languages, of all where none is chosen, those of a language with itself among them.
+
+    `on_missing` is told of each pair that the set does not allow.
+    """
+    wanted = list(chosen) or known_languages(folder)
+    asked = sorted({each for language in wanted for each in asked_in(folder, language)})
+    for language in wanted:
+        for query_language in asked:
+            try:
+                yield load_crossed(folder, language, query_language, split=split)
+            except (NotFoundError, NotParallelError) as error:
+                on_missing(error.message)
+
+
+def known_languages(folder: Path) -> list[str]:
+    """List the languages of a set.
+
+    Raises:
+        NotFoundError: the folder is not one of a set; where it is BEIR's own, or one of sets, the help says so.
+    """
+    known = languages(folder)
+    if known:
+        return known
+    if (folder / CORPUS).exists():
+        raise NotFoundError(f"{folder} has no folders of languages", help=f"lfm2-colbert eval beir {folder}")
+    below = sorted({each.parent.parent.name for each in folder.glob(f"*/*/{CORPUS}")})
+    help_ = f"name one of its sets: {', '.join(below)}" if below else "docs/guides/evaluating.md shows the layout"
+    raise NotFoundError(f"there is no LANGUAGE/{CORPUS} in {folder}", help=help_)
+
+
+def _own(folder: Path, language: str) -> list[str]:
+    beside = asked_in(folder, language)
+    return [language] if language in beside else beside

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from index import SearchResult
 
 TAG = "lfm2-colbert"
-LEAST_STEP = 1e-6
-"""Scores of a run fall by this at least: evaluation tools hold them in float32, and order equal ones as they like."""
 WHITE_SPACE = re.compile(r"\s")
 
 
@@ -71,18 +69,13 @@ def _of_columns(line: str) -> Query | None:
 
 
 def trec_lines(query_id: str, result: "SearchResult") -> Iterator[str]:
-    """Give the lines of a run: ``qid Q0 docid rank score tag``; each document once, by its first hit.
+    """Give the lines of a run (`eval.trec`): each document once, by its first hit."""
+    from eval.trec import run_lines
 
-    Scores fall strictly, in float32 too, so that every tool keeps the order of the hits. White space in the id of a
-    document is written as in a URL (``%20``), since it parts the columns.
-    """
-    last, seen = float("inf"), set()
+    best: dict[str, float] = {}
     for hit in result.hits:
-        if hit.document_id in seen:
-            continue
-        seen.add(hit.document_id)
-        last = min(hit.score, last - LEAST_STEP)
-        yield f"{query_id} Q0 {_column(hit.document_id)} {len(seen)} {last:.8f} {TAG}"
+        best.setdefault(hit.document_id, hit.score)
+    return run_lines(query_id, best, best.values(), TAG)
 
 
 def write_run(path: Path, answers: Iterable[tuple[Query, "SearchResult"]]) -> int:
@@ -91,7 +84,7 @@ def write_run(path: Path, answers: Iterable[tuple[Query, "SearchResult"]]) -> in
     try:
         with unfinished.open("w", encoding="utf-8", newline="\n") as file:
             for query, result in answers:
-                file.writelines(f"{line}\n" for line in trec_lines(query.query_id, result))
+                file.writelines(trec_lines(query.query_id, result))
                 n_queries += 1
         unfinished.replace(path)
     except OSError as error:
@@ -99,7 +92,3 @@ def write_run(path: Path, answers: Iterable[tuple[Query, "SearchResult"]]) -> in
     finally:
         unfinished.unlink(missing_ok=True)
     return n_queries
-
-
-def _column(document_id: str) -> str:
-    return WHITE_SPACE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), document_id)

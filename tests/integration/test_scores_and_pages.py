@@ -182,7 +182,7 @@ def test_scores_of_a_run_fall_strictly_in_float32(scores: list[float]) -> None:
 
 def test_white_space_of_an_id_does_not_part_columns() -> None:
     (line,) = trec_lines("q", SearchResult("q", (hit("a b\u3000.txt", 0.5),)))
-    assert line == "q Q0 a%20b%E3%80%80.txt 1 0.50000000 lfm2-colbert"
+    assert line == "q Q0 a%20b%E3%80%80.txt 1 0.5 lfm2-colbert\n"
 
 
 def test_questions_are_read_from_json_lines_and_columns(tmp_path: Path) -> None:

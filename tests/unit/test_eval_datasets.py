@@ -37,12 +37,11 @@ def test_a_task_holds_documents_and_the_judged_queries(tmp_path: Path) -> None:
     assert (task.name, task.language, task.query_language, task.split) == ("handbook", "ja", "ja", "test")
     assert list(task.documents.values()) == [
         Document("d1", "二十日", {"title": "有給"}),
-        Document("d2", " "),
         Document("d3", "三"),
     ]
     assert task.queries == {"q1": "何日？"}
     assert task.qrels == {"q1": {"d1": 2, "d3": 0}}
-    assert task.n_empty == 1
+    assert task.cleaned == {"empty documents": 1, "queries without judgements": 1}
 
 
 def test_queries_in_another_language_are_asked_for_by_name(tmp_path: Path) -> None:

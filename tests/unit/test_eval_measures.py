@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.measures import measure, ranked, untie
+from eval.measures import MEASURES, measure, ranked, untie
 from lfm2_colbert.errors import InvalidArgumentError, MissingExtraError
 
 
@@ -45,7 +45,7 @@ def test_queries_without_result_count_zero_and_unjudged_ones_nothing() -> None:
         {"q1": {"a": 1}, "q2": {"a": 1}, "q3": {"a": 0}, "q4": {"a": 1}}, {"q1": {"a": 1}, "q4": {}, "z": {"a": 1}}
     )
     assert found.per_query["nDCG@10"] == {"q1": 1, "q2": 0, "q3": 0, "q4": 0}
-    assert found.mean == {"nDCG@10": 0.25, "R@100": 0.25, "MRR@10": 0.25}
+    assert found.mean == dict.fromkeys(MEASURES, 0.25)
 
 
 def test_no_judgements_and_senseless_scores_are_refused() -> None:

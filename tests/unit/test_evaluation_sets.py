@@ -3,21 +3,22 @@
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.engine_vectors import QUERIES_PER_SET, Part, part_of
-from benchmarks.evaluation_sets import crossed, sample, unpack, without_titles
-from eval.datasets.base import Task
+from benchmarks.evaluation_sets import unpack
+from eval.datasets.base import Task, crossed, sample, with_titles, without_titles
 from index.types import Document
-from lfm2_colbert.errors import MalformedDocumentError, NotFoundError
+from lfm2_colbert.errors import MalformedDocumentError, NotFoundError, NotParallelError
 
 
 def task(language: str = "ja", n_queries: int = 40) -> Task:
     queries = {f"q{i}": f"{language} {i}" for i in range(n_queries)}
     document = Document("d1", "有給休暇", {"title": "休暇"})
     qrels = {query_id: {"d1": 1} for query_id in queries}
-    return Task("handbook", language, language, "test", {"d1": document}, queries, qrels, 0)
+    return Task("handbook", language, language, "test", {"d1": document}, queries, qrels)
 
 
 def archive(folder: Path, name: str) -> None:
@@ -74,16 +75,35 @@ def test_a_small_set_is_taken_whole() -> None:
 def test_crossing_takes_the_queries_of_the_other_language() -> None:
     both = crossed(task("ja"), task("de"))
     assert (both.language, both.query_language, both.queries["q3"]) == ("ja", "de", "de 3")
+    assert both.cleaned == {}
 
 
-def test_sets_that_judge_differently_are_not_crossed() -> None:
-    other = replace(task("de"), qrels={"q0": {"d1": 1}})
-    with pytest.raises(MalformedDocumentError, match="parallel"):
-        crossed(task("ja"), other)
+def test_crossing_asks_what_both_have_and_counts_the_rest() -> None:
+    other = replace(task("de"), queries={"q7": "de 7"}, qrels={"q7": {"d1": 1}})
+    both = crossed(task("ja"), other)
+    assert (both.queries, both.qrels) == ({"q7": "de 7"}, {"q7": {"d1": 1}})
+    assert both.cleaned == {"queries without a counterpart": 39}
+
+
+def test_documents_that_carry_their_language_in_the_id_do_not_hinder_crossing() -> None:
+    other = replace(task("de"), qrels={f"q{i}": {"de-d1": 1} for i in range(40)})
+    assert crossed(task("ja"), other).qrels == task("ja").qrels
+
+
+@pytest.mark.parametrize("change", [{"qrels": {"q0": {"d1": 2}}, "queries": {"q0": "x"}}, {"queries": {}, "qrels": {}}])
+def test_sets_that_judge_differently_or_share_nothing_are_not_crossed(change: dict[str, Any]) -> None:
+    with pytest.raises(NotParallelError, match="ja"):
+        crossed(task("ja"), replace(task("de"), **change))
 
 
 def test_titles_are_left_out() -> None:
-    assert without_titles(task()).documents == {"d1": Document("d1", "有給休暇")}
+    untitled = replace(task(), documents=task().documents | {"d2": Document("d2", " ", {"title": "休暇"})})
+    assert without_titles(untitled).documents == {"d1": Document("d1", "有給休暇")}
+    assert without_titles(untitled).cleaned == {"empty documents": 1}
+
+
+def test_titles_are_put_before_texts() -> None:
+    assert with_titles(task()).documents == {"d1": Document("d1", "休暇 有給休暇")}
 
 
 def test_queries_to_tune_with_and_to_report_have_nothing_in_common() -> None:
