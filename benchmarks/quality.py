@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.evaluation_sets import tasks
@@ -20,6 +19,7 @@ from benchmarks.results_file import ROOT, measured, measured_commit, write
 from benchmarks.systems import SEED, Ranking, lexical, oracle, served, truncated
 from eval.datasets.base import Task
 from eval.measures import measure
+from eval.significance import bootstrap_interval
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder
 from lfm2_colbert.export.onnx import Precision, export_folder
@@ -27,7 +27,6 @@ from lfm2_colbert.export.onnx import Precision, export_folder
 LIBRARIES = ("bm25s", "faiss-cpu", "ir-measures", "apsw")
 QUERIES = 1000
 SAMPLES = 1000
-INTERVAL = (2.5, 97.5)
 INT8, FP32 = Precision.INT8.value, Precision.FP32.value
 ORACLE_TOLERANCE = 0.2
 QUANTISATION_TOLERANCE = 0.5
@@ -92,7 +91,7 @@ def outcome(task: Task, encoders: dict[str, Encoder]) -> Outcome:
 def row_of(task: Task, ranking: Ranking) -> dict[str, Any]:
     """Measure what a system found: a row of results."""
     found = measure(task.qrels, ranking.run)
-    low, high = bootstrap_interval(np.array(list(found.per_query["nDCG@10"].values())))
+    interval = bootstrap_interval(np.array(list(found.per_query["nDCG@10"].values())), seed=SEED, samples=SAMPLES)
     crossed = task.query_language != task.language
     return {
         "dataset": task.name,
@@ -104,18 +103,11 @@ def row_of(task: Task, ranking: Ranking) -> dict[str, Any]:
         "queries": len(task.queries),
         "passages": ranking.passages,
         "ndcg_at_10": round(found.mean["nDCG@10"], 4),
-        "ndcg_low": round(low, 4),
-        "ndcg_high": round(high, 4),
+        "ndcg_low": round(interval.low, 4),
+        "ndcg_high": round(interval.high, 4),
         "recall_at_100": round(found.mean["R@100"], 4),
         **ranking.costs,
     }
-
-
-def bootstrap_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Give the 95 % interval of a mean, over `SAMPLES` resamples of the queries ``(n_queries,)``."""
-    drawn = np.random.default_rng(SEED).integers(0, len(values), (SAMPLES, len(values)))
-    low, high = np.percentile(values[drawn].mean(axis=1), INTERVAL)
-    return float(low), float(high)
 
 
 def verdicts(rows: Iterable[dict[str, Any]], deviation: float) -> Iterator[Verdict]:

@@ -3,10 +3,9 @@
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 
-from benchmarks.quality import FP32, INT8, Outcome, bootstrap_interval, outcome, row_of, verdicts
+from benchmarks.quality import FP32, INT8, Outcome, outcome, row_of, verdicts
 from benchmarks.systems import Ranking
 from eval.datasets.base import Task
 from index.types import Document
@@ -79,11 +78,3 @@ def test_a_row_measures_its_run_by_hand_values() -> None:
     row = row_of(task, Ranking("peer", "none", half, 20, {}))
     assert (row["ndcg_at_10"], row["recall_at_100"]) == (0.5, 0.5)
     assert row["ndcg_low"] < 0.5 < row["ndcg_high"]
-
-
-def test_the_interval_is_that_of_the_mean() -> None:
-    values = np.random.default_rng(3).random(2000)
-    low, high = bootstrap_interval(values)
-    half_width = 1.96 * values.std() / np.sqrt(len(values))  # the central limit theorem
-    assert low == pytest.approx(values.mean() - half_width, abs=0.1 * half_width)
-    assert high == pytest.approx(values.mean() + half_width, abs=0.1 * half_width)
