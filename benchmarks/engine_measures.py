@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.oracle import all_scores
 from eval.measures import measure
+from eval.oracle import all_scores
 from lfm2_colbert.multivectors import MultiVectors
 
 SAME_SCORE = 1e-4

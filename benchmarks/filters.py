@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from benchmarks import drawn_vectors
 from benchmarks.command import run
 from benchmarks.engine_measures import recall
-from benchmarks.oracle import all_scores
 from benchmarks.peers.ours import NAME, Ours
 from benchmarks.peers.protocol import Material
+from eval.oracle import all_scores
 from index.collection import Collection
 from index.types import Document
 from lfm2_colbert.encoders.hashing import HashingEncoder

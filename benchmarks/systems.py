@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.oracle import all_scores, best_documents, largest_deviation
 from eval.baselines import bm25
 from eval.datasets.base import Task
+from eval.oracle import all_scores, best_documents, largest_deviation
 from index import Collection
 from index.chunking import chunk
 from index.home import collection_folder

@@ -19,7 +19,6 @@ from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.drawn_vectors import DIM, passages, queries
 from benchmarks.filters import filtered
 from benchmarks.mixed import mixed_operations
-from benchmarks.oracle import all_scores
 from benchmarks.peers import ENGINES
 from benchmarks.peers.changing import CHANGERS, ChangesJob
 from benchmarks.peers.ours import NAME, Ours
@@ -27,6 +26,7 @@ from benchmarks.peers.processes import NotRunError, changed, interpreter
 from benchmarks.peers.protocol import Material
 from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, write
 from benchmarks.syncs import sync_ms
+from eval.oracle import all_scores
 from index.collection import Collection
 from index.types import Document
 from index.verify import verify

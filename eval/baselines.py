@@ -24,7 +24,7 @@ LATIN = regex.compile(r"\p{Latin}")
 
 
 def bm25(task: Task, *, k: int = 100) -> dict[str, dict[str, float]]:
-    """Rank the documents of a task for each of its queries; title and text are searched together.
+    """Rank the documents of a task for each of its queries; a title that is not part of the text is searched with it.
 
     Returns:
         A run: query id → document id → score, at most `k` each; documents without a word of the query are left out.

@@ -72,12 +72,17 @@ class KeptVectors:
 
     def encode_documents(self, texts: Sequence[str]) -> MultiVectors:
         """Look documents up, and encode and keep those that are missing."""
+        kept = self.kept(texts)
+        return MultiVectors(kept.vectors.astype(np.float32), kept.offsets)
+
+    def kept(self, texts: Sequence[str]) -> MultiVectors:
+        """Give vectors of documents as they are kept, in float16; those that are missing are encoded."""
         keys = [xxhash.xxh3_128_hexdigest(text.encode()) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._places}
         if missing:
             self._keep(list(missing), list(missing.values()))
-        items = [vectors[start:stop].astype(np.float32) for vectors, start, stop in map(self._places.__getitem__, keys)]
-        return MultiVectors.of(items, dim=self.dim)
+        places = (self._places[key] for key in keys)
+        return MultiVectors.of([vectors[start:stop] for vectors, start, stop in places], dim=self.dim)
 
     def token_spans(self, texts: Sequence[str]) -> list[Spans]:
         """Offsets of all tokens of each text."""

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.oracle import all_scores
 from benchmarks.peers.protocol import Environment, Found, Material, Search, Setting
+from eval.oracle import all_scores
 from lfm2_colbert.multivectors import MultiVectors
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.oracle import all_scores
 from benchmarks.peers import ENGINES
 from benchmarks.peers.changing import CHANGERS, ChangesJob
 from benchmarks.peers.processes import ENVIRONMENTS, INSTALLED, Answers, built, changed, interpreter, searched
 from benchmarks.peers.protocol import Engine
 from benchmarks.peers.worker import Job
 from benchmarks.results_file import ROOT
+from eval.oracle import all_scores
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 

@@ -21,7 +21,7 @@ from benchmarks.clusterings import (
 from benchmarks.codebooks import ALL, OWN, Material, centroids_per_passage, interactions, rows_of
 from benchmarks.engine_measures import best_passages, recall_among
 from benchmarks.engine_vectors import EngineSet
-from benchmarks.oracle import all_scores
+from eval.oracle import all_scores
 from index.codebook import Clusters, Codebook
 from lfm2_colbert.multivectors import MultiVectors
 

@@ -18,7 +18,7 @@ from benchmarks.codecs import (
     variants,
 )
 from benchmarks.engine_vectors import EngineSet
-from benchmarks.oracle import all_scores
+from eval.oracle import all_scores
 from index.codecs.base import Precision
 from index.codecs.float16 import Float16
 from index.codecs.frame import Frame

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.oracle import all_scores, best_documents, largest_deviation
+from eval.oracle import all_scores, best_documents, largest_deviation
 from index.maxsim import maxsim_scores
 from lfm2_colbert.multivectors import MultiVectors
 
