@@ -17,7 +17,7 @@ from index.types import Document, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.multivectors import MultiVectors
 
-NAME, VECTORS = "served", "vectors"
+NAME, VECTORS, OPTIMIZED = "served", "vectors", "optimized"
 DATABASE = "store.db"
 
 
@@ -60,20 +60,23 @@ class Served(AbstractContextManager["Served"]):
             self._collection.close()
 
     def index(self, on_progress: OnProgress) -> None:
-        """Make the collection, or finish it where it was begun.
+        """Make the collection, or finish it where it was begun; nothing more where that was done.
 
         Raises:
             IndexLockedError: another process is at it.
             StorageError: the disk refused.
         """
+        if self._collection is not None:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         self._collection = collection = Collection.open(
             NAME, create=True, encoder=self.encoder, codec=self._build.codec, pool=self._build.pool, home=self.folder
         )
         report = collection.add(self.documents.values(), on_progress=on_progress)
-        if report.encoded_passages or not (self.folder / "optimized").exists():
+        optimized = self.folder / OPTIMIZED
+        if report.encoded_passages or not optimized.exists():
             collection.optimize()
-            (self.folder / "optimized").touch()
+            optimized.touch()
 
     @property
     def passages(self) -> list[tuple[str, str]]:
