@@ -1,0 +1,1 @@
+"""The commands of `lfm2-colbert eval`, one file each."""
