@@ -123,6 +123,33 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageShare:
+    """How much of what is found is in a language, where the same documents are there in all of them.
+
+    Attributes:
+        dataset: of the documents.
+        setting: of the search.
+        query_language: of the queries.
+        document_language: of the documents counted.
+        queries: asked.
+        share: of the ten best, mean over queries.
+        low: of its 95 % interval.
+        high: of it.
+        expected: 1 over the number of languages.
+    """
+
+    dataset: str
+    setting: str
+    query_language: str
+    document_language: str
+    queries: int
+    share: float
+    low: float
+    high: float
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A whole evaluation.
 
@@ -140,6 +167,7 @@ class Report:
         warnings: what a reader has to know.
         per_query: values of the queries of a row, by measure.
         examples: the worst queries.
+        language_bias: what a pool of all languages gave; empty where it was not asked for.
     """
 
     commit: str
@@ -155,6 +183,7 @@ class Report:
     warnings: tuple[str, ...]
     per_query: Mapping[tuple[TaskKey, SystemKey], Values]
     examples: tuple[Example, ...]
+    language_bias: tuple[LanguageShare, ...] = ()
 
 
 def save(report: Report, folder: Path) -> None:
@@ -165,6 +194,7 @@ def save(report: Report, folder: Path) -> None:
         "machine": asdict(report.machine), "versions": dict(report.versions), "seed": report.seed,
         "config": dict(report.config), "revisions": dict(report.revisions), "warnings": list(report.warnings),
         "cleaned": [asdict(task) | dict(counts) for task, counts in sorted(report.cleaned.items())],
+        "language_bias": [asdict(share) for share in report.language_bias],
     }  # fmt: skip
     rows = ",\n".join(f"  {json.dumps(row.as_json(), ensure_ascii=False)}" for row in report.rows)
     begun = json.dumps(head, ensure_ascii=False, indent=1).removesuffix("\n}")
@@ -207,6 +237,7 @@ def _report(head: dict[str, Any], per_query: list[dict[str, Any]], examples: lis
         warnings=tuple(head["warnings"]),
         per_query={(_key(TaskKey, row), _key(SystemKey, row)): row["values"] for row in per_query},
         examples=tuple(_example(row) for row in examples),
+        language_bias=tuple(LanguageShare(**row) for row in head["language_bias"]),
     )
 
 

@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import numpy as np
 from eval.datasets.base import Task, sample, with_titles, without_titles
 from eval.examples import worst
 from eval.kept import KeptAnswers
+from eval.language_bias import pooled, shares_of
 from eval.machine import this_machine, versions
 from eval.measures import FIGURES, measure
-from eval.report import Example, Report, Row, SystemKey, TaskKey, Values
+from eval.report import Example, LanguageShare, Report, Row, SystemKey, TaskKey, Values
 from eval.served import Build, Served, documents_key
 from eval.significance import bootstrap_interval, paired_interval
 from eval.systems import OURS, Answers, OracleSystem, ServedSystem, System, WordSystem
@@ -110,6 +111,8 @@ def evaluate(
     encoder: str | Encoder = "nano",
     folder: Path | None = None,
     cache: Path | None = None,
+    language_bias: bool = False,
+    total: int = 0,
     on_progress: OnProgress = _ignore,
     commit: str = "",
 ) -> Report:
@@ -124,6 +127,8 @@ def evaluate(
         encoder: the model, or its name.
         folder: to write runs and judgements into, in TREC's format, as they are made; None: they are not written.
         cache: None: a folder beside the collections.
+        language_bias: whether a pool of each set's documents in all its languages is asked too.
+        total: how many tasks there are, for progress.
         on_progress: called often.
         commit: of the measured code, for reports that are published.
 
@@ -135,11 +140,32 @@ def evaluate(
     """
     model = load_encoder(encoder) if isinstance(encoder, str) else encoder
     kept = home_folder() / CACHE if cache is None else cache
-    total = len(tasks) if isinstance(tasks, Sequence) else 0
+    total = len(tasks) if isinstance(tasks, Sequence) else total
+    own: list[Task] = []
     with _Run(options, model, kept, folder, on_progress) as run:
         for number, task in enumerate(tasks, start=1):
-            run.measure(prepared(task, options), number, total)
-    return run.report(commit)
+            ready = prepared(task, options)
+            run.measure(ready, number, total)
+            if language_bias and task.language == task.query_language:
+                own.append(ready)
+    return replace(run.report(commit), language_bias=_bias(own, options, model, kept, on_progress))
+
+
+def _bias(
+    tasks: Sequence[Task], options: Options, encoder: Encoder, cache: Path, on_progress: OnProgress
+) -> tuple[LanguageShare, ...]:
+    build, shares = Build(options.codec, options.pool), list[LanguageShare]()
+    for number, pool in enumerate(pools := pooled(tasks), start=1):
+        parts = [task.documents for task in pool.tasks]
+        with Served(pool.documents, encoder, build, cache / "collections", parts=parts) as served:
+            key = TaskKey(pool.dataset, "language bias", "all", "all")
+
+            def tell(step: str, done: float, number: int = number, key: TaskKey = key) -> None:
+                on_progress(Progress(key, number, len(pools), step, done))
+
+            served.index(lambda state, tell=tell: tell("encode", state.characters / max(state.total_characters, 1)))
+            shares += shares_of(pool, served, options.modes[0], options.effort, options.seed, tell)
+    return tuple(shares)
 
 
 def prepared(task: Task, options: Options) -> Task:

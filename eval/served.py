@@ -1,6 +1,6 @@
 """A collection of a task's documents as a person would have it, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,15 @@ class Build:
 class Served(AbstractContextManager["Served"]):
     """The documents of a task in a collection of their own, which is kept for the next time."""
 
-    def __init__(self, documents: Mapping[str, Document], encoder: Encoder, build: Build, folder: Path) -> None:
+    def __init__(
+        self,
+        documents: Mapping[str, Document],
+        encoder: Encoder,
+        build: Build,
+        folder: Path,
+        *,
+        parts: Sequence[Mapping[str, Document]] = (),
+    ) -> None:
         """Name the folder; `index` does the work.
 
         Args:
@@ -40,11 +48,13 @@ class Served(AbstractContextManager["Served"]):
             encoder: to evaluate.
             build: what the collection is built with.
             folder: of all collections of evaluations; this one lies there under what it is made of.
+            parts: collections that may have been evaluated, whose vectors are not made again.
         """
         self.documents = documents
         self.key = corpus_key(documents, encoder, build)
         self.folder = folder / self.key
-        self.encoder = KeptVectors(encoder, self.folder / VECTORS)
+        borrowed = [folder / corpus_key(part, encoder, build) / VECTORS for part in parts]
+        self.encoder = KeptVectors(encoder, self.folder / VECTORS, borrowed)
         self._build = build
         self._collection: Collection | None = None
         self._passages: list[tuple[str, str]] | None = None

@@ -36,8 +36,8 @@ class KeptVectors:
     Those of queries are kept in memory, for `asked`, and encoded again at every call, so that its time can be taken.
     """
 
-    def __init__(self, encoder: Encoder, folder: Path) -> None:
-        """Find what the folder holds; it belongs to this encoder alone."""
+    def __init__(self, encoder: Encoder, folder: Path, borrowed: Sequence[Path] = ()) -> None:
+        """Find what the folder holds, and look into others that are not written; all belong to this encoder alone."""
         self._encoder, self._folder = encoder, folder
         self._places: dict[str, tuple[NDArray[np.float16], int, int]] = {}
         self._asked: dict[str, NDArray[np.floating[Any]]] = {}
@@ -45,6 +45,8 @@ class KeptVectors:
         self.name, self.fingerprint, self.dim = encoder.name, encoder.fingerprint, encoder.dim
         self.max_query_tokens, self.max_document_tokens = encoder.max_query_tokens, encoder.max_document_tokens
         self.mean = encoder.mean
+        for part in (part for each in borrowed for part in each.glob("[0-9]*")):
+            self._look_up(part)
         for part in sorted(folder.glob("[0-9]*")):
             self._take(part)
 
@@ -112,7 +114,10 @@ class KeptVectors:
         self._take(part)
 
     def _take(self, part: Path) -> None:
+        self._look_up(part)
+        self._costs.append(Cost(**json.loads((part / COST).read_text(encoding="utf-8"))))
+
+    def _look_up(self, part: Path) -> None:
         offsets, vectors = np.load(part / OFFSETS).tolist(), np.load(part / VECTORS, mmap_mode="r")
         for row, key in enumerate(np.load(part / KEYS).tolist()):
             self._places[key] = (vectors, offsets[row], offsets[row + 1])
-        self._costs.append(Cost(**json.loads((part / COST).read_text(encoding="utf-8"))))

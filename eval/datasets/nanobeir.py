@@ -123,6 +123,12 @@ class Wanted:
                 raise UnknownNameError.of("task of NanoBEIR", task, TASKS)
 
 
+def count(wanted: Wanted) -> int:
+    """Say how many tasks there will be."""
+    n_languages = len(wanted.document_languages or _source(wanted.source).languages)
+    return n_languages * len(wanted.tasks or TASKS) * max(len(wanted.query_languages), 1)
+
+
 def tasks(wanted: Wanted) -> Iterator[Task]:
     """Load tasks, language by language, one after the other.
 

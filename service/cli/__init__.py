@@ -13,6 +13,7 @@ COMMANDS = {
     "repair": "service.cli.repair:repair",
     "backup": "service.cli.backup:backup",
     "restore": "service.cli.restore:restore",
+    "eval": "service.cli.evaluation.group:evaluation",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

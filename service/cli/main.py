@@ -4,35 +4,13 @@ import os
 import sys
 import traceback
 from importlib.metadata import version
-from typing import cast
 
 import click
 
-from lfm2_colbert.errors import Lfm2ColbertError, suggestion
-from lfm2_colbert.registry import lookup
+from lfm2_colbert.errors import Lfm2ColbertError
 from service.cli import COMMANDS
 from service.cli.output import print_error
-
-
-class CommandTable(click.Group):
-    """Loads a command when it is called or listed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands in the order in which a newcomer needs them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load a command."""
-        return cast(click.Command, lookup(COMMANDS, cmd_name, "command")) if cmd_name in COMMANDS else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of the arguments, or say which one was probably meant."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise click.UsageError(f"no command '{args[0]}'; {suggestion(args[0], COMMANDS)}", ctx)
-        return super().resolve_command(ctx, args)
-
+from service.cli.table import CommandTable
 
 HELP = """Multilingual search over your documents, on this machine.
 
@@ -42,7 +20,7 @@ lfm2-colbert search "your question"     in any language
 """
 
 
-@click.group(cls=CommandTable, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandTable, table=COMMANDS, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("lfm2-colbert"), prog_name="lfm2-colbert")
 def cli() -> None:
     """Take a command."""

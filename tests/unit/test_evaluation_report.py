@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eval.machine import Machine
-from eval.report import Document, Example, Report, Row, SystemKey, TaskKey, load, save
+from eval.report import Document, Example, LanguageShare, Report, Row, SystemKey, TaskKey, load, save
 from lfm2_colbert.errors import MalformedDocumentError, NotFoundError
 
 TASK = TaskKey("xquad", "cross-lingual", "ar", "de")
@@ -32,6 +32,7 @@ def report() -> Report:
                 (Document("d1", "有給休暇は年20日です。", None),), (Document("d2", "Dreißig Urlaubstage 🏖", 1),),
             ),
         ),
+        language_bias=(LanguageShare("xquad", "semantic balanced", "ar", "de", 2, 0.7, 0.5, 0.9, 0.5),),
     )  # fmt: skip
 
 
