@@ -5,20 +5,26 @@ All translations of a document answer a question alike, so a search without pref
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from eval.datasets.base import Task
-from eval.report import LanguageShare
-from eval.served import Served
+from eval.progress import OnProgress, Progress
+from eval.report import LanguageShare, TaskKey
+from eval.served import Build, Served
 from eval.significance import bootstrap_interval
+from index.indexing import EncodingProgress
 from index.types import Document, SearchResult
+from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.errors import NotParallelError
 
 COUNTED = 10
 """Of the best documents of each query."""
 
-OnAsked = Callable[[str, float], None]
+Tell = Callable[[str, float], None]
+"""Takes the step, and how much of it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,41 @@ class Pool:
     documents: dict[str, Document]
 
 
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """How pools are searched."""
+
+    mode: str
+    effort: str
+    build: Build
+    seed: int
+
+
+def language_shares(
+    tasks: Sequence[Task], encoder: Encoder, how: Pooled, folder: Path, on_progress: OnProgress
+) -> Iterator[LanguageShare]:
+    """Index a pool of each set that has several languages, and count the languages of what is found there.
+
+    Args:
+        tasks: documents and queries in the same language, ready to be indexed.
+        encoder: to evaluate.
+        how: pools are searched.
+        folder: of all collections of evaluations.
+        on_progress: called often.
+
+    Raises:
+        NotParallelError: a set has two languages or more, but no document or query in all of them.
+    """
+    pools = pooled(tasks)
+    for number, pool in enumerate(pools, start=1):
+        key = TaskKey(pool.dataset, "language bias", "all", "all")
+        tell = partial(_tell, on_progress, key, number, len(pools))
+        parts = [task.documents for task in pool.tasks]
+        with Served(pool.documents, encoder, how.build, folder, parts=parts) as served:
+            served.index(partial(_encoded, tell))
+            yield from _shares(pool, served, how, tell)
+
+
 def pooled(tasks: Sequence[Task]) -> list[Pool]:
     """Put the tasks of each set together whose documents have the same ids in several languages.
 
@@ -48,21 +89,19 @@ def pooled(tasks: Sequence[Task]) -> list[Pool]:
     return [_pool(name, own) for name, own in sets.items() if len(own) > 1]
 
 
-def shares_of(
-    pool: Pool, served: Served, mode: str, effort: str, seed: int, on_asked: OnAsked
-) -> Iterator[LanguageShare]:
+def _shares(pool: Pool, served: Served, how: Pooled, tell: Tell) -> Iterator[LanguageShare]:
     """Ask each language's queries of the pool, and count the languages of what is found."""
     languages = [task.language for task in pool.tasks]
     for number, task in enumerate(pool.tasks):
         found = np.zeros((len(task.queries), len(languages)))
         for row, query in enumerate(task.queries.values()):
-            found[row] = _counted(served.search(query, COUNTED, mode, effort), languages)
-            on_asked(f"queries in {task.language}", (number + (row + 1) / len(task.queries)) / len(languages))
+            found[row] = _counted(served.search(query, COUNTED, how.mode, how.effort), languages)
+            tell(f"queries in {task.language}", (number + (row + 1) / len(task.queries)) / len(languages))
         for column, language in enumerate(languages):
-            interval = bootstrap_interval(found[:, column], seed=seed)
+            interval = bootstrap_interval(found[:, column], seed=how.seed)
             yield LanguageShare(
                 dataset=pool.dataset,
-                setting=f"{mode} {effort}",
+                setting=f"{how.mode} {how.effort}",
                 query_language=task.language,
                 document_language=language,
                 queries=len(task.queries),
@@ -105,3 +144,11 @@ def _pool(name: str, tasks: Sequence[Task]) -> Pool:
         for key, document in task.documents.items()
     }
     return Pool(name, tuple(cut), documents)
+
+
+def _tell(on_progress: OnProgress, key: TaskKey, number: int, total: int, step: str, done: float) -> None:
+    on_progress(Progress(key, number, total, step, done))
+
+
+def _encoded(tell: Tell, state: EncodingProgress) -> None:
+    tell("encode", state.characters / max(state.total_characters, 1))

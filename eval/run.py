@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -14,10 +14,11 @@ import numpy as np
 from eval.datasets.base import Task, sample, with_titles, without_titles
 from eval.examples import worst
 from eval.kept import KeptAnswers
-from eval.language_bias import pooled, shares_of
+from eval.language_bias import Pooled, language_shares
 from eval.machine import this_machine, versions
 from eval.measures import FIGURES, measure
-from eval.report import Example, LanguageShare, Report, Row, SystemKey, TaskKey, Values
+from eval.progress import OnProgress, Progress
+from eval.report import Example, Report, Row, SystemKey, TaskKey, Values
 from eval.served import Build, Served, documents_key
 from eval.significance import bootstrap_interval, paired_interval
 from eval.systems import OURS, Answers, OracleSystem, ServedSystem, System, WordSystem
@@ -31,7 +32,7 @@ from lfm2_colbert.encoders.loading import load_encoder
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
 
 LIBRARIES = ("apsw", "bm25s", "faiss-cpu", "ir-measures")
-CACHE = ".evaluations"
+CACHE, COLLECTIONS = ".evaluations", "collections"
 BM25, ORACLE = "bm25", "oracle"
 NDCG = FIGURES["nDCG@10"]
 
@@ -76,28 +77,6 @@ class Options:
             raise InvalidArgumentError("there is no mode to evaluate", help="name one: semantic, hybrid or lexical")
         if self.limit is not None and self.limit < 1:
             raise InvalidArgumentError(f"the limit is {self.limit}", help="take one query of each task at least")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an evaluation has come.
-
-    Attributes:
-        task: that is worked on.
-        number: of the task, from 1.
-        total: tasks in all; 0 where that is not known.
-        step: what is done: ``encode``, or the name of the system that is asked.
-        done: of this step, 0..1.
-    """
-
-    task: TaskKey
-    number: int
-    total: int
-    step: str
-    done: float
-
-
-OnProgress = Callable[[Progress], None]
 
 
 def _ignore(progress: Progress) -> None:
@@ -148,24 +127,9 @@ def evaluate(
             run.measure(ready, number, total)
             if language_bias and task.language == task.query_language:
                 own.append(ready)
-    return replace(run.report(commit), language_bias=_bias(own, options, model, kept, on_progress))
-
-
-def _bias(
-    tasks: Sequence[Task], options: Options, encoder: Encoder, cache: Path, on_progress: OnProgress
-) -> tuple[LanguageShare, ...]:
-    build, shares = Build(options.codec, options.pool), list[LanguageShare]()
-    for number, pool in enumerate(pools := pooled(tasks), start=1):
-        parts = [task.documents for task in pool.tasks]
-        with Served(pool.documents, encoder, build, cache / "collections", parts=parts) as served:
-            key = TaskKey(pool.dataset, "language bias", "all", "all")
-
-            def tell(step: str, done: float, number: int = number, key: TaskKey = key) -> None:
-                on_progress(Progress(key, number, len(pools), step, done))
-
-            served.index(lambda state, tell=tell: tell("encode", state.characters / max(state.total_characters, 1)))
-            shares += shares_of(pool, served, options.modes[0], options.effort, options.seed, tell)
-    return tuple(shares)
+    asked = Pooled(options.modes[0], options.effort, Build(options.codec, options.pool), options.seed)
+    shares = language_shares(own, model, asked, kept / COLLECTIONS, on_progress)
+    return replace(run.report(commit), language_bias=tuple(shares))
 
 
 def prepared(task: Task, options: Options) -> Task:
@@ -182,7 +146,7 @@ class _Run(ExitStack):
     ) -> None:
         super().__init__()
         self._options, self._encoder, self._folder, self._on_progress = options, encoder, folder, on_progress
-        self._collections, self._kept = cache / "collections", KeptAnswers(cache / "answers")
+        self._collections, self._kept = cache / COLLECTIONS, KeptAnswers(cache / "answers")
         self._rivals = {name: load_encoder(name) for name in options.baselines if name not in (BM25, ORACLE)}
         self._corpus, self._systems = "", list[System]()
         self._rows: list[Row] = []

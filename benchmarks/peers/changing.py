@@ -128,7 +128,8 @@ def main(job_file: str) -> None:
         import_module(module)
     vectors = passages(job.passages, job.tokens, 0)
     engine.build(Material(vectors, np.zeros(len(vectors.vectors), np.uint32)), Path(job.folder), 1)
-    rows = [{"versions": versions(engine), **row} for row in changed(job)]
+    version = versions(engine).popitem()[1]
+    rows = [{"version": version, **row} for row in changed(job)]
     Path(job.result).write_text(json.dumps(rows), encoding="utf-8")
 
 

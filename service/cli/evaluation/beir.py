@@ -18,9 +18,9 @@ from service.settings import Settings
 @options.measured
 @common_options.common
 def beir(dataset: str, split: str, language: str, data: Path | None, measured: Measured, settings: Settings) -> None:
-    """Evaluate on a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv, or on scifact, nfcorpus, fiqa, …
+    """Evaluate on a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv, or on one of BEIR by name.
 
-    A set by name is fetched by the package `beir` (the extra `beir`), once.
+    scifact, nfcorpus, fiqa, …: the package `beir` (the extra `beir`) fetches it, once.
     """
     from eval.datasets.beir import fetched, load
     from index.home import home_folder

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from eval.datasets.base import Task
+    from eval.progress import Progress as State
     from eval.report import Report, Row, SystemKey
-    from eval.run import Progress
 
 HEAD = ("task", "system", "queries", "nDCG@10 [95 %]", "R@100", "to exact", "search ms", "B/token")
 
@@ -80,7 +80,7 @@ def _mean(system: "SystemKey", rows: "list[Row]") -> tuple[str, ...]:
 
 
 @contextmanager
-def _progress() -> "Iterator[Callable[[Progress], None]]":
+def _progress() -> "Iterator[Callable[[State], None]]":
     """Show a bar of each step where somebody looks at standard error; a line of each task otherwise."""
     from rich.console import Console
     from rich.progress import (
@@ -100,7 +100,7 @@ def _progress() -> "Iterator[Callable[[Progress], None]]":
         bar = bars.add_task("", total=1.0)
         shown = ""
 
-        def show(state: "Progress") -> None:
+        def show(state: "State") -> None:
             nonlocal shown
             place = f"{state.number} of {state.total}" if state.total else f"{state.number}"
             description = f"{place}  {state.task}  {state.step}"
