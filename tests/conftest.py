@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from eval.machine import Machine
+from eval.report import Document, Example, Report, Row, SystemKey, TaskKey
+
 settings.register_profile("project", deadline=None)  # machines are shared: no test fails by the clock
 settings.load_profile("project")
 
@@ -216,3 +219,54 @@ def _unigram() -> str:
     trainer = trainers.UnigramTrainer(vocab_size=320, special_tokens=control, unk_token="<unk>", show_progress=False)
     tokenizer.train_from_iterator(SENTENCES, trainer)
     return str(tokenizer.to_str())
+
+
+@pytest.fixture(scope="session")
+def evaluation() -> Report:
+    """A small evaluation: two systems of our own, words, exact scores; Arabic, German, Japanese; hostile texts."""
+    arabic, crossed, back = (
+        TaskKey("xquad", "monolingual", "ar", "ar"), TaskKey("xquad", "cross-lingual", "ar", "de"),
+        TaskKey("xquad", "cross-lingual", "de", "ar"),
+    )  # fmt: skip
+    science = TaskKey("nanobeir", "scifact", "ja", "ja")
+    hybrid, semantic = SystemKey("lfm2-colbert", "hybrid balanced"), SystemKey("lfm2-colbert", "semantic balanced")
+    words, exact = SystemKey("bm25", "k1=0.9 b=0.4"), SystemKey("exact", "fp32")
+    values = {
+        (arabic, words): (0.5, 0.0, 1.0), (arabic, hybrid): (1.0, 0.5, 1.0),
+        (crossed, words): (0.0, 0.0, 0.0), (crossed, hybrid): (0.65, 0.0, 1.0),
+        (back, words): (0.0, 0.25, 0.0), (back, hybrid): (0.5, 0.5, 0.0),
+        (science, words): (0.4, 0.3, 0.2), (science, hybrid): (0.3, 0.6, 0.9),
+        (science, semantic): (0.2, 0.2, 0.2), (science, exact): (0.3, 0.3, 0.9),
+    }  # fmt: skip
+    costs = {"search_ms_p50": 8.25, "disk_bytes_per_token": 136.2, "exact_difference": -0.004, "truncated": 1}
+    rows = [
+        Row(task, system, 3, 40, {"ndcg_at_10": sum(of) / 3} | (costs if system == hybrid else {}))
+        for (task, system), of in values.items()
+    ]
+    rows[1].figures.update(ndcg_low=0.7031, ndcg_high=0.9462, encode_s=1234.56)  # type: ignore[attr-defined]
+    found = (
+        Document("<b>1</b>", "<script>alert('found')</script>", None),
+        Document("d2", "IBM شركة أمريكية متعددة الجنسيات.", 0), Document("d3", "有給休暇は年20日です。", 2),
+    )  # fmt: skip
+    missed = (Document('"><img src=x onerror=alert(1)>', "</style></script>\x00\x1b[31m", 1),)
+    query = "كم يوم إجازة يحصل عليها الموظفون الجدد في السنة الأولى من العمل في الشركة؟"
+    return Report(
+        commit="0123456789abcdef0123456789abcdef01234567",
+        created="2026-11-26T08:00:00+00:00",
+        command="lfm2-colbert eval xquad --encoder '<nano>'",
+        machine=Machine("a <fast> processor", 2, 24, ("avx2",)),
+        versions={"numpy": "2.4.6"},
+        seed=7,
+        config={"encoder": "nano", "modes": ["hybrid", "semantic"]},
+        rows=tuple(rows),
+        cleaned={arabic: {"empty documents": 2}, science: {"empty documents": 1}},
+        revisions={"xquad": "local", "nanobeir": f"LiquidAI/nanobeir-multilingual-extended@{'8a' * 20}"},
+        warnings=("one passage was <cut>",),
+        per_query={
+            key: {"ndcg_at_10": {f"q{i}": value for i, value in enumerate(of)}} for key, of in values.items()
+        },
+        examples=(
+            Example(arabic, hybrid, "q0<", query, 0.0, words, 0.63, found, missed),
+            Example(science, hybrid, "q1", "Was ist das?", 0.3, None, None, (), ()),
+        ),
+    )  # fmt: skip
