@@ -14,6 +14,7 @@ from eval.oracle import best_of_each
 from eval.report import SystemKey
 from eval.served import Served
 from eval.trec import falling
+from index.hits import UNCALIBRATED
 from index.indexing import OnProgress
 from index.types import SearchResult
 
@@ -166,8 +167,8 @@ class _Asked:
         self.run[query_id] = dict(zip((hit.document_id for hit in hits), scores, strict=True))
         self._encode.append(result.timings_ms.get("encode", 0.0))
         self._search.append(result.timings_ms["search"])
-        for notice in result.warnings:
-            self.warnings[notice.code] = self.warnings.get(notice.code, 0) + 1
+        for code in (notice.code for notice in result.warnings if notice.code != UNCALIBRATED):
+            self.warnings[code] = self.warnings.get(code, 0) + 1
 
     def times(self) -> dict[str, float]:
         """Give the median and the 95th percentile of both steps."""

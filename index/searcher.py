@@ -21,7 +21,7 @@ from index.queries import QUERIES_PER_BATCH, Question, by_words, encode_question
 from index.request import Request, require_page
 from index.search import Names, Scored, Trace, search_snapshot
 from index.selection import FacetValue, Selections, Where, facet_values, read_filter
-from index.showing import Showing, score_notices
+from index.showing import Showing, meaning_of, score_notices
 from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
 from index.types import Notice, SearchResult
@@ -154,7 +154,7 @@ class Searcher:
             cursor.offset, request.k, lambda scored: self._showing.stored(scored, asked.snapshot, present)
         )
         searched = time.perf_counter()
-        calibration, hits = self._calibration, []
+        calibration, hits = self._meaning(asked, listing, present), []
         for rank, scored in enumerate(page, start=cursor.offset + 1):
             stored = self._showing.stored(scored, asked.snapshot, present)
             if stored is None:  # it went after the state that the page belongs to
@@ -171,6 +171,16 @@ class Searcher:
         timings = {name: seconds * 1000 for name, seconds in laps.items()} | asked.trace.timings_ms
         further = self._held.further(cursor, len(page), request.k, (asked, listing))
         return SearchResult(question.text, tuple(hits), notices, timings, asked.trace.counts, request.mode, further)
+
+    def _meaning(self, asked: Asked, listing: Listing, present: Snapshot) -> Calibration | None:
+        """Give what scores mean on all pages of an answer, which its very best match decides."""
+        best = listing.ranking.at(0)
+        if self._calibration is None or asked.request.mode == Mode.LEXICAL or best is None:
+            return self._calibration
+        stored = self._showing.stored(best, asked.snapshot, present)
+        if stored is None:  # it went since; what is left is shown by the curve
+            return self._calibration
+        return meaning_of(self._showing.score(best, asked, self._calibration), stored, asked, self._calibration)
 
     def _opened(
         self, question: Question, request: Request, wanted: Filter | None, present: Snapshot

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from index.asked import Asked
-from index.calibration import Calibration
+from index.calibration import SURE, Calibration
 from index.coding import Coding
 from index.fusion import Mode
 from index.hits import PassageVectors, explain_hit, make_hit, uncalibrated
+from index.language import is_foreign
 from index.lexical.matching import match_words
 from index.records import StoredPassage
 from index.search import Scored
@@ -46,11 +47,12 @@ class Showing:
 
     def hit(self, rank: int, scored: Scored, stored: StoredPassage, asked: Asked, meaning: Calibration | None) -> Hit:
         """Put a hit together; its score is calibrated where `meaning` is known and there is MaxSim."""
-        score = self._score(scored, asked, meaning)
+        score = self.score(scored, asked, meaning)
         matches = self._matches(scored, stored, asked) if asked.request.highlight else ()
         return make_hit(rank, scored, score, stored, matches)
 
-    def _score(self, scored: Scored, asked: Asked, meaning: Calibration | None) -> float:
+    def score(self, scored: Scored, asked: Asked, meaning: Calibration | None) -> float:
+        """Give the score of a match: calibrated where its `meaning` is known, else what orders matches."""
         if meaning is None or asked.request.mode == Mode.LEXICAL:
             return scored.score
         return meaning.score(scored.raw_score, len(asked.question.windows[scored.window].vectors))
@@ -63,6 +65,16 @@ class Showing:
         vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
         passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
         return explain_hit(asked.question.windows[scored.window], self._encoder(), stored.text, passage)
+
+
+def meaning_of(score: float, stored: StoredPassage, asked: Asked, meaning: Calibration) -> Calibration | None:
+    """Give what scores of an answer mean, by the score of its best match; None if the curve tells nothing.
+
+    It was measured within languages. A question in another language than its best match reaches less, and would be told
+    that nothing is relevant.
+    """
+    foreign = score < SURE and is_foreign(asked.question.text, stored.passage.language)
+    return None if foreign else meaning
 
 
 def score_notices(hits: Sequence[Hit], mode: Mode, meaning: Calibration | None) -> list[Notice]:

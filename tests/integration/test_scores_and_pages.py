@@ -148,6 +148,30 @@ def test_optimize_gives_scores_a_meaning_and_a_rebuild_forgets_it(collection: Co
     assert "score_uncalibrated" in [notice.code for notice in collection.search("0berga").warnings]
 
 
+GERMAN = (
+    "Urlaub Kündigung Miete Wohnung Vertrag Arbeit Straße Bahnhof Rechnung Zahlung Frist Antrag Schule Lehrer Kinder "
+    "Garten Wasser Winter Sommer Reise Zug Fahrkarte Krankheit Arzt Versicherung Gehalt Steuer Haushalt Küche Möbel"
+).split()
+
+
+def test_a_question_in_another_language_is_not_told_that_nothing_is_relevant(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    compounds = [[first + rng.choice(GERMAN).lower() for first in rng.choice(GERMAN, 6)] for _ in range(120)]
+    with Collection.open("de", create=True, encoder="hashing", home=tmp_path) as collection:
+        collection.add([Document(f"{n}", " ".join(rng.choice(own, 30))) for n, own in enumerate(compounds)])
+        assert collection.optimize().calibrated
+        own = collection.search("Wir möchten gerne wissen, welche Schuhgröße Xaver trägt", mode="semantic", k=3)
+        foreign = collection.search("كم يوم إجازة لدي في السنة الأولى؟", mode="semantic", k=3)
+        other = collection.search("有給休暇は何日ありますか。", mode="semantic", k=3)
+        further = SearchOptions(cursor=foreign.cursor)
+        page = collection.search(foreign.query, mode="semantic", k=3, options=further)
+    assert [notice.code for notice in own.warnings] == ["nothing_relevant"]
+    for result in (foreign, other, page):
+        assert [notice.code for notice in result.warnings] == ["score_uncalibrated"]
+    shown = [hit.score for hit in (*foreign, *page)]
+    assert shown == sorted(shown, reverse=True)  # one meaning on all pages
+
+
 def test_a_curve_gives_back_the_one_its_samples_follow() -> None:
     rng = np.random.default_rng(3)
     own, other = rng.normal(0.7, 0.1, 20_000), rng.normal(0.5, 0.1, 20_000)

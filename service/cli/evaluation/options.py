@@ -11,7 +11,7 @@ import click
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-class Names(click.ParamType):
+class Names(click.ParamType[tuple[str, ...]]):
     """Names with commas between them."""
 
     name = "name,name"
