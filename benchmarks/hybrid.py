@@ -17,11 +17,11 @@ import xxhash
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.evaluation_sets import Wanted, tasks
-from benchmarks.quality import Verdict, row_of
-from benchmarks.remembered import Remembered
+from benchmarks.quality import Verdict
 from benchmarks.results_file import ROOT, measured, measured_commit, write
-from benchmarks.systems import Ranking, lexical
+from benchmarks.systems import Ranking, lexical, row_of
 from eval.datasets.base import Task
+from eval.vectors import KeptVectors
 from index import Collection
 from lfm2_colbert.encoders.loading import load_encoder
 
@@ -86,13 +86,13 @@ def rows_of(task: Task) -> list[dict[str, Any]]:
 
 def served(task: Task) -> list[Ranking]:
     """Index the documents and ask each query by all settings, as a person would."""
-    encoder = Remembered(load_encoder("nano"), ROOT / "data" / "hybrid" / f"{task.name}-{task.language}.npz")
+    model = load_encoder("nano")
+    encoder = KeptVectors(model, ROOT / "data" / "hybrid" / f"{task.name}-{task.language}-{model.fingerprint[:16]}")
     with tempfile.TemporaryDirectory() as home:
         with Collection.open("task", create=True, encoder=encoder, home=home) as collection:
             passages = collection.add(task.documents.values()).passages
-            encoder.save()
             return [
-                Ranking("lfm2-colbert", setting, _run(collection, task, options), passages, {})
+                Ranking("lfm2-colbert", setting, _run(collection, task, options), passages)
                 for setting, options in SETTINGS.items()
             ]
 

@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from benchmarks.engine_vectors import EngineTexts
 from benchmarks.hybrid import half, verdicts
 from benchmarks.lexical import full_text_row, grown, own_row
-from benchmarks.remembered import Remembered
 from eval.datasets.base import Task
 from index import Document
-from lfm2_colbert.encoders.hashing import HashingEncoder
 
 
 def row(language: str, system: str, setting: str, ndcg: float, task: str = "monolingual") -> dict[str, Any]:
@@ -38,7 +35,7 @@ def test_a_loss_is_said_to_fail() -> None:
 
 def test_halves_share_no_query_and_lose_none() -> None:
     queries = {f"q{i}": "words" for i in range(50)}
-    task = Task("set", "de", "de", "test", {}, queries, {key: {"d": 1} for key in queries}, 0)
+    task = Task("set", "de", "de", "test", {}, queries, {key: {"d": 1} for key in queries})
     parts = [half(task, part).queries.keys() for part in ("tuning", "reported")]
     assert not parts[0] & parts[1]
     assert parts[0] | parts[1] == queries.keys()
@@ -52,31 +49,7 @@ def test_both_word_indexes_are_measured_on_the_same_texts(tmp_path: Path) -> Non
     assert {(each["passages"], each["queries"], each["threads"]) for each in found} == {(4, 2, 1)}
 
 
-class Counting(HashingEncoder):
-    """Counts what it encodes."""
-
-    encoded = 0
-
-    def encode_documents(self, texts: Any) -> Any:
-        self.encoded += len(texts)
-        return super().encode_documents(texts)
-
-
-def test_remembered_vectors_are_encoded_once_and_outlive_the_process(tmp_path: Path) -> None:
-    encoder, texts = Counting(), ["the cat", "der Hund", "the cat"]
-    first = Remembered(encoder, tmp_path / "set.npz")
-    expected = HashingEncoder().encode_documents(texts)
-    np.testing.assert_allclose(first.encode_documents(texts).vectors, expected.vectors, atol=1e-3)
-    first.save()
-    again = Remembered(encoder, tmp_path / "set.npz")
-    np.testing.assert_array_equal(again.encode_documents(texts).offsets, expected.offsets)
-    np.testing.assert_array_equal(again.encode_queries(["a"]).vectors, HashingEncoder().encode_queries(["a"]).vectors)
-    assert encoder.encoded == 2
-    other = Remembered(HashingEncoder(dim=64), tmp_path / "set.npz")
-    assert other.encode_documents(["the cat"]).dim == 64
-
-
 @pytest.mark.parametrize("part", ["tuning", "reported"])
 def test_documents_of_a_half_are_those_of_the_whole(part: str) -> None:
-    task = Task("set", "de", "de", "test", {"d": Document("d", "x")}, {"q": "x"}, {"q": {"d": 1}}, 0)
+    task = Task("set", "de", "de", "test", {"d": Document("d", "x")}, {"q": "x"}, {"q": {"d": 1}})
     assert half(task, part).documents == task.documents
