@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from eval.charts import Point, bar, bubbles, scatter
 from eval.markup import Content, digest, direction, document, element
-from eval.report import Document, Example, Report, Row, SystemKey, TaskKey
+from eval.report import Document, Example, Report, Row, SystemKey, TaskKey, replace_file
 from eval.significance import Interval
 from eval.summary import (
     NDCG,
@@ -62,12 +62,8 @@ EXACT = "exact"
 
 def write_page(report: Report, folder: Path) -> Path:
     """Write ``index.html`` into a folder, which is made; an older one is replaced as a whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / PAGE
-    unfinished = path.with_name(f".{PAGE}.part")
-    unfinished.write_text(page(report), encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    replace_file(folder / PAGE, page(report))
+    return folder / PAGE
 
 
 def page(report: Report) -> str:
@@ -215,7 +211,7 @@ def _notes(report: Report) -> list[Content]:
 def _heat_maps(report: Report) -> list[Content]:
     shown: list[Content] = []
     for name in dict.fromkeys(row.task.dataset for row in report.rows):
-        rows = _crossing([row for row in report.rows if row.task.dataset == name])
+        rows = _crossing([row for row in report.rows if row.task.dataset == name and NDCG in row.figures])
         if rows:
             shown += [element("h3", name), *_heat_maps_of(rows, own_first(report.rows))]
     return shown
