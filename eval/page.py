@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from eval.charts import Point, bar, bubbles, scatter
 from eval.markup import Content, digest, direction, document, element
-from eval.report import Document, Example, Report, Row, SystemKey, TaskKey
+from eval.report import Document, Example, Report, Row, SystemKey, TaskKey, replace_file
 from eval.significance import Interval
 from eval.summary import (
     NDCG,
@@ -34,6 +34,7 @@ from eval.tables import (
     figures,
     groups,
     heat_map,
+    language_shares,
     line,
     mean_cells,
     measured_figures,
@@ -46,6 +47,7 @@ from eval.tables import (
 )
 
 PAGE = "index.html"
+SHOWN_WARNINGS = 4
 SHOWN_EXAMPLES = 60
 OPEN_EXAMPLES = 3
 OPEN_GROUPS, OPEN_TASKS = 2, 15
@@ -56,18 +58,14 @@ COSTS = {
     "disk_bytes_per_token": ("Size on disk", "bytes on disk per token"),
 }
 """Figure → heading and axis of its chart."""
-EXACT = "exact"
+ORACLE = "oracle"
 """Compared with in figures of its own: it is no other system."""
 
 
 def write_page(report: Report, folder: Path) -> Path:
     """Write ``index.html`` into a folder, which is made; an older one is replaced as a whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / PAGE
-    unfinished = path.with_name(f".{PAGE}.part")
-    unfinished.write_text(page(report), encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    replace_file(folder / PAGE, page(report))
+    return folder / PAGE
 
 
 def page(report: Report) -> str:
@@ -103,7 +101,7 @@ def _sections(report: Report) -> list[tuple[str, str, list[Content]]]:
     return [
         ("systems", "Systems", _systems(report)),
         ("notes", "Warnings and cleaning", _notes(report)),
-        ("languages", "Across languages", _heat_maps(report)),
+        ("languages", "Across languages", [*_heat_maps(report), *_language_bias(report)]),
         ("costs", "Quality against cost", _costs(report)),
         ("queries", "Query by query", _queries(report)),
         ("tasks", "Task by task", _tasks(report)),
@@ -198,24 +196,32 @@ def _how_to_read() -> Element:
 
 
 def _notes(report: Report) -> list[Content]:
-    warnings = [element("li", element("strong", "Warning: "), _text(each)) for each in report.warnings]
-    told = element("ul", warnings, class_="warnings") if warnings else element("p", "There are no warnings.")
+    told = _warnings(report.warnings)
     cleaned = [(task, rule, n) for task, rules in sorted(report.cleaned.items()) for rule, n in rules.items() if n]
     if not cleaned:
-        return [told, element("p", "No document, query or judgement was touched by cleaning.")]
+        return [*told, element("p", "No document, query or judgement was touched by cleaning.")]
     totals: dict[str, int] = {}
     for _, rule, touched in cleaned:
         totals[rule] = totals.get(rule, 0) + touched
     lines = [line(_full_name(task), [rule, count(n)]) for task, rule, n in cleaned]
     listed = table("Cleaning by task", ["task", "rule", "touched"], [element("tbody", lines)], class_="figures named")
     summary = "Cleaning: " + ", ".join(f"{rule} {count(touched)}" for rule, touched in totals.items())
-    return [told, _folded(summary, [listed], opened=len(lines) <= 6)]
+    return [*told, _folded(summary, [listed], opened=len(lines) <= 6)]
+
+
+def _warnings(warnings: Sequence[str]) -> list[Content]:
+    told = [element("li", element("strong", "Warning: "), _text(each)) for each in warnings]
+    if not told:
+        return [element("p", "There are no warnings.")]
+    first = element("ul", told[:SHOWN_WARNINGS], class_="warnings")
+    rest = element("ul", told[SHOWN_WARNINGS:], class_="warnings")
+    return [first, _folded(f"{count(len(rest))} more warnings", [rest], opened=False) if len(rest) else None]
 
 
 def _heat_maps(report: Report) -> list[Content]:
     shown: list[Content] = []
     for name in dict.fromkeys(row.task.dataset for row in report.rows):
-        rows = _crossing([row for row in report.rows if row.task.dataset == name])
+        rows = _crossing([row for row in report.rows if row.task.dataset == name and NDCG in row.figures])
         if rows:
             shown += [element("h3", name), *_heat_maps_of(rows, own_first(report.rows))]
     return shown
@@ -236,6 +242,20 @@ def _heat_maps_of(rows: Sequence[Row], systems: Sequence[SystemKey]) -> list[Con
     told = f"Rows: language of the query. Columns: language of the documents. Shades from {points(scale.low)} to"
     legend = element("p", f"{told} {points(scale.high)}, the same for every system.", class_="detail")
     return [legend, element("div", maps, class_="maps")]
+
+
+def _language_bias(report: Report) -> list[Content]:
+    shown: list[Content] = []
+    for name, setting in dict.fromkeys((share.dataset, share.setting) for share in report.language_bias):
+        shares = [share for share in report.language_bias if (share.dataset, share.setting) == (name, setting)]
+        told = (
+            f"The documents of {name} were searched in all languages together ({setting}). Shown is the share of each "
+            f"language among the ten best, of 100, with its 95 % interval; without any preference it would be "
+            f"{points(shares[0].expected)}."
+        )
+        shown += [element("h3", f"Which language is preferred: {name}"), element("p", told, class_="detail")]
+        shown.append(language_shares(shares, f"Share of the documents' languages among what {name} queries find"))
+    return shown
 
 
 def _costs(report: Report) -> list[Content]:
@@ -270,7 +290,7 @@ def _cost(report: Report, figure: str) -> Element | None:
 
 def _queries(report: Report) -> list[Content]:
     systems = own_first(report.rows)
-    baselines = [system for system in systems if system.system not in (OWN, EXACT)]
+    baselines = [system for system in systems if system.system not in (OWN, ORACLE)]
     compared = [_against(report, systems[0], baseline) for baseline in baselines]
     if not any(compared):
         return []
@@ -412,7 +432,7 @@ def _shown(value: Any) -> str:
 
 
 def _model(report: Report) -> str:
-    return _shown(report.config["encoder"]) if "encoder" in report.config else OWN
+    return _shown(report.config["model"]) if "model" in report.config else OWN
 
 
 def _enumerated(datasets: Sequence[str]) -> str:

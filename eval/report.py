@@ -188,7 +188,6 @@ class Report:
 
 def save(report: Report, folder: Path) -> None:
     """Write the three files of a report; each replaces an older one as a whole."""
-    folder.mkdir(parents=True, exist_ok=True)
     head = {
         "name": "evaluation", "commit": report.commit, "created": report.created, "command": report.command,
         "machine": asdict(report.machine), "versions": dict(report.versions), "seed": report.seed,
@@ -198,9 +197,9 @@ def save(report: Report, folder: Path) -> None:
     }  # fmt: skip
     rows = ",\n".join(f"  {json.dumps(row.as_json(), ensure_ascii=False)}" for row in report.rows)
     begun = json.dumps(head, ensure_ascii=False, indent=1).removesuffix("\n}")
-    _replace(folder / REPORT, f'{begun},\n "rows": [\n{rows}\n ]\n}}\n')
-    _replace(folder / PER_QUERY, "".join(_per_query_lines(report.per_query)))
-    _replace(folder / EXAMPLES, "".join(json.dumps(asdict(e), ensure_ascii=False) + "\n" for e in report.examples))
+    replace_file(folder / REPORT, f'{begun},\n "rows": [\n{rows}\n ]\n}}\n')
+    replace_file(folder / PER_QUERY, "".join(_per_query_lines(report.per_query)))
+    replace_file(folder / EXAMPLES, "".join(json.dumps(asdict(e), ensure_ascii=False) + "\n" for e in report.examples))
 
 
 def load(folder: Path) -> Report:
@@ -273,7 +272,9 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file, in a folder that is made where it is missing; an older one is replaced as a whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.part")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from eval.charts import bar, mark
 from eval.markup import Content, element
-from eval.report import Report, Row, SystemKey, TaskKey
+from eval.report import LanguageShare, Report, Row, SystemKey, TaskKey
 from eval.significance import Interval
 from eval.summary import KINDS, NDCG, Matrix, Mean, mean_of, measured, own_first, tasks_of
 
@@ -200,6 +200,18 @@ def heat_map(matrix: Matrix, caption: Content, scale: Interval) -> Element:
     return table(caption, head, [element("tbody", lines), element("tfoot", foot)], class_="heat")
 
 
+def language_shares(shares: Sequence[LanguageShare], caption: str) -> Element:
+    """Show which languages are found where all documents are there in each: a row for each language of queries."""
+    searched = sorted({share.document_language for share in shares})
+    found = {(share.query_language, share.document_language): share for share in shares}
+    lines = [
+        line(language(asked), [_share(found.get((asked, each))) for each in searched])
+        for asked in sorted({share.query_language for share in shares})
+    ]
+    head: list[Content] = [element("span", "query ↓ document →", class_="corner"), *map(language, searched)]
+    return table(caption, head, [element("tbody", lines)], class_="figures")
+
+
 def language(code: str) -> Element:
     """Write a language's code, its name where one points at it."""
     return element("abbr", code, title=LANGUAGES[code]) if code in LANGUAGES else element("span", code)
@@ -230,6 +242,13 @@ def _bar_line(system: SystemKey, look: int, value: float, interval: Interval | N
     drawn = element("td", bar(value, interval, look), class_="drawn")
     figures = [element("td", points(value), class_="n"), element("td", between(interval), class_="n interval")]
     return element("tr", element("th", system_name(system, look), scope="row"), drawn, figures)
+
+
+def _share(share: LanguageShare | None) -> list[Content]:
+    if share is None:
+        return [ABSENT]
+    interval = between(Interval(share.low, share.high))
+    return [points(share.share), " ", element("span", f"({interval})", class_="interval")]
 
 
 def _heat(value: float | None, scale: Interval) -> Element:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from eval.machine import Machine
-from eval.report import Document, Example, Report, Row, SystemKey, TaskKey
+from eval.report import Document, Example, LanguageShare, Report, Row, SystemKey, TaskKey
 
 settings.register_profile("project", deadline=None)  # machines are shared: no test fails by the clock
 settings.load_profile("project")
@@ -230,7 +230,7 @@ def evaluation() -> Report:
     )  # fmt: skip
     science = TaskKey("nanobeir", "scifact", "ja", "ja")
     hybrid, semantic = SystemKey("lfm2-colbert", "hybrid balanced"), SystemKey("lfm2-colbert", "semantic balanced")
-    words, exact = SystemKey("bm25", "k1=0.9 b=0.4"), SystemKey("exact", "fp32")
+    words, exact = SystemKey("bm25", "k1=0.9 b=0.4"), SystemKey("oracle", "fp32")
     values = {
         (arabic, words): (0.5, 0.0, 1.0), (arabic, hybrid): (1.0, 0.5, 1.0),
         (crossed, words): (0.0, 0.0, 0.0), (crossed, hybrid): (0.65, 0.0, 1.0),
@@ -257,7 +257,7 @@ def evaluation() -> Report:
         machine=Machine("a <fast> processor", 2, 24, ("avx2",)),
         versions={"numpy": "2.4.6"},
         seed=7,
-        config={"encoder": "nano", "modes": ["hybrid", "semantic"]},
+        config={"model": "nano", "modes": ["hybrid", "semantic"]},
         rows=tuple(rows),
         cleaned={arabic: {"empty documents": 2}, science: {"empty documents": 1}},
         revisions={"xquad": "local", "nanobeir": f"LiquidAI/nanobeir-multilingual-extended@{'8a' * 20}"},
@@ -268,5 +268,10 @@ def evaluation() -> Report:
         examples=(
             Example(arabic, hybrid, "q0<", query, 0.0, words, 0.63, found, missed),
             Example(science, hybrid, "q1", "Was ist das?", 0.3, None, None, (), ()),
+        ),
+        language_bias=(
+            LanguageShare("xquad", "hybrid balanced", "ar", "ar", 3, 0.9, 0.85, 0.95, 0.5),
+            LanguageShare("xquad", "hybrid balanced", "ar", "de", 3, 0.1, 0.05, 0.15, 0.5),
+            LanguageShare("xquad", "hybrid balanced", "de", "de", 3, 1.0, 1.0, 1.0, 0.5),
         ),
     )  # fmt: skip
