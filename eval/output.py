@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from eval.exports import write_exports
 from eval.page import write_page
 from eval.report import Report, save, systems_of
 from eval.summary import matrix
@@ -13,6 +14,7 @@ def write(report: Report, folder: Path) -> Path:
     """Write everything that is made of a report, and give the page."""
     save(report, folder)
     write_matrices(report, folder)
+    write_exports(report, folder)
     return write_page(report, folder)
 
 

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 from eval.charts import Point, bar, bubbles, scatter
 from eval.markup import Content, digest, direction, document, element
+from eval.published_table import published_section
 from eval.report import Document, Example, Report, Row, SystemKey, TaskKey, replace_file
 from eval.significance import Interval
 from eval.summary import (
@@ -102,6 +103,7 @@ def _sections(report: Report) -> list[tuple[str, str, list[Content]]]:
         ("systems", "Systems", _systems(report)),
         ("notes", "Warnings and cleaning", _notes(report)),
         ("languages", "Across languages", [*_heat_maps(report), *_language_bias(report)]),
+        ("published", "Beside published figures", published_section(report)),
         ("costs", "Quality against cost", _costs(report)),
         ("queries", "Query by query", _queries(report)),
         ("tasks", "Task by task", _tasks(report)),

@@ -204,7 +204,8 @@ class _Run(ExitStack):
 
     def _take(self, task: Task, found: Mapping[SystemKey, Answers]) -> None:
         key = task.key
-        self._cleaned[key], self._revisions[f"{task.name} {task.part}".strip()] = task.cleaned, task.revision
+        self._cleaned[key] = task.cleaned
+        self._revisions[_data_of(task)] = task.revision
         values = {system: _values(task, answers) for system, answers in found.items()}
         oracle = next((values[system] for system in found if system.system == ORACLE), None)
         for system, answers in found.items():
@@ -250,6 +251,12 @@ class _Run(ExitStack):
             per_query=self._per_query,
             examples=tuple(self._examples),
         )
+
+
+def _data_of(task: Task) -> str:
+    """Name a set and, where it comes from the hub, the repository: some sets have one for each language or task."""
+    repository = task.revision.rpartition("@")[0]
+    return f"{task.name} {repository}" if repository else task.name
 
 
 def _values(task: Task, answers: Answers) -> Values:

@@ -42,6 +42,7 @@ def run(tasks: "Iterable[Task]", measured: Measured, settings: Settings, *, tota
         print_json({"rows": [row.as_json() for row in report.rows], "warnings": list(report.warnings)})
         return
     print_table([HEAD, *_lines(report)])
+    _show_published(report)
     for warning in report.warnings:
         print_line(f"warning: {warning}", err=True)
     if page:
@@ -77,6 +78,19 @@ def _mean(system: "SystemKey", rows: "list[Row]") -> tuple[str, ...]:
     )
     queries = sum(row.queries for row in rows)
     return (f"mean of {len(rows)} tasks", str(system), f"{queries:,}", f"{ndcg:.1f}", f"{recall:.1f}", "", "", "")
+
+
+def _show_published(report: "Report") -> None:
+    """Print what others have published of the same means, and how their settings differ."""
+    from eval.published import MEAN, beside
+
+    found = [entry for entry in beside(report) if entry.task == MEAN]
+    for entry in found:
+        figures = " · ".join(f"{figure.model} {100 * figure.value:.1f}" for figure in entry.figures)
+        languages = f"{entry.query_language}→{entry.document_language}"
+        print_line(f"published, mean of {languages}: {figures}; here {100 * entry.value:.1f} ({entry.system})")
+    for warning in dict.fromkeys(warning for entry in found for warning in entry.warnings):
+        print_line(f"warning: {warning}", err=True)
 
 
 @contextmanager
