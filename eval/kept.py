@@ -10,7 +10,7 @@ import xxhash
 from eval.datasets.base import Task
 from eval.systems import Answers, System
 
-FORMAT = 1
+FORMAT = 2
 """Of the files, and of what answers mean; another number is another file."""
 
 

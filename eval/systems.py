@@ -14,6 +14,7 @@ from eval.oracle import best_of_each
 from eval.report import SystemKey
 from eval.served import Served
 from eval.trec import falling
+from index.calibration import NOTHING_RELEVANT
 from index.hits import UNCALIBRATED
 from index.indexing import OnProgress
 from index.types import SearchResult
@@ -83,7 +84,7 @@ class ServedSystem:
         for query_id, query in task.queries.items():
             asked.take(query_id, self.served.search(query, FOUND + task.skips_own, self.mode, self.effort))
             on_query()
-        return Answers(asked.run, len(self.served.passages), asked.times() | self._costs(), asked.warnings)
+        return Answers(asked.run, len(self.served.passages), asked.figures() | self._costs(), asked.warnings)
 
     def _costs(self) -> dict[str, float]:
         cost = self.served.cost
@@ -159,6 +160,7 @@ class _Asked:
         self.warnings: dict[str, int] = {}
         self._encode: list[float] = []
         self._search: list[float] = []
+        self._n_denied = 0
 
     def take(self, query_id: str, result: SearchResult) -> None:
         """Take a ranking; scores of hits fall strictly, so that no sorting changes their order."""
@@ -167,12 +169,15 @@ class _Asked:
         self.run[query_id] = dict(zip((hit.document_id for hit in hits), scores, strict=True))
         self._encode.append(result.timings_ms.get("encode", 0.0))
         self._search.append(result.timings_ms["search"])
-        for code in (notice.code for notice in result.warnings if notice.code != UNCALIBRATED):
+        codes = {notice.code for notice in result.warnings} - {UNCALIBRATED}
+        self._n_denied += NOTHING_RELEVANT in codes
+        for code in codes - {NOTHING_RELEVANT}:
             self.warnings[code] = self.warnings.get(code, 0) + 1
 
-    def times(self) -> dict[str, float]:
-        """Give the median and the 95th percentile of both steps."""
-        return {
+    def figures(self) -> dict[str, float]:
+        """Give the median and the 95th percentile of both steps, and how often an answer was said to be none."""
+        denied = round(self._n_denied / len(self.run), 4)
+        return {"nothing_relevant": denied} | {
             f"{step}_ms_p{p}": round(float(np.percentile(spent, p)), 2)
             for step, spent in (("encode", self._encode), ("search", self._search))
             for p in (50, 95)

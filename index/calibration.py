@@ -26,6 +26,7 @@ from index.store import Store
 from index.types import Notice
 from lfm2_colbert.config import from_mapping
 
+NOTHING_RELEVANT = "nothing_relevant"
 LEAST_PASSAGES = 50
 N_QUERIES = 200
 N_OTHERS = 200
@@ -82,7 +83,7 @@ class Calibration:
             f"{self.queries} texts of this collection, that is wrong for {self.false_positive_rate:.0%} of those that "
             "have something relevant"
         )
-        return Notice("nothing_relevant", message)
+        return Notice(NOTHING_RELEVANT, message)
 
 
 def stored_calibration(store: Store) -> Calibration | None:

@@ -83,10 +83,13 @@ def _mean(system: "SystemKey", rows: "list[Row]") -> tuple[str, ...]:
 def _show_published(report: "Report") -> None:
     """Print what others have published of the same means, and how their settings differ."""
     from eval.published import MEAN, beside
+    from eval.summary import own_first
 
-    found = [entry for entry in beside(report) if entry.task == MEAN]
+    first = own_first(report.rows)[0]
+    found = [entry for entry in beside(report) if entry.task == MEAN and entry.system == first]
     for entry in found:
-        figures = " · ".join(f"{figure.model} {100 * figure.value:.1f}" for figure in entry.figures)
+        models = {figure.model: figure.value for figure in entry.figures}
+        figures = " · ".join(f"{model} {100 * value:.1f}" for model, value in models.items())
         languages = f"{entry.query_language}→{entry.document_language}"
         print_line(f"published, mean of {languages}: {figures}; here {100 * entry.value:.1f} ({entry.system})")
     for warning in dict.fromkeys(warning for entry in found for warning in entry.warnings):
