@@ -120,7 +120,7 @@ class OracleSystem:
             run |= part
             for _ in part:
                 on_query()
-        return Answers(_without_own(run, task), len(ids))
+        return Answers(without_own(run, task), len(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class WordSystem:
         for _ in task.queries:
             on_query()
         seconds = time.perf_counter() - started
-        return Answers(_without_own(run, task), len(task.documents), {"seconds": round(seconds, 2)})
+        return Answers(without_own(run, task), len(task.documents), {"seconds": round(seconds, 2)})
 
 
 class _Asked:
@@ -178,7 +178,8 @@ class _Asked:
         }
 
 
-def _without_own(run: Mapping[str, Mapping[str, float]], task: Task) -> Run:
+def without_own(run: Mapping[str, Mapping[str, float]], task: Task) -> Run:
+    """Leave out of each ranking the document that the query itself is, where the task wants it."""
     if not task.skips_own:
         return run
     return {

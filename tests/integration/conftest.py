@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,6 +109,65 @@ def write_cards(hub: Path) -> None:
             for path in sorted(config.iterdir()):
                 lines += [f"  - split: {path.stem}", f"    path: {config.name}/{path.name}"]
         (repository / "README.md").write_text("\n".join([*lines, "---", ""]), encoding="utf-8")
+
+
+WORDS = [
+    "urlaub",
+    "lang",
+    "tokio",
+    "東",
+    "京",
+    "休",
+    "暇",
+    "إجازة",
+    "طويلة",
+    "##n",
+    "🐈",
+    "query",
+    "passage",
+    ":",
+    "ist",
+]
+
+
+def write_bert(folder: Path, similarity: str = "cosine", seed: int = 0) -> Path:
+    """Write a random BERT with mean pooling, and prompts for queries and passages."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    source = folder.with_name(f"{folder.name}-source")
+    source.mkdir(parents=True)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (source / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    torch.manual_seed(seed)
+    BertTokenizerFast(str(source / "vocab.txt"), model_max_length=24).save_pretrained(source)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(source)
+    transformer = Transformer(str(source), max_seq_length=24)
+    model = SentenceTransformer(
+        modules=[transformer, Pooling(16, "mean")],
+        prompts={"query": "query: ", "document": "passage: "},
+        similarity_fn_name=similarity,
+        device="cpu",
+    )
+    model.save_pretrained(str(folder), create_model_card=False)
+    shutil.rmtree(source)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def write_dense_model() -> Callable[..., Path]:
+    """Give the writer of a small random single-vector model; it needs the torch extra."""
+    return write_bert
 
 
 class Hub(BaseHTTPRequestHandler):

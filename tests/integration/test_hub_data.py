@@ -13,9 +13,12 @@ import pytest
 
 from eval.datasets import nanobeir
 from eval.datasets.nanobeir import SOURCES, Wanted
+from eval.dense import load_dense
 from lfm2_colbert.errors import MalformedDocumentError
 
 pytest.importorskip("datasets")
+
+COMMIT = "8a4be55eb80b3ed4d2e9a423a5212228c217d426"
 
 Hub = tuple[Path, Mapping[str, str]]
 
@@ -127,3 +130,37 @@ def test_another_revision_is_not_mixed_into_a_copy(tmp_path: Path) -> None:
     (home / "revision.json").write_text("[]")
     with pytest.raises(MalformedDocumentError, match="names no revision"):
         next(nanobeir.download(Wanted(), tmp_path))
+
+
+DENSE = """
+import sys
+from eval.dense import DenseModel
+from eval.rivals import load_rivals
+from lfm2_colbert.errors import Lfm2ColbertError
+
+try:
+    [(name, model)] = load_rivals([sys.argv[1]]).items()
+except Lfm2ColbertError as error:
+    sys.exit(f"error[{error.code}] {error.message} help: {error.help}")
+print(name, isinstance(model, DenseModel), *model.encode_documents(["東京"])[0].tolist())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+def test_a_pinned_model_of_the_hub_is_a_dense_baseline(
+    hub: Hub, tmp_path: Path, write_dense_model: Callable[..., Path]
+) -> None:
+    pytest.importorskip("sentence_transformers")
+    root, environment = hub
+    folder = write_dense_model(root / "some-org" / "tiny-bert")
+    (folder / "training.py").write_text("never fetched")
+    output, said = run(DENSE, f"some-org/tiny-bert@{COMMIT}", environment=environment, folder=tmp_path)
+    assert output.startswith("tiny-bert True "), said
+    (folder / "training.py").unlink()
+    expected = load_dense(folder, "tiny-bert").encode_documents(["東京"])[0]
+    assert [float(value) for value in output.split()[2:]] == pytest.approx(expected.tolist(), abs=1e-6)
+    unreachable = {**environment, "HF_ENDPOINT": "http://127.0.0.1:9"}
+    assert run(DENSE, f"some-org/tiny-bert@{COMMIT}", environment=unreachable, folder=tmp_path)[0] == output
+    _, said = run(DENSE, f"some-org/another@{COMMIT}", environment=environment, folder=tmp_path)
+    assert said.splitlines()[-1].startswith("error[model_unavailable] some-org/another is not on this machine")
