@@ -21,20 +21,22 @@ NEEDED_FILES = (MODULES, "config.json", "model.safetensors", "tokenizer.json")
 UNPINNED = re.compile(r"[\w.-]+/[\w.-]+(@.*)?")
 
 
-def load_rivals(names: Sequence[str]) -> dict[str, Encoder | DenseModel]:
+def load_rivals(names: Sequence[str], evaluated: Encoder) -> dict[str, Encoder | DenseModel]:
     """Load models, by the names that they have in results: those of their folders or repositories.
 
     Args:
         names: a folder, ``owner/name@`` and a full commit, or whatever else `load_encoder` takes.
+        evaluated: the model that they are held against.
 
     Raises:
-        InvalidArgumentError: a repository without a commit, or two systems would have one name.
+        InvalidArgumentError: a repository without a commit, two systems of one name, or a model twice.
         UnknownEncoderError: no such name or folder.
         ModelUnavailableError: a model of the hub is neither on this machine nor reachable.
         UnsafeModelError: a folder holds something that this program never loads.
         MissingExtraError: the model needs the extra ``torch``.
     """
     rivals: dict[str, Encoder | DenseModel] = {}
+    fingerprints = {evaluated.fingerprint}
     for name in names:
         shown = _shown(name)
         if shown in (*rivals, OURS, ORACLE, WORDS):
@@ -44,6 +46,11 @@ def load_rivals(names: Sequence[str]) -> dict[str, Encoder | DenseModel]:
             )
         folder = dense_folder(name)
         rivals[shown] = load_encoder(name) if folder is None else load_dense(folder, shown)
+        if rivals[shown].fingerprint in fingerprints:
+            raise InvalidArgumentError(
+                f"the baseline '{name}' is a model that is measured already", help="take another, or leave it out"
+            )
+        fingerprints.add(rivals[shown].fingerprint)
     return rivals
 
 

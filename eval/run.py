@@ -159,7 +159,7 @@ class _Run(ExitStack):
         super().__init__()
         self._options, self._encoder, self._folder, self._on_progress = options, encoder, folder, on_progress
         self._collections, self._kept = cache / "collections", KeptAnswers(cache / "answers")
-        self._rivals = load_rivals([name for name in options.baselines if name not in (BM25, ORACLE)])
+        self._rivals = load_rivals([name for name in options.baselines if name not in (BM25, ORACLE)], encoder)
         self._dense = cache / "dense"
         self._corpus, self._systems = "", list[System]()
         self._rows: list[Row] = []

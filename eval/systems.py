@@ -86,12 +86,14 @@ class ServedSystem:
 
     def _costs(self) -> dict[str, float]:
         cost = self.served.cost
-        return {
+        figures = {
             "truncated": self.served.truncated,
-            "encode_s": round(cost.seconds, 1),
-            "encode_docs_per_s": round(len(self.served.documents) / cost.seconds, 1),
             "disk_bytes_per_token": round(self.served.bytes_per_token(), 1),
         }
+        if not cost.texts:  # somebody took the kept vectors away, and the collection needs them no more
+            return figures
+        rate = len(self.served.documents) / cost.seconds
+        return figures | {"encode_s": round(cost.seconds, 1), "encode_docs_per_s": round(rate, 1)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from eval.rivals import dense_folder, load_rivals
 from eval.systems import FOUND
 from index.types import Document
 from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.errors import (
     InvalidArgumentError,
     NonFiniteVectorError,
@@ -30,6 +31,8 @@ pytestmark = pytest.mark.torch
 sentence_transformers = pytest.importorskip("sentence_transformers")
 
 Writer = Callable[..., Path]
+
+ENCODER = HashingEncoder(dim=16)
 
 DOCUMENTS = {
     "d1": "Urlaub lang ist Urlaub",
@@ -202,7 +205,7 @@ def test_a_folder_that_could_run_code_is_refused(
     broken = Path(shutil.copytree(folder, tmp_path / "broken"))
     spoil(broken)
     with pytest.raises(UnsafeModelError, match=message):
-        load_rivals([str(broken)])
+        load_rivals([str(broken)], ENCODER)
 
 
 def spoil_modules(folder: Path, name: str) -> None:
@@ -224,7 +227,7 @@ def test_a_model_that_pools_is_dense_and_others_are_served(
     assert dense_folder(str(folder)) == folder
     assert [dense_folder(name) for name in (str(colbert), "hashing", "nano", "lfm2-colbert-350m")] == [None] * 4
     assert dense_folder(f"sentence-transformers:{colbert}") is None
-    rivals = load_rivals([f"{folder}/", str(colbert), "hashing"])
+    rivals = load_rivals([f"{folder}/", str(colbert), "hashing"], ENCODER)
     assert list(rivals) == ["tiny-bert", "colbert", "hashing"]
     assert isinstance(rivals["tiny-bert"], DenseModel)
     assert isinstance(rivals["colbert"], Encoder)
@@ -233,19 +236,27 @@ def test_a_model_that_pools_is_dense_and_others_are_served(
 @pytest.mark.parametrize("name", ["intfloat/multilingual-e5-small", "intfloat/multilingual-e5-small@main"])
 def test_a_repository_is_named_with_its_commit(name: str) -> None:
     with pytest.raises(InvalidArgumentError, match="names no commit") as caught:
-        load_rivals([name])
+        load_rivals([name], ENCODER)
     assert "intfloat/multilingual-e5-small@ and the 40 digits" in caught.value.help
 
 
 def test_what_is_no_model_is_unknown() -> None:
     with pytest.raises(UnknownEncoderError, match="no encoder 'nanoo'"):
-        load_rivals(["nanoo"])
+        load_rivals(["nanoo"], ENCODER)
 
 
 def test_two_systems_never_share_a_name(folder: Path, tmp_path: Path) -> None:
     ours = Path(shutil.copytree(folder, tmp_path / "lfm2-colbert"))
     again = Path(shutil.copytree(folder, tmp_path / "tiny-bert"))
     with pytest.raises(InvalidArgumentError, match="would be called 'lfm2-colbert'"):
-        load_rivals([str(ours)])
+        load_rivals([str(ours)], ENCODER)
     with pytest.raises(InvalidArgumentError, match="would be called 'tiny-bert'"):
-        load_rivals([str(folder), str(again)])
+        load_rivals([str(folder), str(again)], ENCODER)
+
+
+def test_a_model_is_not_measured_twice(folder: Path, tmp_path: Path) -> None:
+    again = Path(shutil.copytree(folder, tmp_path / "another-name"))
+    with pytest.raises(InvalidArgumentError, match="'hashing' is a model that is measured already"):
+        load_rivals(["hashing"], HashingEncoder())
+    with pytest.raises(InvalidArgumentError, match="another-name' is a model that is measured already"):
+        load_rivals([str(folder), str(again)], ENCODER)

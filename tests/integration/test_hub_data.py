@@ -136,10 +136,11 @@ DENSE = """
 import sys
 from eval.dense import DenseModel
 from eval.rivals import load_rivals
+from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.errors import Lfm2ColbertError
 
 try:
-    [(name, model)] = load_rivals([sys.argv[1]]).items()
+    [(name, model)] = load_rivals([sys.argv[1]], HashingEncoder()).items()
 except Lfm2ColbertError as error:
     sys.exit(f"error[{error.code}] {error.message} help: {error.help}")
 print(name, isinstance(model, DenseModel), *model.encode_documents(["東京"])[0].tolist())
