@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class KeptAnswers:
         try:
             kept = json.loads(gzip.decompress(self._path(task, system).read_bytes()))
             return Answers(**kept)
-        except (OSError, EOFError, ValueError, TypeError):
+        except (OSError, EOFError, zlib.error, ValueError, TypeError):
             return None
 
     def put(self, task: Task, system: System, answers: Answers) -> None:

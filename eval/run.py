@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from eval.datasets.base import Task, sample, with_titles, without_titles
+from eval.dense import DenseModel, DenseSystem
 from eval.examples import worst
 from eval.kept import KeptAnswers
 from eval.language_bias import Pooled, language_shares
@@ -19,6 +20,7 @@ from eval.machine import this_machine, versions
 from eval.measures import FIGURES, measure
 from eval.progress import OnProgress, Progress
 from eval.report import Example, Report, Row, SystemKey, TaskKey, Values
+from eval.rivals import load_rivals
 from eval.served import Build, Served, documents_key
 from eval.significance import bootstrap_interval, paired_interval
 from eval.systems import OURS, Answers, OracleSystem, ServedSystem, System, WordSystem
@@ -46,7 +48,7 @@ class Options:
         effort: ``fast``, ``balanced`` or ``exact``.
         codec: how the collections store vectors.
         pool: 1, 2 or 3: how many vectors become one.
-        baselines: ``bm25``, ``oracle``, or a model to serve the same way: whatever `load_encoder` takes.
+        baselines: ``bm25``, ``oracle``, or models as `eval.rivals` names them.
         exact: whether all is scored by exact MaxSim too, for the difference to it.
         limit: queries of a task at most, drawn by the seed; None: all.
         titles: whether titles are put before texts, as BEIR does; else texts alone.
@@ -147,7 +149,8 @@ class _Run(ExitStack):
         super().__init__()
         self._options, self._encoder, self._folder, self._on_progress = options, encoder, folder, on_progress
         self._collections, self._kept = cache / COLLECTIONS, KeptAnswers(cache / "answers")
-        self._rivals = {name: load_encoder(name) for name in options.baselines if name not in (BM25, ORACLE)}
+        self._rivals = load_rivals([name for name in options.baselines if name not in (BM25, ORACLE)], encoder)
+        self._dense = cache / "dense"
         self._corpus, self._systems = "", list[System]()
         self._rows: list[Row] = []
         self._per_query: dict[tuple[TaskKey, SystemKey], Values] = {}
@@ -198,9 +201,12 @@ class _Run(ExitStack):
             yield OracleSystem(served)
         if BM25 in options.baselines:
             yield WordSystem(corpus)
-        for name, encoder in self._rivals.items():
-            rival = self.enter_context(Served(task.documents, encoder, build, self._collections))
-            yield from (ServedSystem(rival, Path(name).name, mode, options.effort) for mode in options.modes)
+        for name, model in self._rivals.items():
+            if isinstance(model, DenseModel):
+                yield DenseSystem(model, name, corpus, self._dense)
+                continue
+            rival = self.enter_context(Served(task.documents, model, build, self._collections))
+            yield from (ServedSystem(rival, name, mode, options.effort) for mode in options.modes)
 
     def _take(self, task: Task, found: Mapping[SystemKey, Answers]) -> None:
         key = task.key

@@ -88,12 +88,14 @@ class ServedSystem:
 
     def _costs(self) -> dict[str, float]:
         cost = self.served.cost
-        return {
+        figures = {
             "truncated": self.served.truncated,
-            "encode_s": round(cost.seconds, 1),
-            "encode_docs_per_s": round(len(self.served.documents) / cost.seconds, 1),
             "disk_bytes_per_token": round(self.served.bytes_per_token(), 1),
         }
+        if not cost.texts:  # somebody took the kept vectors away, and the collection needs them no more
+            return figures
+        rate = len(self.served.documents) / cost.seconds
+        return figures | {"encode_s": round(cost.seconds, 1), "encode_docs_per_s": round(rate, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class OracleSystem:
             run |= part
             for _ in part:
                 on_query()
-        return Answers(_without_own(run, task), len(ids))
+        return Answers(without_own(run, task), len(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class WordSystem:
         for _ in task.queries:
             on_query()
         seconds = time.perf_counter() - started
-        return Answers(_without_own(run, task), len(task.documents), {"seconds": round(seconds, 2)})
+        return Answers(without_own(run, task), len(task.documents), {"seconds": round(seconds, 2)})
 
 
 class _Asked:
@@ -184,7 +186,8 @@ class _Asked:
         }
 
 
-def _without_own(run: Mapping[str, Mapping[str, float]], task: Task) -> Run:
+def without_own(run: Mapping[str, Mapping[str, float]], task: Task) -> Run:
+    """Leave out of each ranking the document that the query itself is, where the task wants it."""
     if not task.skips_own:
         return run
     return {

@@ -38,7 +38,7 @@ def falling(scores: Iterable[float]) -> Iterator[float]:
 def run_lines(query_id: str, document_ids: Iterable[str], scores: Iterable[float], tag: str) -> Iterator[str]:
     """Give the lines of a query's ranking, best first; nine digits keep a float32 apart from its neighbours."""
     for rank, (document_id, score) in enumerate(zip(document_ids, falling(scores), strict=True), start=1):
-        yield f"{column(query_id)} Q0 {column(document_id)} {rank} {score:.9g} {tag}\n"
+        yield f"{column(query_id)} Q0 {column(document_id)} {rank} {score:.9g} {column(tag)}\n"
 
 
 def write_run(path: Path, run: Run, tag: str) -> None:

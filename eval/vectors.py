@@ -79,7 +79,7 @@ class KeptVectors:
 
     def kept(self, texts: Sequence[str]) -> MultiVectors:
         """Give vectors of documents as they are kept, in float16; those that are missing are encoded."""
-        keys = [xxhash.xxh3_128_hexdigest(text.encode()) for text in texts]
+        keys = [xxhash.xxh3_128_hexdigest(text.encode(errors="surrogatepass")) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._places}
         if missing:
             self._keep(list(missing), list(missing.values()))

@@ -51,6 +51,8 @@ TRANSFORMER_TYPES = frozenset(
 )
 DENSE_TYPES = frozenset({"pylate.models.Dense.Dense", "sentence_transformers.models.Dense"})
 IDENTITIES = ("torch.nn.modules.linear.Identity", None)
+KNOWN_CLASSES = ("sentence_transformers.", "pylate.models.", "torch.nn.")
+MODULE_SETTINGS = ("config.json", "router_config.json")
 KNOWN_REMOTE_CLASSES = frozenset({"modeling_lfm2_bidirectional.Lfm2BidirectionalModel"})
 
 
@@ -296,6 +298,33 @@ def read_modules(folder: Path) -> list[dict[str, str]]:
             f"{folder.name}: modules.json does not list modules with a type and a path", help=WAY_OUT
         )
     return modules
+
+
+def check_classes(folder: Path) -> None:
+    """Refuse a folder for sentence-transformers that names classes of anybody else.
+
+    That library imports what these names say before it asks whether to trust them.
+
+    Raises:
+        UnsafeModelError: there is such a name.
+    """
+    named = [module["type"] for module in read_modules(folder)]
+    for path in folder.rglob("*.json"):
+        if path.name in MODULE_SETTINGS:
+            named += _named_classes(read_json(path))
+    unknown = [name for name in named if not name.startswith(KNOWN_CLASSES)]
+    if unknown:
+        raise UnsafeModelError(
+            f"{folder.name} asks to import {', '.join(unknown)!s:.120}, which is no part of sentence-transformers",
+            help="this program never runs code that a model names; use a model made of the library's own parts",
+        )
+
+
+def _named_classes(settings: Mapping[str, Any]) -> list[str]:
+    # A Dense names its activation, a Router its parts; a transformer's "gelu" has no dot, and is not imported.
+    activation, parts = settings.get("activation_function"), settings.get("types")
+    named = [activation] if "." in str(activation) else []
+    return [str(name) for name in (*named, *(parts.values() if isinstance(parts, dict) else ()))]
 
 
 def _is_module(module: Any) -> bool:

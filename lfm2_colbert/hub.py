@@ -24,11 +24,21 @@ NEEDED_FILES = ("model.safetensors", "1_Dense/model.safetensors", "config.json",
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """A repository at one commit (40 hexadecimal digits)."""
+    """A repository at one commit (40 hexadecimal digits).
+
+    Attributes:
+        repository: ``owner/name``.
+        revision: the commit.
+        licence: of the weights.
+        allowed: patterns of the files to fetch.
+        needed: files without which it is not whole.
+    """
 
     repository: str
     revision: str
     licence: str = ""
+    allowed: tuple[str, ...] = ALLOWED_FILES
+    needed: tuple[str, ...] = NEEDED_FILES
 
 
 def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = False) -> Path:
@@ -45,25 +55,25 @@ def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = 
     """
     try:
         import huggingface_hub
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError
     except ModuleNotFoundError as error:
         raise missing_extra(f"the hub model {model.repository}", error.name or "", "torch") from error
     fetch = partial(
         huggingface_hub.snapshot_download,
         model.repository,
         revision=model.revision,
-        allow_patterns=list(ALLOWED_FILES),
+        allow_patterns=list(model.allowed),
         cache_dir=cache,
     )
     reason: Exception | None = None
     for local_files_only in (True,) if offline else (True, False):
         try:
             folder = Path(str(fetch(local_files_only=local_files_only)))
-        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        except (HTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
             reason = error
             continue
         # Where it cannot finish a download, the library gives what it has, and only logs it.
-        if all((folder / name).exists() for name in NEEDED_FILES):
+        if all((folder / name).exists() for name in model.needed):
             return folder
     raise _unavailable(model) from reason
 

@@ -63,7 +63,7 @@ def cleaned(task: Task) -> Task:
     Raises:
         MalformedDocumentError: a judgement names an id that does not exist, or no document or query is left.
     """
-    place = f"{task.name}/{task.language}"
+    place = "/".join(filter(None, (task.name, task.part, task.language)))
     _require_known(task.qrels, task.queries, f"{place}: queries")
     judged = [document_id for grades in task.qrels.values() for document_id in grades]
     _require_known(judged, task.documents, f"{place}: documents")

@@ -5,7 +5,10 @@
 <folder>/qrels/<split>.tsv    header, then query id, document id, grade
 """
 
+import shutil
+import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 from eval.datasets.base import Task, cleaned
 from eval.datasets.files import documents_of, json_lines, queries_of, tab_separated_judgements
@@ -14,13 +17,15 @@ from lfm2_colbert.errors import DatasetUnavailableError, NotFoundError, UnknownN
 from lfm2_colbert.registry import missing_extra
 
 NAMES = (
-    "arguana", "climate-fever", "cqadupstack", "dbpedia-entity", "fever", "fiqa", "hotpotqa", "msmarco", "nfcorpus",
-    "nq", "quora", "scidocs", "scifact", "trec-covid", "webis-touche2020",
+    "arguana", "climate-fever", "dbpedia-entity", "fever", "fiqa", "hotpotqa", "msmarco", "nfcorpus", "nq", "quora",
+    "scidocs", "scifact", "trec-covid", "webis-touche2020",
 )  # fmt: skip
-"""What the `beir` package can fetch; the others of BEIR need a licence."""
+"""What can be fetched as one set; the others of BEIR need a licence, and cqadupstack is twelve sets."""
 ADDRESS = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets/{name}.zip"
 SKIPS_OWN = ("arguana",)
 """The query is one of the documents, and must not be found (`ignore_identical_ids` of BEIR)."""
+BROKEN = (OSError, EOFError, NotImplementedError, RuntimeError, BadZipFile, zlib.error)
+"""What `requests` raises of a connection (all are of OSError), and `zipfile` of what is no sound archive."""
 
 
 def load(folder: Path, *, split: str = "test", language: str = "und") -> Task:
@@ -53,8 +58,13 @@ def load(folder: Path, *, split: str = "test", language: str = "und") -> Task:
     )
 
 
-def fetched(name: str, into: Path) -> Path:
+def fetched(name: str, into: Path, *, address: str = ADDRESS) -> Path:
     """Fetch a set of BEIR by the `beir` package, unless it lies in `into`, and give its folder.
+
+    Args:
+        name: one of `NAMES`.
+        into: folder of sets; it gets this one whole or not at all.
+        address: of the archives, with ``{name}`` in it.
 
     Raises:
         UnknownNameError: BEIR has no such set, or it needs a licence.
@@ -64,18 +74,24 @@ def fetched(name: str, into: Path) -> Path:
     if name not in NAMES:
         raise UnknownNameError.of("set of BEIR", name, NAMES)
     folder = into / name
-    if (folder / CORPUS).exists():
+    if folder.exists():
         return folder
     try:
         from beir.util import download_and_unzip
     except ModuleNotFoundError as error:
         raise missing_extra(f"fetching '{name}'", error.name or "beir", "beir") from error
-    into.mkdir(parents=True, exist_ok=True)
+    # The package takes an archive or a folder that is there for a whole one, so it works in a folder of its own.
+    unfinished = into / f".{name}.part"
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        download_and_unzip(ADDRESS.format(name=name), str(into))
-    except (OSError, ValueError) as error:  # requests' errors are of OSError, those of a broken archive of ValueError
+        unfinished.mkdir(parents=True)
+        download_and_unzip(address.format(name=name), str(unfinished))
+        (unfinished / name).rename(folder)
+    except BROKEN as error:
         raise DatasetUnavailableError(
             f"the set '{name}' cannot be fetched: {type(error).__name__}",
-            help=f"unpack {ADDRESS.format(name=name)} and name its folder: lfm2-colbert eval beir FOLDER",
+            help=f"unpack {address.format(name=name)} and name its folder: lfm2-colbert eval beir FOLDER",
         ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return folder

@@ -4,6 +4,7 @@ A copy has the hub's own shape, ``<folder>/<owner>/<repository>/<configuration>/
 says in ``revision.json`` which commit it holds.
 """
 
+import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from lfm2_colbert.registry import missing_extra
 
 REVISION, CARD = "revision.json", "README.md"
 LOCAL = "local"
+TIMEOUT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def resolved(table: Table, data: Path | None) -> Table:
     """
     if data is not None:
         return replace(table, revision=_revision_of_copy(data / table.repository))
-    return table if table.revision else replace(table, revision=_newest(table))
+    return table if table.revision else replace(table, revision=_commit(table.repository, ""))
 
 
 def copy(table: Table, into: Path) -> Path:
@@ -112,23 +114,39 @@ def write_card(home: Path) -> None:
 def _of_hub(table: Table) -> Any:
     try:
         import datasets
+        from huggingface_hub.errors import HTTPError  # of httpx or httpx2, whichever that library uses
     except ModuleNotFoundError as error:
         raise missing_extra(f"the data set {table.repository}", error.name or "datasets", "eval") from error
+    if Path(table.repository).exists():
+        raise DatasetUnavailableError(
+            f"the folder {table.repository} here would be read in place of the hub's repository of that name",
+            help="read it as the copy that it is, with --data . or work in another folder",
+        )
+    commit = _commit(table.repository, table.revision)
     try:
-        return datasets.load_dataset(table.repository, table.config, split=table.split, revision=table.revision or None)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise _unavailable(table) from error
+        # Loaded as what it is, a configuration would bring all its splits, and fail where their columns differ.
+        whole = datasets.load_dataset_builder(table.repository, table.config, revision=commit)
+        files = {table.split: whole.config.data_files[table.split]}
+        return datasets.load_dataset(whole.name, data_files=files, split=table.split)
+    except (OSError, ValueError, KeyError, HTTPError, datasets.exceptions.DatasetsError) as error:
+        raise _unavailable(str(table), error) from error
 
 
-def _newest(table: Table) -> str:
+@functools.cache
+def _commit(repository: str, revision: str) -> str:
+    """Ask the hub for a commit, the newest where none is named, once in a process.
+
+    `datasets` by itself tries for half a minute where there is no hub, and then takes whatever commit it has kept.
+    """
     try:
         from huggingface_hub import HfApi
+        from huggingface_hub.errors import HTTPError
     except ModuleNotFoundError as error:
-        raise missing_extra(f"the data set {table.repository}", error.name or "huggingface_hub", "eval") from error
+        raise missing_extra(f"the data set {repository}", error.name or "huggingface_hub", "eval") from error
     try:
-        return str(HfApi().dataset_info(table.repository).sha)
-    except (OSError, ValueError) as error:
-        raise _unavailable(table) from error
+        return str(HfApi().dataset_info(repository, revision=revision or None, timeout=TIMEOUT_SECONDS).sha)
+    except (OSError, ValueError, HTTPError) as error:
+        raise _unavailable(repository, error) from error
 
 
 def _revision_of_copy(home: Path) -> str:
@@ -141,9 +159,9 @@ def _revision_of_copy(home: Path) -> str:
         raise MalformedDocumentError(f"{path} names no revision", help="fetch the copy again") from error
 
 
-def _unavailable(table: Table) -> DatasetUnavailableError:
+def _unavailable(what: str, reason: Exception) -> DatasetUnavailableError:
     return DatasetUnavailableError(
-        f"{table} cannot be fetched from the hub",
+        f"{what} cannot be fetched from the hub: {type(reason).__name__}",
         help="on a connected machine: lfm2-colbert eval download nanobeir --to FOLDER; here: --data FOLDER",
     )
 

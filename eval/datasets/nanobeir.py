@@ -4,7 +4,7 @@ It is published in three layouts, a row of `SOURCES` each. Documents are text al
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eval.datasets.base import Task, cleaned, crossed
@@ -186,9 +186,8 @@ def download(wanted: Wanted, into: Path) -> Iterator[Path]:
 def _asked(task: Task, language: str, wanted: Wanted) -> Task:
     """Ask another language's queries; judgements name the same ids in every language."""
     table = resolved(SOURCES[wanted.source].table(task.part, language, "queries"), wanted.data)
-    queries = queries_of(rows(table, wanted.data))
-    asked = Task(task.name, language, language, task.split, task.documents, queries, task.qrels, part=task.part)
-    return crossed(task, cleaned(asked))
+    queries = {key: text for key, text in queries_of(rows(table, wanted.data)).items() if text.strip()}
+    return crossed(task, replace(task, language=language, query_language=language, queries=queries))
 
 
 def _source(name: str) -> Source:

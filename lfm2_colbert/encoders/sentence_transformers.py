@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from sentence_transformers import MultiVectorEncoder
 
-from lfm2_colbert.checkpoint import check_files, files_fingerprint, read_json, read_modules
+from lfm2_colbert.checkpoint import check_classes, check_files, files_fingerprint
 from lfm2_colbert.encoders.base import Encoder, LoadOptions, Spans
 from lfm2_colbert.errors import NonFiniteVectorError, UnsafeModelError
 from lfm2_colbert.multivectors import MultiVectors
@@ -23,7 +23,6 @@ Task = Literal["query", "document"]
 
 LOADING_ERRORS = (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError)
 """What the library raises of folders that are no model, in place of an error of its own."""
-KNOWN_CLASSES = ("sentence_transformers.", "pylate.models.", "torch.nn.")
 
 
 class SentenceTransformersEncoder:
@@ -89,19 +88,6 @@ class SentenceTransformersEncoder:
         return np.ascontiguousarray(spans[kept])
 
 
-def _check_classes(folder: Path) -> None:
-    # The library imports what these names say before it asks whether to trust them.
-    named = [module["type"] for module in read_modules(folder)]
-    for path in folder.glob("*/config.json"):
-        named += [str(value) for key, value in read_json(path).items() if key == "activation_function" and value]
-    unknown = [name for name in named if not name.startswith(KNOWN_CLASSES)]
-    if unknown:
-        raise UnsafeModelError(
-            f"{folder.name} asks to import {', '.join(unknown)!s:.120}, which is no part of sentence-transformers",
-            help="this program never runs code that a model names; use a model made of the library's own parts",
-        )
-
-
 def load_sentence_transformers(location: str, options: LoadOptions) -> Encoder:
     """Load a local folder.
 
@@ -110,7 +96,7 @@ def load_sentence_transformers(location: str, options: LoadOptions) -> Encoder:
     """
     folder = Path(location)
     check_files(folder)
-    _check_classes(folder)
+    check_classes(folder)
     if options.threads:
         torch.set_num_threads(options.threads)
     device = None if options.device == "auto" else options.device
