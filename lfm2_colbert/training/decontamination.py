@@ -6,7 +6,7 @@ appendix C, has 13 words).
 
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,11 +47,19 @@ class Contamination:
 
 
 def held_out(folder: Path) -> Contamination:
-    """Read all documents and queries below a folder of evaluation sets (`*/*/corpus.jsonl`, `queries*.jsonl`)."""
+    """Read the queries and the relevant documents of all sets below a folder (`<set>/<language>/…`, BEIR's files).
+
+    Documents that answer nothing are not held out: large parts of some sets are passages of public training data.
+    """
     found = Contamination()
-    for path in sorted((*folder.glob("*/*/corpus.jsonl"), *folder.glob("*/*/queries*.jsonl"))):
-        for text in _texts(path):
-            found.add(text)
+    for home in sorted({path.parent for path in folder.glob("*/*/corpus.jsonl")}):
+        relevant = {document for path in home.glob("qrels/*.tsv") for document in _relevant(path)}
+        for row in _rows(home / "corpus.jsonl"):
+            if row["_id"] in relevant:
+                found.add(row["text"])
+        for path in home.glob("queries*.jsonl"):
+            for row in _rows(path):
+                found.add(row["text"])
     return found
 
 
@@ -70,8 +78,13 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
-def _texts(path: Path) -> Iterable[str]:
+def _rows(path: Path) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)["text"]
+        yield from (json.loads(line) for line in lines if line.strip())
+
+
+def _relevant(path: Path) -> Iterator[str]:
+    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
+        _, document, grade = line.split("\t")
+        if int(grade) > 0:
+            yield document

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.model import ColBERTModel
 from lfm2_colbert.training.batches import Rows, TrainingBatch, epoch, make_batch
 from lfm2_colbert.training.corpus import Corpus
@@ -28,6 +27,7 @@ from lfm2_colbert.training.losses import (
 )
 from lfm2_colbert.training.optimizers import average, optimizers_of, set_rates
 from lfm2_colbert.training.recipe import LossConfig, Recipe
+from lfm2_colbert.training.start import Start, read_start
 from lfm2_colbert.training.state import STATE, load_state, save_state
 from lfm2_colbert.training.targets import Targets
 
@@ -146,13 +146,18 @@ def teacher_logits(batch: TrainingBatch, config: LossConfig) -> Tensor:
     return config.teacher_maxsim_scale * tokens + config.teacher_dense_scale * (queries.dense @ documents.dense.T)
 
 
+def start_of(recipe: Recipe) -> Start:
+    """Read what the recipe begins with."""
+    return read_start(recipe.start, recipe.shape, np.random.default_rng(recipe.seed))
+
+
 def start_model(recipe: Recipe, folder: Path) -> ColBERTModel:
     """Build the model of the recipe's start, with the projection that was fitted to the targets, if one was."""
-    checkpoint = open_checkpoint(Path(recipe.start))
-    tensors = {name: torch.tensor(value) for name, value in checkpoint.tensors().items()}
+    start = start_of(recipe)
+    tensors = {name: torch.tensor(value) for name, value in start.tensors.items()}
     if (folder / PROJECTION).exists():
         tensors[PROJECTION_WEIGHT] = torch.from_numpy(np.load(folder / PROJECTION))
-    model = ColBERTModel.from_tensors(checkpoint.backbone, checkpoint.dim, tensors)
+    model = ColBERTModel.from_tensors(start.config.backbone, start.config.dim, tensors)
     return model.train().requires_grad_(True)
 
 

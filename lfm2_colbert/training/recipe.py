@@ -13,18 +13,20 @@ class DataConfig:
     """What is learned from.
 
     Attributes:
-        pairs: folder of ``<source>/<language>.jsonl`` with ``query`` and ``positive``.
+        pairs: folder of ``<source>/<language>.jsonl`` with ``query`` and ``positive``; empty: none.
+        documents: folder of plain texts, whose first sentences ask for the rest; empty: none.
         parallel: folder of ``<source>.<language>-<language>.tsv``; empty: none.
         sources: of pairs; each file ``<source>/*.jsonl`` is read.
         parallel_sources: of parallel texts.
         exponent: a language with n texts is drawn in proportion to ``n ** exponent``.
         pairs_taken: at most, over all languages.
         parallel_taken: at most, over all pairs of languages.
-        held_out: folder of evaluation sets whose texts must not be learned from; empty: none.
+        held_out: folder of evaluation sets whose queries and answers must not be learned from; empty: none.
     """
 
-    pairs: str
-    sources: tuple[str, ...]
+    pairs: str = ""
+    sources: tuple[str, ...] = ()
+    documents: str = ""
     parallel: str = ""
     parallel_sources: tuple[str, ...] = ()
     exponent: float = 0.5
@@ -90,14 +92,29 @@ class LoopConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ShapeConfig:
+    """A shape to begin from nothing with; vocabulary and token contract are the start's (see `BackboneConfig`)."""
+
+    hidden_size: int
+    feed_forward_size: int
+    layer_types: tuple[str, ...]
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    dim: int = 128
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A training run.
 
     Attributes:
         name: of what is made.
         seed: of everything random.
-        start: checkpoint that training begins with.
-        teacher: folder of a BERT with XLM-R's vocabulary (multilingual-e5), whose token vectors are learned.
+        start: encoder that training begins with: a name that `load_encoder` takes, mostly a checkpoint folder.
+        shape: weights are drawn in this shape instead; None: those of the start.
+        teacher: whose token vectors are learned: the folder of a BERT with XLM-R's vocabulary (multilingual-e5), or an
+            encoder of the start's vocabulary, by name.
         teacher_prefixes: text put before queries and before documents for the teacher.
         data: what is learned from.
         loss: what is minimised.
@@ -112,6 +129,7 @@ class Recipe:
     data: DataConfig
     loop: LoopConfig
     loss: LossConfig = LossConfig()
+    shape: ShapeConfig | None = None
     teacher_prefixes: tuple[str, ...] = ("query: ", "passage: ")
     licence: str = "Apache-2.0"
 

@@ -1,7 +1,6 @@
 """A recipe from texts to a checkpoint folder, each stage kept, so that a second call does what is missing."""
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,21 +10,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from torch.multiprocessing.spawn import spawn
 
-from lfm2_colbert.checkpoint import Checkpoint, open_checkpoint
+from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.config import to_json
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError
-from lfm2_colbert.model import ColBERTModel
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
 from lfm2_colbert.training.corpus import ABOUT, QUERY, read_corpus, write_corpus
 from lfm2_colbert.training.decontamination import Contamination, held_out
-from lfm2_colbert.training.loop import CURVE, OnTold, Told, fit_projection, run
+from lfm2_colbert.training.loop import CURVE, OnTold, Told, fit_projection, run, start_of
 from lfm2_colbert.training.recipe import Recipe
-from lfm2_colbert.training.sources import Pair, drawn, read_pairs, read_parallel, require_shippable
+from lfm2_colbert.training.sources import Pair, drawn, read_documents, read_pairs, read_parallel, require_shippable
+from lfm2_colbert.training.start import Start, write_folder
 from lfm2_colbert.training.targets import read_targets, write_targets
-from lfm2_colbert.training.teacher import Teacher
+from lfm2_colbert.training.teacher import load_teacher
 
 CORPUS, TARGETS, CHECKPOINT, RECIPE, REPORT = "corpus", "targets", "checkpoint", "recipe.json", "training.json"
 FREE_LICENCES = ("Apache-2.0", "MIT")
@@ -84,31 +82,34 @@ def require_same(recipe: Recipe, folder: Path) -> None:
 
 def prepare(recipe: Recipe, folder: Path, on_prepared: OnPrepared) -> None:
     """Read and tokenise the texts, and let the teacher read them, unless that was done."""
-    start = open_checkpoint(Path(recipe.start))
+    start = start_of(recipe)
     if not (folder / CORPUS / ABOUT).exists():
         _write_corpus(recipe, start, folder, on_prepared)
     corpus = read_corpus(folder / CORPUS)
     done = folder / TARGETS / "read"
     if not done.exists():
-        teacher = Teacher(Path(recipe.teacher), start.tokenizer_path, recipe.teacher_prefixes)
+        teacher = load_teacher(recipe.teacher, start, recipe.teacher_prefixes)
         rng = np.random.default_rng(recipe.seed)
-        write_targets(folder / TARGETS, corpus, teacher, start.dim, rng, partial(on_prepared, "teacher"))
+        write_targets(folder / TARGETS, corpus, teacher, start.config.dim, rng, partial(on_prepared, "teacher"))
         done.touch()
     fit_projection(recipe, corpus, read_targets(folder / TARGETS), folder)
 
 
-def _write_corpus(recipe: Recipe, start: Checkpoint, folder: Path, on_prepared: OnPrepared) -> None:
+def _write_corpus(recipe: Recipe, start: Start, folder: Path, on_prepared: OnPrepared) -> None:
     data, rng = recipe.data, np.random.default_rng(recipe.seed)
-    if start.backbone.vocab_size > LARGEST_VOCABULARY:
+    if start.config.backbone.vocab_size > LARGEST_VOCABULARY:
         raise InvalidConfigError("vocabularies of more than 65,536 pieces cannot be trained", help="use a smaller one")
     contamination = held_out(Path(data.held_out)) if data.held_out else Contamination()
-    pairs = _clean(list(read_pairs(Path(data.pairs), data.sources)), contamination)
-    kinds = [("pairs", drawn(pairs, data.pairs_taken, data.exponent, rng))]
+    found = [
+        *read_pairs(Path(data.pairs), data.sources),
+        *(read_documents(Path(data.documents)) if data.documents else ()),
+    ]
+    kinds = [("pairs", drawn(_clean(found, contamination), data.pairs_taken, data.exponent, rng))]
     if data.parallel_sources:
         parallel = list(read_parallel(Path(data.parallel), data.parallel_sources))
         chosen = drawn(parallel, data.parallel_taken, data.exponent, rng)
         kinds.append(("parallel", [_turned(pair, rng) for pair in _clean(chosen, contamination)]))
-    tokenizer = TextTokenizer(read_tokenizer(start.tokenizer_path, markers=start.markers), start.tokens)
+    tokenizer = TextTokenizer(read_tokenizer(start.tokenizer, markers=start.config.markers), start.config.tokens)
 
     def tokenize(role: int, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         return [each.ids for each in (tokenizer.queries(texts) if role == QUERY else tokenizer.documents(texts))]
@@ -146,20 +147,8 @@ def _joined(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
 def _work(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
     model = run(recipe, read_corpus(folder / CORPUS), read_targets(folder / TARGETS), folder, rank, on_told)
     if rank == 0:
-        write_checkpoint(model, Path(recipe.start), folder / CHECKPOINT)
-
-
-def write_checkpoint(model: ColBERTModel, start: Path, folder: Path) -> None:
-    """Write a model in the layout of its start, whose vocabulary and settings it keeps; float16."""
-    tensors = {name: tensor.detach().numpy().astype(np.float16) for name, tensor in model.state_dict().items()}
-    unfinished = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(start, unfinished, ignore=shutil.ignore_patterns("*.safetensors", "reference*", "README*"))
-    trunk = {k.removeprefix("backbone."): v for k, v in tensors.items() if k.startswith("backbone.")}
-    save_file(trunk, unfinished / "model.safetensors")
-    save_file({"linear.weight": tensors["projection.weight"]}, unfinished / "1_Dense" / "model.safetensors")
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+        tensors = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+        write_folder(start_of(recipe), tensors, folder / CHECKPOINT)
 
 
 def _write_report(recipe: Recipe, folder: Path, last: Told) -> None:
@@ -170,7 +159,7 @@ def _write_report(recipe: Recipe, folder: Path, last: Told) -> None:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": asdict(recipe),
         "data": about,
-        "start": open_checkpoint(Path(recipe.start)).fingerprint,
+        "start": start_of(recipe).fingerprint,
         "checkpoint": open_checkpoint(folder / CHECKPOINT).fingerprint,
         "last": asdict(last),
     }

@@ -1,11 +1,13 @@
 """Texts to learn from, on this machine: pairs of a question and its passage, and translations.
 
 <pairs>/<source>/<language>.jsonl                   {"query", "positive"}
+<documents>/**/*.txt, *.md                          each file's first sentence asks for the rest of it
 <parallel>/<source>.<language>-<language>.tsv       two columns, no header
 """
 
 import html
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ NOT_SHIPPED = frozenset({"nfcorpus", "scifact", "xnli", "multi30k", "wmt-multi30
 """Sources whose licences forbid commercial use: a model that learned from them is never bundled."""
 NOT_SHIPPED_ROWS = frozenset({"msmarco"})
 """The same, where rows of a source name their own origin."""
+
+
+SENTENCE_END = re.compile(r"[.!?؟।](?=\s)|[。！？]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,21 @@ def read_parallel(folder: Path, sources: Sequence[str]) -> Iterator[Pair]:
                     yield Pair(_clean(first), _clean(second), group, source)
 
 
+def read_documents(folder: Path) -> Iterator[Pair]:
+    """Let the first sentence of each plain text ask for the rest (inverse cloze; Lee et al., ACL 2019).
+
+    Raises:
+        NotFoundError: there is no text.
+    """
+    paths = sorted((*folder.rglob("*.txt"), *folder.rglob("*.md")))
+    if not paths:
+        raise NotFoundError(f"there is no .txt or .md below {folder}", help="name a folder of documents")
+    for path in paths:
+        first, rest = _first_sentence(_clean(path.read_text(encoding="utf-8")))
+        if first and rest:
+            yield Pair(first, rest, path.parent.name, "documents")
+
+
 def drawn(pairs: Sequence[Pair], n: int, exponent: float, rng: np.random.Generator) -> list[Pair]:
     """Draw at most `n` pairs without replacement; a group of m has a part in proportion to ``m ** exponent``.
 
@@ -132,6 +152,11 @@ def _row(path: Path, number: int, line: str) -> dict[str, str]:
     if not isinstance(row, dict) or not isinstance(row.get("query"), str):
         raise InvalidConfigError(f"{path}:{number} has no 'query'", help='write {"query": "…", "positive": "…"}')
     return row
+
+
+def _first_sentence(text: str) -> tuple[str, str]:
+    end = SENTENCE_END.search(text)
+    return (text[: end.end()].strip(), text[end.end() :].strip()) if end else ("", text)
 
 
 def _clean(text: str) -> str:

@@ -127,6 +127,8 @@ def _projection(
 ) -> Projection:
     """Fit the projection on a sample, or read the one that was fitted."""
     path = folder / PROJECTION
+    if teacher.is_space:
+        return Projection(np.zeros(dim, np.float32), np.eye(dim, dtype=np.float32))
     if not path.exists():
         states: list[NDArray[np.float32]] = []
         for place in rng.permutation(len(batches)):
