@@ -137,7 +137,6 @@ def _turned(pair: Pair, rng: np.random.Generator) -> Pair:
 
 def _joined(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
     """Meet the other processes, then work as one of them."""
-    torch.set_num_threads(1)
     meeting = f"file://{(folder / MEETING).resolve()}"
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=recipe.loop.processes)
     _work(rank, recipe, folder, on_told)
@@ -145,6 +144,7 @@ def _joined(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
 
 
 def _work(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
+    torch.set_num_threads(1)  # a second thread helps one process little, a second process much
     model = run(recipe, read_corpus(folder / CORPUS), read_targets(folder / TARGETS), folder, rank, on_told)
     if rank == 0:
         tensors = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}

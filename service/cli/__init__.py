@@ -14,6 +14,7 @@ COMMANDS = {
     "backup": "service.cli.backup:backup",
     "restore": "service.cli.restore:restore",
     "eval": "service.cli.evaluation.group:evaluation",
+    "train": "service.cli.train:train",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

@@ -1,0 +1,148 @@
+"""The smoke recipe end to end: the loss falls, more is found, a killed run goes on as if nothing had been."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from safetensors.numpy import load_file
+
+from benchmarks.results_file import ROOT
+from eval.datasets.base import Task
+from eval.run import Options, evaluate
+from index.types import Document
+from lfm2_colbert import load_encoder
+from lfm2_colbert.checkpoint import open_checkpoint
+from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError, NotFoundError
+from lfm2_colbert.training.loop import CURVE, start_of
+from lfm2_colbert.training.recipe import Recipe, read_recipe
+from lfm2_colbert.training.runner import train
+from lfm2_colbert.training.start import write_folder
+
+pytestmark = pytest.mark.torch
+
+SMOKE = ROOT / "recipes" / "smoke.toml"
+
+
+def ignore(*told: object) -> None:
+    """Show nothing."""
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("smoke") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        train(read_recipe(SMOKE), folder, ignore, ignore)
+    return folder
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    """The lines of a curve without their rates, which no two runs share."""
+    lines = [json.loads(line) for line in (folder / CURVE).read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "tokens_per_s"} for line in lines]
+
+
+def examples() -> Task:
+    """Each document is asked for by one of its later sentences."""
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "examples/documents").rglob("*.txt")}
+    documents = {key: Document(key, text) for key, text in texts.items()}
+    queries = {key: text[len(text) // 2 : len(text) // 2 + 60] for key, text in texts.items()}
+    return Task("examples", "und", "und", "test", documents, queries, {key: {key: 1} for key in queries})
+
+
+def ndcg(model: Path, cache: Path) -> float:
+    options = Options(modes=("semantic",), effort="exact", baselines=(), exact=False)
+    return evaluate([examples()], options, encoder=load_encoder(str(model)), cache=cache).rows[0].figures["ndcg_at_10"]
+
+
+def test_the_loss_falls_and_more_is_found_than_by_drawn_weights(trained: Path, tmp_path: Path) -> None:
+    lines = curve(trained)
+    assert lines[-1]["token"] < 0.8 * lines[0]["token"]
+    start = start_of(read_recipe(SMOKE))
+    write_folder(start, start.tensors, tmp_path / "untrained")
+    before, after = (
+        ndcg(model, tmp_path / str(n)) for n, model in enumerate((tmp_path / "untrained", trained / "checkpoint"))
+    )
+    assert after > before + 0.02
+
+
+def test_what_is_made_says_what_of(trained: Path) -> None:
+    report = json.loads((trained / "training.json").read_text())
+    assert report["recipe"]["name"] == report["name"] == "smoke"
+    assert report["checkpoint"] == open_checkpoint(trained / "checkpoint").fingerprint
+    assert report["last"]["step"] == report["last"]["steps"]
+    assert report["data"]["pairs"]["pairs"] > 50
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    shutil.copytree(trained / "corpus", folder / "corpus")
+    shutil.copytree(trained / "targets", folder / "targets")
+    command = [sys.executable, "-m", "service", "train", str(SMOKE), "-o", str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (folder / "state.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "checkpoint").exists()
+    train(read_recipe(SMOKE), folder, ignore, ignore)
+    assert len(curve(folder)) == len(curve(trained))
+    for ours, theirs in zip(curve(folder), curve(trained), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-6)
+    for name in ("model.safetensors", "1_Dense/model.safetensors"):
+        ours, theirs = (load_file(each / "checkpoint" / name) for each in (folder, trained))
+        for key, tensor in theirs.items():
+            np.testing.assert_array_equal(ours[key], tensor)
+
+
+def test_two_processes_see_the_same_texts_as_one(trained: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(SMOKE)
+    short = replace(recipe, loop=replace(recipe.loop, tokens=20_000, processes=2))
+    train(short, tmp_path / "two", ignore, ignore)
+    assert curve(tmp_path / "two")[-1]["tokens"] == pytest.approx(20_000, rel=0.2)
+    assert open_checkpoint(tmp_path / "two" / "checkpoint").dim == 128
+
+
+def test_a_folder_of_another_recipe_is_refused(trained: Path) -> None:
+    other = replace(read_recipe(SMOKE), seed=2)
+    with pytest.raises(InvalidArgumentError, match="another recipe"):
+        train(other, trained, ignore, ignore)
+
+
+def test_a_model_that_is_shipped_never_learns_from_what_forbids_it(tmp_path: Path) -> None:
+    recipe = read_recipe(SMOKE)
+    forbidden = replace(recipe, data=replace(recipe.data, sources=("jaquad", "nfcorpus")))
+    with pytest.raises(InvalidConfigError, match="nfcorpus"):
+        train(forbidden, tmp_path / "run", ignore, ignore)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_can_be_read(path: Path) -> None:
+    assert isinstance(read_recipe(path), Recipe)
+
+
+def test_recipes_that_are_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        read_recipe(tmp_path / "none.toml")
+    (tmp_path / "broken.toml").write_text("name = ")
+    with pytest.raises(InvalidConfigError, match="TOML"):
+        read_recipe(tmp_path / "broken.toml")
+    (tmp_path / "unknown.toml").write_text(SMOKE.read_text() + "\nspeed = 3\n")
+    with pytest.raises(InvalidConfigError, match="speed"):
+        read_recipe(tmp_path / "unknown.toml")
