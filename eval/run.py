@@ -26,6 +26,7 @@ from eval.significance import bootstrap_interval, paired_interval
 from eval.systems import OURS, Answers, OracleSystem, ServedSystem, System, WordSystem
 from eval.trec import file_name, write_qrels, write_run
 from index.codecs import CODECS
+from index.durable import disk_errors
 from index.effort import Effort
 from index.fusion import Mode
 from index.home import home_folder
@@ -128,7 +129,12 @@ def evaluate(
         IndexLockedError: another evaluation works on the same documents.
         MissingExtraError: the extra ``eval`` is not installed.
         DataError: a task cannot be read.
+        PermissionDeniedError: a folder may not be written.
+        StorageError: the disk refused.
     """
+    if folder is not None:
+        with disk_errors(folder):  # before the work, not after it
+            folder.mkdir(parents=True, exist_ok=True)
     model = load_encoder(encoder) if isinstance(encoder, str) else encoder
     kept = home_folder() / CACHE if cache is None else cache
     total = len(tasks) if isinstance(tasks, Sequence) else total

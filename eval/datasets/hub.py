@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.files import Row, json_lines, parquet_rows
+from eval.writing import replace_file
+from index.durable import disk_errors
 from lfm2_colbert.errors import DatasetUnavailableError, MalformedDocumentError, NotFoundError
 from lfm2_colbert.registry import missing_extra
 
@@ -93,11 +95,12 @@ def copy(table: Table, into: Path) -> Path:
         )
     if not path.exists():
         found = _of_hub(table)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (home / REVISION).write_text(json.dumps({"revision": table.revision}) + "\n", encoding="utf-8")
+        replace_file(home / REVISION, json.dumps({"revision": table.revision}) + "\n")
         unfinished = path.with_name(f".{path.name}.part")
-        found.to_parquet(unfinished)
-        unfinished.replace(path)
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            found.to_parquet(unfinished)
+            unfinished.replace(path)
     return path
 
 
@@ -108,7 +111,7 @@ def write_card(home: Path) -> None:
         lines += [f"- config_name: {config.name}", "  data_files:"]
         for path in sorted(config.glob("*.parquet")):
             lines += [f"  - split: {path.stem}", f"    path: {config.name}/{path.name}"]
-    (home / CARD).write_text("\n".join([*lines, "---", ""]), encoding="utf-8")
+    replace_file(home / CARD, "\n".join([*lines, "---", ""]))
 
 
 def _of_hub(table: Table) -> Any:
