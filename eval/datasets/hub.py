@@ -7,6 +7,7 @@ says in ``revision.json`` which commit it holds.
 import functools
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def copy(table: Table, into: Path) -> Path:
         found = _of_hub(table)
         replace_file(home / REVISION, json.dumps({"revision": table.revision}) + "\n")
         unfinished = path.with_name(f".{path.name}.part")
-        with disk_errors(path):
+        with disk_errors(path), _without_bars():
             path.parent.mkdir(parents=True, exist_ok=True)
             found.to_parquet(unfinished)
             unfinished.replace(path)
@@ -128,11 +129,28 @@ def _of_hub(table: Table) -> Any:
     commit = _commit(table.repository, table.revision)
     try:
         # Loaded as what it is, a configuration would bring all its splits, and fail where their columns differ.
-        whole = datasets.load_dataset_builder(table.repository, table.config, revision=commit)
-        files = {table.split: whole.config.data_files[table.split]}
-        return datasets.load_dataset(whole.name, data_files=files, split=table.split)
+        with _without_bars():
+            whole = datasets.load_dataset_builder(table.repository, table.config, revision=commit)
+            files = {table.split: whole.config.data_files[table.split]}
+            return datasets.load_dataset(whole.name, data_files=files, split=table.split)
     except (OSError, ValueError, KeyError, HTTPError, datasets.exceptions.DatasetsError) as error:
         raise _unavailable(str(table), error) from error
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Silence the bars that both libraries draw for every file, unless they are silent already."""
+    import datasets
+    from huggingface_hub import utils
+
+    drawing = [each for each in (datasets, utils) if not each.are_progress_bars_disabled()]
+    for library in drawing:
+        library.disable_progress_bars()
+    try:
+        yield
+    finally:
+        for library in drawing:
+            library.enable_progress_bars()
 
 
 @functools.cache
