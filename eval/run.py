@@ -17,7 +17,7 @@ from eval.examples import worst
 from eval.kept import KeptAnswers
 from eval.language_bias import Pooled, language_shares
 from eval.machine import this_machine, versions
-from eval.measures import FIGURES, measure
+from eval.measures import FIGURES, measure, require_measures
 from eval.progress import OnProgress, Progress
 from eval.report import Example, Report, Row, SystemKey, TaskKey, Values
 from eval.rivals import load_rivals
@@ -132,8 +132,9 @@ def evaluate(
         PermissionDeniedError: a folder may not be written.
         StorageError: the disk refused.
     """
+    require_measures()  # this and the next before the work, not after it
     if folder is not None:
-        with disk_errors(folder):  # before the work, not after it
+        with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
     model = load_encoder(encoder) if isinstance(encoder, str) else encoder
     kept = home_folder() / CACHE if cache is None else cache
