@@ -1,0 +1,150 @@
+"""A recipe: everything that decides what a training run makes, in one TOML file that is kept beside what it made."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from lfm2_colbert.config import from_mapping
+from lfm2_colbert.errors import InvalidConfigError, NotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """What is learned from.
+
+    Attributes:
+        pairs: folder of ``<source>/<language>.jsonl`` with ``query`` and ``positive``; empty: none.
+        documents: folder of plain texts, whose first sentences ask for the rest; empty: none.
+        parallel: folder of ``<source>.<language>-<language>.tsv``; empty: none.
+        sources: of pairs; each file ``<source>/*.jsonl`` is read.
+        parallel_sources: of parallel texts.
+        exponent: a language with n texts is drawn in proportion to ``n ** exponent``.
+        pairs_taken: at most, over all languages.
+        parallel_taken: at most, over all pairs of languages.
+        held_out: folder of evaluation sets whose queries and answers must not be learned from; empty: none.
+    """
+
+    pairs: str = ""
+    sources: tuple[str, ...] = ()
+    documents: str = ""
+    parallel: str = ""
+    parallel_sources: tuple[str, ...] = ()
+    exponent: float = 0.5
+    pairs_taken: int = 40_000
+    parallel_taken: int = 40_000
+    held_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """What is minimised: a weighed sum; a weight of 0 leaves a part out.
+
+    Attributes:
+        token: of the distance to the teacher's token vectors, queries .4 and documents .6 of it.
+        ranking: of the divergence from the teacher's scores within a batch.
+        contrastive: of telling the pair's own document from the others of the batch.
+        ranking_from: share of the steps after which ranking and contrastive begin.
+        student_scale: by which mean-MaxSim becomes a logit.
+        teacher_maxsim_scale: the same for the teacher's.
+        teacher_dense_scale: for the cosine of the teacher's text vectors.
+        top_k: documents of the decoupled loss; 0: plain divergence over all.
+        top_k_temperature: of its conditional part.
+    """
+
+    token: float = 1.0
+    ranking: float = 0.1
+    contrastive: float = 0.01
+    ranking_from: float = 0.0
+    student_scale: float = 45.0
+    teacher_maxsim_scale: float = 20.0
+    teacher_dense_scale: float = 25.0
+    top_k: int = 0
+    top_k_temperature: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """How it is minimised.
+
+    Attributes:
+        tokens: to see in all, by all processes.
+        tokens_per_step: of one process.
+        processes: that share the work, one thread each.
+        matrix_rate: learning rate of Muon, for the matrices of the layers.
+        table_rate: of AdamW, for the embedding table.
+        rate: of AdamW, for everything else.
+        warm_up: steps of rising rates.
+        keep_every: steps between states that a killed run goes on from.
+        tell_every: steps between lines of the curve.
+        autocast: whether products are computed in bfloat16.
+    """
+
+    tokens: int
+    tokens_per_step: int = 4600
+    processes: int = 1
+    matrix_rate: float = 0.01
+    table_rate: float = 5e-4
+    rate: float = 1e-3
+    warm_up: int = 50
+    keep_every: int = 100
+    tell_every: int = 10
+    autocast: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeConfig:
+    """A shape to begin from nothing with; vocabulary and token contract are the start's (see `BackboneConfig`)."""
+
+    hidden_size: int
+    feed_forward_size: int
+    layer_types: tuple[str, ...]
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    dim: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A training run.
+
+    Attributes:
+        name: of what is made.
+        seed: of everything random.
+        start: encoder that training begins with: a name that `load_encoder` takes, mostly a checkpoint folder.
+        shape: weights are drawn in this shape instead; None: those of the start.
+        teacher: whose token vectors are learned: the folder of a BERT with XLM-R's vocabulary (multilingual-e5), or an
+            encoder of the start's vocabulary, by name.
+        teacher_prefixes: text put before queries and before documents for the teacher.
+        data: what is learned from.
+        loss: what is minimised.
+        loop: how.
+        licence: of what is made.
+    """
+
+    name: str
+    seed: int
+    start: str
+    teacher: str
+    data: DataConfig
+    loop: LoopConfig
+    loss: LossConfig = LossConfig()
+    shape: ShapeConfig | None = None
+    teacher_prefixes: tuple[str, ...] = ("query: ", "passage: ")
+    licence: str = "Apache-2.0"
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe; its paths are taken from the folder one stands in.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidConfigError: it is not TOML, or a key is unknown, missing, or of another type.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no recipe {path}", help="recipes/ holds some to begin with") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfigError(f"{path} is not TOML: {error}", help="compare it with recipes/smoke.toml") from error
+    return from_mapping(Recipe, values)

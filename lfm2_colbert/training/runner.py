@@ -1,0 +1,166 @@
+"""A recipe from texts to a checkpoint folder, each stage kept, so that a second call does what is missing."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.multiprocessing.spawn import spawn
+
+from lfm2_colbert.checkpoint import open_checkpoint
+from lfm2_colbert.config import to_json
+from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError
+from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
+from lfm2_colbert.training.corpus import ABOUT, QUERY, read_corpus, write_corpus
+from lfm2_colbert.training.decontamination import Contamination, held_out
+from lfm2_colbert.training.loop import CURVE, OnTold, Told, fit_projection, run, start_of
+from lfm2_colbert.training.recipe import Recipe
+from lfm2_colbert.training.sources import Pair, drawn, read_documents, read_pairs, read_parallel, require_shippable
+from lfm2_colbert.training.start import Start, write_folder
+from lfm2_colbert.training.targets import read_targets, write_targets
+from lfm2_colbert.training.teacher import load_teacher
+
+CORPUS, TARGETS, CHECKPOINT, RECIPE, REPORT = "corpus", "targets", "checkpoint", "recipe.json", "training.json"
+FREE_LICENCES = ("Apache-2.0", "MIT")
+MEETING = "meeting"
+"""File by which the processes of a run find each other."""
+LARGEST_VOCABULARY = 2**16
+
+OnPrepared = Callable[[str, int, int], None]
+"""Told of a stage: its name, what is done of it, and all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run made: the checkpoint folder, and the last line of its curve."""
+
+    checkpoint: Path
+    last: Told
+
+
+def train(recipe: Recipe, folder: Path, on_prepared: OnPrepared, on_told: OnTold) -> Trained:
+    """Make what a recipe says, in a folder that holds all it needs to go on after a kill.
+
+    Raises:
+        InvalidArgumentError: the folder holds another recipe's run.
+        InvalidConfigError: the recipe cannot be followed.
+        NotFoundError: a source is not there.
+        UnsafeModelError: start or teacher hold what this program never loads.
+    """
+    require_same(recipe, folder)
+    prepare(recipe, folder, on_prepared)
+    if recipe.loop.processes == 1:
+        _work(0, recipe, folder, on_told)
+    else:
+        (folder / MEETING).unlink(missing_ok=True)
+        spawn(_joined, (recipe, folder, on_told), nprocs=recipe.loop.processes)  # type: ignore[no-untyped-call]
+    last = Told(**json.loads((folder / CURVE).read_text(encoding="utf-8").splitlines()[-1]))
+    _write_report(recipe, folder, last)
+    return Trained(folder / CHECKPOINT, last)
+
+
+def require_same(recipe: Recipe, folder: Path) -> None:
+    """Keep the recipe in the folder, or refuse a folder of another one.
+
+    Raises:
+        InvalidArgumentError: the folder holds another recipe's run.
+        InvalidConfigError: the recipe learns from what its licence forbids.
+    """
+    if recipe.licence in FREE_LICENCES:
+        require_shippable((*recipe.data.sources, *recipe.data.parallel_sources))
+    path, written = folder / RECIPE, to_json(recipe) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") != written:
+        raise InvalidArgumentError(f"{folder} holds a run of another recipe", help="give another folder: -o FOLDER")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(written, encoding="utf-8")
+
+
+def prepare(recipe: Recipe, folder: Path, on_prepared: OnPrepared) -> None:
+    """Read and tokenise the texts, and let the teacher read them, unless that was done."""
+    start = start_of(recipe)
+    if not (folder / CORPUS / ABOUT).exists():
+        _write_corpus(recipe, start, folder, on_prepared)
+    corpus = read_corpus(folder / CORPUS)
+    done = folder / TARGETS / "read"
+    if not done.exists():
+        teacher = load_teacher(recipe.teacher, start, recipe.teacher_prefixes)
+        rng = np.random.default_rng(recipe.seed)
+        write_targets(folder / TARGETS, corpus, teacher, start.config.dim, rng, partial(on_prepared, "teacher"))
+        done.touch()
+    fit_projection(recipe, corpus, read_targets(folder / TARGETS), folder)
+
+
+def _write_corpus(recipe: Recipe, start: Start, folder: Path, on_prepared: OnPrepared) -> None:
+    data, rng = recipe.data, np.random.default_rng(recipe.seed)
+    if start.config.backbone.vocab_size > LARGEST_VOCABULARY:
+        raise InvalidConfigError("vocabularies of more than 65,536 pieces cannot be trained", help="use a smaller one")
+    contamination = held_out(Path(data.held_out)) if data.held_out else Contamination()
+    found = [
+        *read_pairs(Path(data.pairs), data.sources),
+        *(read_documents(Path(data.documents)) if data.documents else ()),
+    ]
+    kinds = [("pairs", drawn(_clean(found, contamination), data.pairs_taken, data.exponent, rng))]
+    if data.parallel_sources:
+        parallel = list(read_parallel(Path(data.parallel), data.parallel_sources))
+        chosen = drawn(parallel, data.parallel_taken, data.exponent, rng)
+        kinds.append(("parallel", [_turned(pair, rng) for pair in _clean(chosen, contamination)]))
+    tokenizer = TextTokenizer(read_tokenizer(start.tokenizer, markers=start.config.markers), start.config.tokens)
+
+    def tokenize(role: int, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        return [each.ids for each in (tokenizer.queries(texts) if role == QUERY else tokenizer.documents(texts))]
+
+    about = {"left out": contamination.touched, "pairs": {name: len(own) for name, own in kinds}}
+    corpus = write_corpus(folder / CORPUS, kinds, tokenize, about)
+    on_prepared("texts", corpus.n_texts, corpus.n_texts)
+
+
+def _clean(pairs: list[Pair], contamination: Contamination) -> list[Pair]:
+    """Leave out pairs that share a text with what is held out, and count them by source."""
+    kept = []
+    for pair in pairs:
+        if contamination.whole and (contamination.touches(pair.query) or contamination.touches(pair.document)):
+            contamination.count(pair.source)
+        else:
+            kept.append(pair)
+    return kept
+
+
+def _turned(pair: Pair, rng: np.random.Generator) -> Pair:
+    """Ask in either language."""
+    return Pair(pair.document, pair.query, pair.group, pair.source) if rng.random() < 0.5 else pair
+
+
+def _joined(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
+    """Meet the other processes, then work as one of them."""
+    torch.set_num_threads(1)
+    meeting = f"file://{(folder / MEETING).resolve()}"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=recipe.loop.processes)
+    _work(rank, recipe, folder, on_told)
+    torch.distributed.destroy_process_group()
+
+
+def _work(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
+    model = run(recipe, read_corpus(folder / CORPUS), read_targets(folder / TARGETS), folder, rank, on_told)
+    if rank == 0:
+        tensors = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+        write_folder(start_of(recipe), tensors, folder / CHECKPOINT)
+
+
+def _write_report(recipe: Recipe, folder: Path, last: Told) -> None:
+    """Say what was made of what; the curve and the recipe lie beside it."""
+    about = json.loads((folder / CORPUS / ABOUT).read_text(encoding="utf-8"))
+    report = {
+        "name": recipe.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "recipe": asdict(recipe),
+        "data": about,
+        "start": start_of(recipe).fingerprint,
+        "checkpoint": open_checkpoint(folder / CHECKPOINT).fingerprint,
+        "last": asdict(last),
+    }
+    (folder / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
