@@ -17,6 +17,8 @@ from eval.datasets.base import Task
 from eval.oracle import best_documents
 from eval.report import SystemKey
 from eval.systems import FOUND, Answers, OnQuery, without_own
+from eval.writing import replace_file
+from index.durable import disk_errors
 from index.indexing import EncodingProgress, OnProgress
 from lfm2_colbert.checkpoint import check_classes, check_files, files_fingerprint
 from lfm2_colbert.errors import NonFiniteVectorError, UnknownNameError, UnsafeModelError
@@ -179,11 +181,11 @@ def _keep(texts: Sequence[str], model: DenseModel, path: Path) -> None:
     started = time.perf_counter()
     embeddings = model.encode_documents(texts)
     cost = {"seconds": time.perf_counter() - started, "truncated": model.truncated(texts)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".json").write_text(json.dumps(cost), encoding="utf-8")
+    replace_file(path.with_suffix(".json"), json.dumps(cost))
     unfinished = path.with_name(f".{path.name}")
-    np.save(unfinished, embeddings)
-    unfinished.replace(path)
+    with disk_errors(path):
+        np.save(unfinished, embeddings)
+        unfinished.replace(path)
 
 
 def _dot(queries: Embeddings, documents: Embeddings) -> Embeddings:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from eval.datasets.nanobeir import MTEB_REVISIONS, NAME, SOURCES, TASKS
-from eval.report import Report, Row, SystemKey, TaskKey, replace_file, systems_of
+from eval.report import Report, Row, SystemKey, TaskKey, systems_of
 from eval.summary import NDCG, OWN
+from eval.writing import replace_file
 
 MTEB, MODEL_CARD = "mteb", "model-card.yaml"
 SPLIT = "test"

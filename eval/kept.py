@@ -10,6 +10,7 @@ import xxhash
 
 from eval.datasets.base import Task
 from eval.systems import Answers, System
+from eval.writing import replace_file
 
 FORMAT = 2
 """Of the files, and of what answers mean; another number is another file."""
@@ -31,11 +32,7 @@ class KeptAnswers:
 
     def put(self, task: Task, system: System, answers: Answers) -> None:
         """Keep an answer."""
-        path = self._path(task, system)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(gzip.compress(json.dumps(asdict(answers)).encode(), 1))
-        unfinished.replace(path)
+        replace_file(self._path(task, system), gzip.compress(json.dumps(asdict(answers)).encode(), 1))
 
     def _path(self, task: Task, system: System) -> Path:
         asked = json.dumps([FORMAT, system.made_of, task.skips_own, list(task.queries.items())], ensure_ascii=True)

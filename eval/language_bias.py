@@ -3,7 +3,7 @@
 All translations of a document answer a question alike, so a search without preference finds each language as often.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,8 +94,10 @@ def _shares(pool: Pool, served: Served, how: Pooled, tell: Tell) -> Iterator[Lan
     languages = [task.language for task in pool.tasks]
     for number, task in enumerate(pool.tasks):
         found = np.zeros((len(task.queries), len(languages)))
-        for row, query in enumerate(task.queries.values()):
-            found[row] = _counted(served.search(query, COUNTED, how.mode, how.effort), languages)
+        for row, (query_id, query) in enumerate(task.queries.items()):
+            own = {f"{language}/{query_id}" for language in languages} if task.skips_own else set()
+            result = served.search(query, COUNTED + len(own), how.mode, how.effort)
+            found[row] = _counted(result, own, languages)
             tell(f"queries in {task.language}", (number + (row + 1) / len(task.queries)) / len(languages))
         for column, language in enumerate(languages):
             interval = bootstrap_interval(found[:, column], seed=how.seed)
@@ -112,10 +114,11 @@ def _shares(pool: Pool, served: Served, how: Pooled, tell: Tell) -> Iterator[Lan
             )
 
 
-def _counted(result: SearchResult, languages: Sequence[str]) -> list[float]:
-    """Give each language's share of the hits; nothing found is nobody's."""
-    own = [hit.document_id.partition("/")[0] for hit in result.hits]
-    return [own.count(language) / max(len(own), 1) for language in languages]
+def _counted(result: SearchResult, own: Container[str], languages: Sequence[str]) -> list[float]:
+    """Give each language's share of the best, without the query's own document; nothing found is nobody's."""
+    best = [hit.document_id for hit in result.hits if hit.document_id not in own][:COUNTED]
+    found = [document_id.partition("/")[0] for document_id in best]
+    return [found.count(language) / max(len(found), 1) for language in languages]
 
 
 def _pool(name: str, tasks: Sequence[Task]) -> Pool:
@@ -135,6 +138,7 @@ def _pool(name: str, tasks: Sequence[Task]) -> Pool:
             documents={key: task.documents[key] for key in task.documents if key in ids},
             queries={key: text for key, text in task.queries.items() if key in asked},
             qrels={key: grades for key, grades in task.qrels.items() if key in asked},
+            skips_own=task.skips_own,
         )
         for task in tasks
     ]

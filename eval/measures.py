@@ -83,6 +83,15 @@ def untie(scores: Mapping[str, float]) -> dict[str, float]:
     return {document_id: float(len(order) - place) for place, document_id in enumerate(order)}
 
 
+def require_measures() -> None:
+    """Refuse before the work what `measure` would refuse after it.
+
+    Raises:
+        MissingExtraError: ir-measures is not installed.
+    """
+    _load()
+
+
 def _load() -> tuple[dict[Any, str], Any]:
     try:
         import ir_measures

@@ -1,13 +1,15 @@
 """The folder of a report: its data, the page to look at, tables, and what other tools read."""
 
 import csv
+from io import StringIO
 from pathlib import Path
 
 from eval.exports import write_exports
 from eval.page import write_page
 from eval.report import Report, save, systems_of
-from eval.summary import matrix
+from eval.summary import Matrix, matrix
 from eval.trec import file_name
+from eval.writing import replace_file
 
 
 def write(report: Report, folder: Path) -> Path:
@@ -31,17 +33,21 @@ def write_matrices(report: Report, folder: Path) -> list[Path]:
         for system in systems_of(rows):
             found = matrix(rows, system)
             path = folder / "matrices" / f"{file_name(dataset, str(system))}.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", encoding="utf-8", newline="") as file:
-                table = csv.writer(file)
-                table.writerow(["query \\ document", *found.document_languages, "mean"])
-                for asked in found.query_languages:
-                    cells = [found.cells.get((asked, searched)) for searched in found.document_languages]
-                    table.writerow([asked, *map(_points, [*cells, found.of_queries(asked)])])
-                means = [found.of_documents(searched) for searched in found.document_languages]
-                table.writerow(["mean", *map(_points, means), ""])
+            replace_file(path, _csv(found))
             written.append(path)
     return written
+
+
+def _csv(found: Matrix) -> str:
+    text = StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["query \\ document", *found.document_languages, "mean"])
+    for asked in found.query_languages:
+        cells = [found.cells.get((asked, searched)) for searched in found.document_languages]
+        table.writerow([asked, *map(_points, [*cells, found.of_queries(asked)])])
+    means = [found.of_documents(searched) for searched in found.document_languages]
+    table.writerow(["mean", *map(_points, means), ""])
+    return text.getvalue()
 
 
 def _points(value: float | None) -> str:

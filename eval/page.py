@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from eval.charts import Point, bar, bubbles, scatter
 from eval.markup import Content, digest, direction, document, element
 from eval.published_table import published_section
-from eval.report import Document, Example, Report, Row, SystemKey, TaskKey, replace_file
+from eval.report import Document, Example, Report, Row, SystemKey, TaskKey
 from eval.significance import Interval
 from eval.summary import (
     NDCG,
@@ -46,6 +46,7 @@ from eval.tables import (
     table,
     task_name,
 )
+from eval.writing import replace_file
 
 PAGE = "index.html"
 SHOWN_WARNINGS = 4

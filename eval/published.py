@@ -164,7 +164,7 @@ def _warnings(report: Report, rows: Iterable[Row]) -> Iterator[str]:
     data = _file()["data"]
     for name, revision in report.revisions.items():
         if NANOBEIR in name.lower() and revision.rpartition("@")[2] != data["revision"]:
-            yield f"the report's data {name} is {revision}, not {data['name']} at {data['revision']}"
+            yield f"the report's data is {revision}, not {data['name']}@{data['revision']}"
     if any(count for row in rows for count in report.cleaned.get(row.task, {}).values()):
         yield "the report's data were cleaned; whether those of published figures were is not stated"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.machine import Machine
+from eval.writing import replace_file
 from lfm2_colbert.errors import MalformedDocumentError, NotFoundError
 
 REPORT, PER_QUERY, EXAMPLES = "report.json", "per_query.jsonl", "examples.jsonl"
@@ -270,14 +271,6 @@ def _text(path: Path) -> str:
         raise NotFoundError(
             f"there is no {path}", help="name the folder that `lfm2-colbert eval … -o FOLDER` wrote"
         ) from error
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a text file, in a folder that is made where it is missing; an older one is replaced as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
 
 
 def systems_of(rows: Iterable[Row]) -> list[SystemKey]:

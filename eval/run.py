@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from eval.examples import worst
 from eval.kept import KeptAnswers
 from eval.language_bias import Pooled, language_shares
 from eval.machine import this_machine, versions
-from eval.measures import FIGURES, measure
+from eval.measures import FIGURES, measure, require_measures
 from eval.progress import OnProgress, Progress
 from eval.report import Example, Report, Row, SystemKey, TaskKey, Values
 from eval.rivals import load_rivals
@@ -25,10 +25,13 @@ from eval.served import Build, Served, documents_key
 from eval.significance import bootstrap_interval, paired_interval
 from eval.systems import OURS, Answers, OracleSystem, ServedSystem, System, WordSystem
 from eval.trec import file_name, write_qrels, write_run
+from index.codecs import CODECS
+from index.durable import disk_errors
 from index.effort import Effort
 from index.fusion import Mode
 from index.home import home_folder
 from index.indexing import EncodingProgress
+from index.pooling import require_factor
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
@@ -37,6 +40,7 @@ LIBRARIES = ("apsw", "bm25s", "faiss-cpu", "ir-measures")
 CACHE, COLLECTIONS = ".evaluations", "collections"
 BM25, ORACLE = "bm25", "oracle"
 NDCG = FIGURES["nDCG@10"]
+NO_POOL = "the language bias was not measured: no set has documents in two languages, each asked in its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +73,23 @@ class Options:
         """Refuse what there is not.
 
         Raises:
-            UnknownNameError: of a mode or effort.
-            InvalidArgumentError: there is no mode, or the limit is no positive number.
+            UnknownNameError: of a mode, effort or codec.
+            InvalidArgumentError: there is no mode, no such pooling factor, or the limit is no positive number.
         """
-        for kind, name, known in (*(("mode", each, Mode) for each in self.modes), ("effort", self.effort, Effort)):
-            if name not in list(known):
-                raise UnknownNameError.of(kind, name, [str(each) for each in known])
+        for mode in self.modes:
+            _require_known("mode", mode, [*Mode])
+        _require_known("effort", self.effort, [*Effort])
+        _require_known("codec", self.codec, CODECS)
+        require_factor(self.pool)
         if not self.modes:
             raise InvalidArgumentError("there is no mode to evaluate", help="name one: semantic, hybrid or lexical")
         if self.limit is not None and self.limit < 1:
             raise InvalidArgumentError(f"the limit is {self.limit}", help="take one query of each task at least")
+
+
+def _require_known(kind: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise UnknownNameError.of(kind, name, map(str, known))
 
 
 def _ignore(progress: Progress) -> None:
@@ -118,7 +129,13 @@ def evaluate(
         IndexLockedError: another evaluation works on the same documents.
         MissingExtraError: the extra ``eval`` is not installed.
         DataError: a task cannot be read.
+        PermissionDeniedError: a folder may not be written.
+        StorageError: the disk refused.
     """
+    require_measures()  # this and the next before the work, not after it
+    if folder is not None:
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     model = load_encoder(encoder) if isinstance(encoder, str) else encoder
     kept = home_folder() / CACHE if cache is None else cache
     total = len(tasks) if isinstance(tasks, Sequence) else total
@@ -130,8 +147,11 @@ def evaluate(
             if language_bias and task.language == task.query_language:
                 own.append(ready)
     asked = Pooled(options.modes[0], options.effort, Build(options.codec, options.pool), options.seed)
-    shares = language_shares(own, model, asked, kept / COLLECTIONS, on_progress)
-    return replace(run.report(commit), language_bias=tuple(shares))
+    shares = tuple(language_shares(own, model, asked, kept / COLLECTIONS, on_progress))
+    report = run.report(commit)
+    if language_bias and not shares:
+        return replace(report, warnings=(*report.warnings, NO_POOL))
+    return replace(report, language_bias=shares)
 
 
 def prepared(task: Task, options: Options) -> Task:

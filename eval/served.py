@@ -12,6 +12,7 @@ import xxhash
 from eval.vectors import Cost, KeptVectors
 from index.chunking import chunk
 from index.collection import Collection
+from index.durable import disk_errors
 from index.indexing import OnProgress
 from index.types import Document, SearchResult
 from lfm2_colbert.encoders.base import Encoder
@@ -78,7 +79,8 @@ class Served(AbstractContextManager["Served"]):
         """
         if self._collection is not None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         self._collection = collection = Collection.open(
             NAME, create=True, encoder=self.encoder, codec=self._build.codec, pool=self._build.pool, home=self.folder
         )

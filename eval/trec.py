@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from eval.measures import Qrels, Run, ranked
+from eval.writing import replace_file
 from lfm2_colbert.errors import MalformedDocumentError, NotFoundError
 
 WHITE_SPACE = re.compile(r"\s")
@@ -47,21 +48,17 @@ def write_run(path: Path, run: Run, tag: str) -> None:
     for query_id, scores in run.items():
         order = ranked(scores)
         lines += run_lines(query_id, order, [scores[each] for each in order], tag)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(lines), encoding="utf-8")
+    replace_file(path, "".join(lines))
 
 
 def write_qrels(path: Path, qrels: Qrels) -> None:
     """Write judgements."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "".join(
-            f"{column(query_id)} 0 {column(document_id)} {grade}\n"
-            for query_id, grades in qrels.items()
-            for document_id, grade in grades.items()
-        ),
-        encoding="utf-8",
+    lines = (
+        f"{column(query_id)} 0 {column(document_id)} {grade}\n"
+        for query_id, grades in qrels.items()
+        for document_id, grade in grades.items()
     )
+    replace_file(path, "".join(lines))
 
 
 def read_run(path: Path) -> dict[str, dict[str, float]]:

@@ -15,6 +15,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from index.durable import disk_errors
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.multivectors import MultiVectors
 
@@ -104,13 +105,14 @@ class KeptVectors:
         cost = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - started_cpu}
         part = self._folder / f"{len(self._costs):06d}"
         unfinished = self._folder / f".{part.name}.part"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        np.save(unfinished / KEYS, np.array(keys))
-        np.save(unfinished / OFFSETS, made.offsets)
-        np.save(unfinished / VECTORS, made.vectors.astype(np.float16))
-        (unfinished / COST).write_text(json.dumps(cost | {"texts": len(texts)}), encoding="utf-8")
-        unfinished.rename(part)
+        with disk_errors(part):
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            np.save(unfinished / KEYS, np.array(keys))
+            np.save(unfinished / OFFSETS, made.offsets)
+            np.save(unfinished / VECTORS, made.vectors.astype(np.float16))
+            (unfinished / COST).write_text(json.dumps(cost | {"texts": len(texts)}), encoding="utf-8")
+            unfinished.rename(part)
         self._take(part)
 
     def _take(self, part: Path) -> None:

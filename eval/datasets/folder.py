@@ -95,9 +95,11 @@ def tasks(
         NotParallelError: two languages do not have the same ids.
     """
     known = known_languages(folder)
-    for name in (*document_languages, *query_languages):
-        if name not in known:
-            raise UnknownNameError.of("language", name, known)
+    asked = sorted({*known, *(each for language in known for each in asked_in(folder, language))})
+    for names, there in ((document_languages, known), (query_languages, asked)):
+        for name in names:
+            if name not in there:
+                raise UnknownNameError.of("language", name, there)
     for language in document_languages or known:
         for query_language in query_languages or _own(folder, language):
             yield load_crossed(folder, language, query_language, split=split)

@@ -7,11 +7,14 @@ says in ``revision.json`` which commit it holds.
 import functools
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from eval.datasets.files import Row, json_lines, parquet_rows
+from eval.writing import replace_file
+from index.durable import disk_errors
 from lfm2_colbert.errors import DatasetUnavailableError, MalformedDocumentError, NotFoundError
 from lfm2_colbert.registry import missing_extra
 
@@ -93,11 +96,12 @@ def copy(table: Table, into: Path) -> Path:
         )
     if not path.exists():
         found = _of_hub(table)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (home / REVISION).write_text(json.dumps({"revision": table.revision}) + "\n", encoding="utf-8")
+        replace_file(home / REVISION, json.dumps({"revision": table.revision}) + "\n")
         unfinished = path.with_name(f".{path.name}.part")
-        found.to_parquet(unfinished)
-        unfinished.replace(path)
+        with disk_errors(path), _without_bars():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            found.to_parquet(unfinished)
+            unfinished.replace(path)
     return path
 
 
@@ -108,7 +112,7 @@ def write_card(home: Path) -> None:
         lines += [f"- config_name: {config.name}", "  data_files:"]
         for path in sorted(config.glob("*.parquet")):
             lines += [f"  - split: {path.stem}", f"    path: {config.name}/{path.name}"]
-    (home / CARD).write_text("\n".join([*lines, "---", ""]), encoding="utf-8")
+    replace_file(home / CARD, "\n".join([*lines, "---", ""]))
 
 
 def _of_hub(table: Table) -> Any:
@@ -125,11 +129,28 @@ def _of_hub(table: Table) -> Any:
     commit = _commit(table.repository, table.revision)
     try:
         # Loaded as what it is, a configuration would bring all its splits, and fail where their columns differ.
-        whole = datasets.load_dataset_builder(table.repository, table.config, revision=commit)
-        files = {table.split: whole.config.data_files[table.split]}
-        return datasets.load_dataset(whole.name, data_files=files, split=table.split)
+        with _without_bars():
+            whole = datasets.load_dataset_builder(table.repository, table.config, revision=commit)
+            files = {table.split: whole.config.data_files[table.split]}
+            return datasets.load_dataset(whole.name, data_files=files, split=table.split)
     except (OSError, ValueError, KeyError, HTTPError, datasets.exceptions.DatasetsError) as error:
         raise _unavailable(str(table), error) from error
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Silence the bars that both libraries draw for every file, unless they are silent already."""
+    import datasets
+    from huggingface_hub import utils
+
+    drawing = [each for each in (datasets, utils) if not each.are_progress_bars_disabled()]
+    for library in drawing:
+        library.disable_progress_bars()
+    try:
+        yield
+    finally:
+        for library in drawing:
+            library.enable_progress_bars()
 
 
 @functools.cache

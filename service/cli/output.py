@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 import click
 
@@ -34,12 +35,29 @@ def print_line(text: str = "", *, err: bool = False) -> None:
     click.echo(safe(text), err=err)
 
 
-def print_table(rows: Iterable[tuple[str, ...]]) -> None:
-    """Print rows with aligned columns."""
+def print_table(rows: Iterable[tuple[str, ...]], *, right: Container[int] = ()) -> None:
+    """Print rows with aligned columns; a row of one cell is a heading over all of them.
+
+    Args:
+        rows: else of equally many cells.
+        right: columns that end together, as numbers do.
+    """
     shown = [tuple(safe(cell) for cell in row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)] if shown else []
+    columns = zip(*(row for row in shown if len(row) > 1), strict=True)
+    widths = [max(map(width, column)) for column in columns]
     for row in shown:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = [_padded(cell, widths[i], right=i in right) for i, cell in enumerate(row)] if len(row) > 1 else row
+        click.echo("  ".join(cells).rstrip())
+
+
+def width(text: str) -> int:
+    """Count the columns that a text takes on a terminal."""
+    return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _padded(cell: str, to: int, *, right: bool) -> str:
+    space = " " * (to - width(cell))
+    return space + cell if right else cell + space
 
 
 def is_terminal() -> bool:

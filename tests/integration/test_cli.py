@@ -15,6 +15,7 @@ from index.codecs import CODECS
 from index.lock import WriterLock
 from index.store import Store
 from service.cli import COMMANDS
+from service.cli.evaluation import COMMANDS as EVALUATING
 from service.cli.main import main
 
 TEXTS = {
@@ -338,6 +339,8 @@ def test_every_command_has_help(run: Run, command: str) -> None:
 LIGHT = [
     ["--help"],
     ["index", "--help"],
+    ["eval", "--help"],
+    *(["eval", name, "--help"] for name in EVALUATING),
     ["collections"],
     ["status", "-c", "pets"],
     ["get", "de/hund.txt", "-c", "pets"],

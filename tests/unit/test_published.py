@@ -166,7 +166,7 @@ def test_other_settings_are_told() -> None:
     assert [warning.partition(";")[0] for warning in warnings] == [
         "the report's search is hybrid",
         "the report's limit is 10",
-        f"the report's data nanobeir is local, not LiquidAI/nanobeir-multilingual-extended at {REVISION}",
+        f"the report's data is local, not LiquidAI/nanobeir-multilingual-extended@{REVISION}",
         "the report's data were cleaned",
     ]
 

@@ -10,7 +10,7 @@ from service.cli.evaluation.options import Measured
 from service.settings import Settings
 
 
-@click.command()
+@click.command(short_help="A folder in BEIR's layout, or a set of BEIR by name.")
 @click.argument("dataset", metavar="DIR|NAME")
 @click.option("--split", default="test", show_default=True, help="The judgements: qrels/SPLIT.tsv.")
 @click.option("--language", default="und", metavar="CODE", help="Of the texts, as the report shows it.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.cli import options
+from service.cli.evaluation.shown import titles
 from service.cli.output import print_json, print_line, print_table
 from service.settings import Settings
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from eval.compare import Comparison, Contrast
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+UNDECIDED = "–"
 
 
-@click.command()
+@click.command(short_help="Say whether one report is better than another.")
 @click.argument("a", type=FOLDER)
 @click.argument("b", type=FOLDER)
 @click.option("--measure", default="ndcg_at_10", show_default=True, metavar="NAME", help="What is compared.")
@@ -49,7 +51,7 @@ def _show(found: "Comparison") -> None:
     print_line(f"A  {found.system_a}")
     print_line(f"B  {found.system_b}")
     print_line()
-    print_table([*_lines(found)])
+    print_table([*_lines(found)], right=(1, 2, 3, 5))
     print_line()
     print_line(found.sentence)
     for warning in found.warnings:
@@ -57,13 +59,15 @@ def _show(found: "Comparison") -> None:
 
 
 def _lines(found: "Comparison") -> Iterator[tuple[str, ...]]:
+    named = titles([each.task for each in found.tasks])
     yield (found.measure, "queries", "A", "B", "B - A [95 %]", "p (Holm)", "B is")
     for each in found.tasks:
-        yield (str(each.task), str(each.queries), *_cells(each.contrast))
+        yield (named[each.task], str(each.queries), *_cells(each.contrast))
     if len(found.tasks) > 1:
         yield (f"mean of {len(found.tasks)} tasks", "", *_cells(found.mean))
 
 
 def _cells(contrast: "Contrast") -> tuple[str, ...]:
     interval = f"{contrast.difference:+.4f} [{contrast.low:+.4f}, {contrast.high:+.4f}]"
-    return (f"{contrast.a:.4f}", f"{contrast.b:.4f}", interval, f"{contrast.p_corrected:.4f}", contrast.verdict)
+    verdict = UNDECIDED if contrast.verdict == "not distinguishable" else str(contrast.verdict)
+    return (f"{contrast.a:.4f}", f"{contrast.b:.4f}", interval, f"{contrast.p_corrected:.4f}", verdict)

@@ -6,16 +6,15 @@ import click
 
 from service.cli import options as common_options
 from service.cli.evaluation import options
-from service.cli.evaluation.nanobeir import source_option, tasks_option
 from service.cli.output import print_json, print_line
 from service.settings import Settings
 
 
-@click.command()
+@click.command(short_help="Copy NanoBEIR, for a machine without a network.")
 @click.argument("dataset", type=click.Choice(["nanobeir"]))
 @options.languages
-@tasks_option
-@source_option
+@options.tasks
+@options.source
 @click.option("--to", "into", type=options.FOLDER, required=True, metavar="DIR", help="Where the copy goes.")
 @common_options.common
 def download(

@@ -11,7 +11,7 @@ from service.cli.output import print_line
 from service.settings import Settings
 
 
-@click.command()
+@click.command(short_help="Your own set: questions and documents, a folder for each language.")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
 @options.languages
 @options.query_languages

@@ -9,18 +9,12 @@ from service.cli.evaluation import options
 from service.cli.evaluation.options import Measured
 from service.settings import Settings
 
-tasks_option = click.option("--tasks", type=options.NAMES, default=(), help="scifact,nq,…  [default: all thirteen]")
-source_option = click.option(
-    "--source", default="liquid", show_default=True, metavar="liquid|sentence-transformers|mteb",
-    help="Which publication of it.",
-)  # fmt: skip
 
-
-@click.command()
+@click.command(short_help="NanoBEIR: thirteen small tasks in eleven languages.")
 @options.languages
 @options.query_languages
-@tasks_option
-@source_option
+@options.tasks
+@options.source
 @click.option(
     "--data", type=options.FOLDER, metavar="DIR", help="A copy that `eval download` made.  [default: the hub]"
 )

@@ -30,6 +30,11 @@ query_languages = click.option(
     "--query-languages", type=NAMES, default=(),
     help="Ask each of the documents' languages in all of these, or in `all`.  [default: each in its own]",
 )  # fmt: skip
+tasks = click.option("--tasks", type=NAMES, default=(), help="scifact,nq,…  [default: all thirteen]")
+source = click.option(
+    "--source", default="liquid", show_default=True, metavar="liquid|sentence-transformers|mteb",
+    help="Which publication of it.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +54,15 @@ def measured(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--model", default="nano", show_default=True, metavar="NAME", help="Encoder to evaluate.")
     @click.option("-o", "--output", type=FOLDER, metavar="DIR", help="Write report, page, runs and judgements there.")
     @click.option(
-        "--mode", "modes", type=NAMES, default=("semantic", "hybrid"), show_default="semantic,hybrid",
-        help="Of search, a row each: semantic, hybrid, lexical.",
+        "--mode", "modes", type=NAMES, default=("semantic", "hybrid"),
+        help="Of search, a row each: semantic, hybrid, lexical.  [default: semantic,hybrid]",
     )  # fmt: skip
     @click.option("--effort", default="balanced", show_default=True, metavar="fast|balanced|exact", help="Of search.")
     @click.option("--codec", default="scalar4", show_default=True, metavar="NAME", help="How vectors are stored.")
     @click.option("--pool", type=int, default=1, show_default=True, metavar="1|2|3", help="Vectors that become one.")
     @click.option(
-        "--baseline", "baselines", type=NAMES, default=("bm25",), show_default="bm25",
-        help="bm25, oracle (exact MaxSim), or a model: a folder, owner/name@commit.",
+        "--baseline", "baselines", type=NAMES, default=("bm25",),
+        help="bm25, oracle (exact MaxSim), or a model: a folder, owner/name@commit; \"\": none.  [default: bm25]",
     )  # fmt: skip
     @click.option("--exact/--no-exact", default=True, show_default=True, help="Score all exactly, for the difference.")
     @click.option(
