@@ -17,9 +17,8 @@ pytest.importorskip("torch")
 from safetensors.numpy import load_file
 
 from benchmarks.results_file import ROOT
-from eval.datasets.base import Task
+from eval.datasets.folder import parallel_tasks
 from eval.run import Options, evaluate
-from index.types import Document
 from lfm2_colbert import load_encoder
 from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError, NotFoundError
@@ -57,28 +56,23 @@ def curve(folder: Path) -> list[dict[str, float]]:
     return [{key: value for key, value in line.items() if key != "tokens_per_s"} for line in lines]
 
 
-def examples() -> Task:
-    """Each document is asked for by one of its later sentences."""
-    texts = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "examples/documents").rglob("*.txt")}
-    documents = {key: Document(key, text) for key, text in texts.items()}
-    queries = {key: text[len(text) // 2 : len(text) // 2 + 60] for key, text in texts.items()}
-    return Task("examples", "und", "und", "test", documents, queries, {key: {key: 1} for key in queries})
-
-
 def ndcg(model: Path, cache: Path) -> float:
+    """Mean over all pairs of languages of questions that were not learned from, about documents that were."""
+    tasks = list(parallel_tasks(ROOT / "examples" / "handbook", ignore))
     options = Options(modes=("semantic",), effort="exact", baselines=(), exact=False)
-    return evaluate([examples()], options, encoder=load_encoder(str(model)), cache=cache).rows[0].figures["ndcg_at_10"]
+    rows = evaluate(tasks, options, encoder=load_encoder(str(model)), cache=cache).rows
+    return float(np.mean([row.figures["ndcg_at_10"] for row in rows]))
 
 
 def test_the_loss_falls_and_more_is_found_than_by_drawn_weights(trained: Path, tmp_path: Path) -> None:
     lines = curve(trained)
-    assert lines[-1]["token"] < 0.8 * lines[0]["token"]
+    assert lines[-1]["token"] < 0.5 * lines[0]["token"]
     start = start_of(read_recipe(SMOKE))
     write_folder(start, start.tensors, tmp_path / "untrained")
     before, after = (
         ndcg(model, tmp_path / str(n)) for n, model in enumerate((tmp_path / "untrained", trained / "checkpoint"))
     )
-    assert after > before + 0.02
+    assert after > before + 0.03
 
 
 def test_what_is_made_says_what_of(trained: Path) -> None:
@@ -86,7 +80,7 @@ def test_what_is_made_says_what_of(trained: Path) -> None:
     assert report["recipe"]["name"] == report["name"] == "smoke"
     assert report["checkpoint"] == open_checkpoint(trained / "checkpoint").fingerprint
     assert report["last"]["step"] == report["last"]["steps"]
-    assert report["data"]["pairs"]["pairs"] > 50
+    assert report["data"]["pairs"]["parallel"] == 72
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_been(trained: Path, tmp_path: Path) -> None:
