@@ -5,7 +5,7 @@ They stand between ``<!-- table: NAME -->`` and ``<!-- /table -->``; `python -m 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -13,13 +13,13 @@ from typing import Any
 import click
 
 from benchmarks.command import run
+from benchmarks.markdown import decimals, markdown
+from benchmarks.quality_tables import languages, matrix, sets
 from benchmarks.results_file import DIRTY, ROOT, Results, read
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
 
 DOCUMENTS = ("README.md", "docs/**/*.md", "lfm2_colbert/bundled/*/README.md")
 MARKED = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
-DEFAULT_SETTING = "int8"
-COMPARED = ("lfm2-colbert", "oracle", "truncated", "bm25")
 
 
 @click.command()
@@ -64,38 +64,10 @@ def table(name: str, root: Path) -> str:
     """
     if name not in TABLES:
         raise UnknownNameError.of("table", name, TABLES)
-    results = read(name, root)
+    results = read(RESULTS_OF.get(name, name), root)
     if results.commit.endswith(DIRTY):
         raise InvalidArgumentError(f"the results '{name}' are a trial", help="measure a committed tree: make bench")
     return f"{TABLES[name](results)}\n\n{origin(results)}"
-
-
-def quality(results: Results) -> str:
-    """One line per set and pair of languages, the default encoder beside what it is compared with."""
-    lines: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
-    for row in results.rows:
-        if row["system"] == "bm25" or row["setting"] == DEFAULT_SETTING:
-            key = (row["task"] == "cross-lingual", row["dataset"], row["query_language"], row["document_language"])
-            lines.setdefault(tuple(map(str, key)), {})[row["system"]] = row
-    return markdown(
-        ["set", "query → document", *COMPARED, "recall@100", "queries", "passages", "bytes per token"],
-        [quality_line(systems) for _, systems in sorted(lines.items())],
-    )
-
-
-def quality_line(systems: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Show one task."""
-    own = systems["lfm2-colbert"]
-    return [
-        own["dataset"],
-        f"{own['query_language']} → {own['document_language']}",
-        f"**{decimals(own['ndcg_at_10'])}** ({decimals(own['ndcg_low'])}–{decimals(own['ndcg_high'])})",
-        *(decimals(systems[system]["ndcg_at_10"]) for system in COMPARED[1:]),
-        decimals(own["recall_at_100"]),
-        f"{own['queries']:,}",
-        f"{own['passages']:,}",
-        f"{own['disk_bytes_per_token']:.0f}",
-    ]
 
 
 def encoder(results: Results) -> str:
@@ -364,7 +336,10 @@ def lexical(results: Results) -> str:
 
 
 TABLES: Mapping[str, Callable[[Results], str]] = {
-    "quality": quality,
+    "quality": languages,
+    "quality-sets": sets,
+    "quality-xquad": matrix("xquad"),
+    "quality-belebele": matrix("belebele"),
     "encoder": encoder,
     "kernels": kernels,
     "engine": engine,
@@ -379,23 +354,16 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
 }
 
 
+RESULTS_OF = {name: "quality" for name in TABLES if name.startswith("quality-")}
+"""Table → its results, where these have another name."""
+
+
 def origin(results: Results) -> str:
     """Say in a line where figures come from."""
     return (
         f"Measured by `{results.command}` on {results.created[:10]}, commit {results.commit[:12]}; "
         f"{results.machine.cpu}, {results.machine.cores} cores."
     )
-
-
-def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Lay out a table, figures to the right of the first two columns."""
-    rule = ["---" if i < 2 else "--:" for i in range(len(head))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
-
-
-def decimals(value: float) -> str:
-    """Show a share of 1 with three decimals."""
-    return f"{value:.3f}"
 
 
 if __name__ == "__main__":

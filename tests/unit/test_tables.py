@@ -16,16 +16,15 @@ ENCODER = {"encoder": "nano-0", "kind": "query", "tokens": 32, "threads": 1, "te
 
 def quality_row(system: str, setting: str, ndcg: float, **task: str) -> dict[str, Any]:
     figures = {"queries": 1000, "passages": 1364, "ndcg_at_10": ndcg, "ndcg_low": ndcg - 0.01, "ndcg_high": ndcg + 0.01}
-    costs = {"disk_bytes_per_token": 261.1} if system == "lfm2-colbert" else {}
+    costs = {"disk_bytes_per_token": 140.1, "exact_difference": -0.0012} if system == "lfm2-colbert" else {}
     return TASK | task | {"system": system, "setting": setting} | figures | {"recall_at_100": 0.999} | costs
 
 
 def quality_rows(**task: str) -> list[dict[str, Any]]:
-    own = [quality_row("lfm2-colbert", "int8", 0.9, **task), quality_row("lfm2-colbert", "fp32", 0.5, **task)]
     return [
-        *own,
-        quality_row("oracle", "int8", 0.9012, **task),
-        quality_row("truncated", "int8", 0.8, **task),
+        quality_row("lfm2-colbert", "semantic balanced", 0.9, **task),
+        quality_row("lfm2-colbert", "hybrid balanced", 0.92, **task),
+        quality_row("oracle", "MaxSim over the encoder's vectors", 0.9012, **task),
         quality_row("bm25", "k1=0.9 b=0.4", 0.95, **task),
     ]
 
@@ -33,7 +32,8 @@ def quality_rows(**task: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     crossed = {"dataset": "xquad", "task": "cross-lingual", "query_language": "ar", "document_language": "en"}
-    save(tmp_path, "quality", quality_rows(**crossed) + quality_rows())
+    other = [row | {"dataset": "jaquad", "ndcg_at_10": row["ndcg_at_10"] - 0.1} for row in quality_rows()]
+    save(tmp_path, "quality", quality_rows(**crossed) + quality_rows() + other)
     return tmp_path
 
 
@@ -47,12 +47,41 @@ def test_tables_of_this_repository_are_up_to_date(path: Path) -> None:
     assert filled(text, ROOT) == text, "python -m benchmarks.tables writes them again"
 
 
-def test_a_task_is_a_line_that_shows_the_default_encoder_and_monolingual_ones_come_first(root: Path) -> None:
+def test_a_language_is_a_line_of_means_over_its_sets(root: Path) -> None:
     lines = table("quality", root).splitlines()
-    figures = "**0.900** (0.890–0.910) | 0.901 | 0.800 | 0.950 | 0.999 | 1,000 | 1,364 | 261 |"
-    assert lines[2:4] == [f"| jsquad | ja → ja | {figures}", f"| xquad | ar → en | {figures}"]
+    assert lines[2] == "| ja | jaquad, jsquad | 87.0 | 85.0 | 85.1 | 90.0 | 99.9 |"
+    assert lines[3] == ""  # what is asked across languages has its own table
     assert COMMIT[:12] in lines[-1]
     assert "python -m benchmarks.quality" in lines[-1]
+
+
+def test_a_set_is_a_line_with_the_interval_and_what_exact_scoring_would_gain(root: Path) -> None:
+    lines = table("quality-sets", root).splitlines()
+    figures = "92.0 | 90.0 | 90.1 | 95.0 | 89.0 to 91.0 | -0.12 | 1,000 | 1,364 | 140 |"
+    assert lines[3] == f"| jsquad | ja | {figures}"
+
+
+def test_a_matrix_has_a_line_a_language_of_the_queries(root: Path) -> None:
+    pairs = {("ar", "ar"): 0.8, ("ar", "de"): 0.6, ("de", "ar"): 0.5, ("de", "de"): 0.9}
+    rows = [
+        quality_row("lfm2-colbert", "semantic balanced", ndcg, dataset="xquad", query_language=q, document_language=d)
+        for (q, d), ndcg in pairs.items()
+    ]
+    save(root, "quality", rows)
+    assert table("quality-xquad", root).splitlines()[2:5] == [
+        "| ar | 80.0 | 60.0 | 70.0 |", "| de | 50.0 | 90.0 | 70.0 |", "| mean | 65.0 | 75.0 | 70.0 |",
+    ]  # fmt: skip
+
+
+def test_a_matrix_of_more_documents_than_queries_has_a_line_a_language_of_the_documents(root: Path) -> None:
+    rows = [
+        quality_row(
+            "lfm2-colbert", "semantic balanced", ndcg, dataset="belebele", query_language="en", document_language=d
+        )
+        for d, ndcg in (("ar", 0.5), ("ja", 0.7))
+    ]
+    save(root, "quality", rows)
+    assert table("quality-belebele", root).splitlines()[2:4] == ["| ar | 50.0 | 50.0 |", "| ja | 70.0 | 70.0 |"]
 
 
 def test_an_encoder_s_line_names_the_reference(root: Path) -> None:

@@ -1,0 +1,99 @@
+"""Tables of quality: languages, sets, and the matrices of queries in one language over documents in another.
+
+nDCG@10 of 100. A row of results is a task by a system; of ours there are two settings, `semantic` and `hybrid`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from benchmarks.markdown import markdown
+from benchmarks.results_file import Results
+
+Row = Mapping[str, Any]
+Table = Callable[[Results], str]
+
+SYSTEMS = {
+    "hybrid": ("lfm2-colbert", "hybrid"),
+    "semantic": ("lfm2-colbert", "semantic"),
+    "exact MaxSim": ("oracle", ""),
+    "bm25": ("bm25", ""),
+}
+"""Column → system, and how its setting begins."""
+
+
+def languages(results: Results) -> str:
+    """One line a language: means over the sets that are asked in their own language."""
+    own = [row for row in results.rows if row["query_language"] == row["document_language"]]
+    lines = []
+    for language in sorted({row["document_language"] for row in own}):
+        rows = [row for row in own if row["document_language"] == language]
+        sets = sorted({row["dataset"] for row in rows})
+        values = [*(_mean(_of(rows, column)) for column in SYSTEMS), _mean(_of(rows, "semantic"), "recall_at_100")]
+        lines.append([language, ", ".join(sets), *map(_points, values)])
+    return markdown(["language", "sets", *SYSTEMS, "semantic, R@100"], lines)
+
+
+def sets(results: Results) -> str:
+    """One line a set and language that is asked in itself, with the interval of our semantic search."""
+    own = [row for row in results.rows if row["query_language"] == row["document_language"]]
+    lines = []
+    for dataset, language in sorted({(row["dataset"], row["document_language"]) for row in own}):
+        rows = [row for row in own if (row["dataset"], row["document_language"]) == (dataset, language)]
+        found = {column: next(iter(_of(rows, column)), None) for column in SYSTEMS}
+        semantic = found["semantic"]
+        if semantic is None:
+            continue
+        lines.append(
+            [
+                dataset,
+                language,
+                *(_points(row["ndcg_at_10"] if row else None) for row in found.values()),
+                f"{_points(semantic['ndcg_low'])} to {_points(semantic['ndcg_high'])}",
+                f"{100 * semantic['exact_difference']:+.2f}",
+                f"{semantic['queries']:,}",
+                f"{semantic['passages']:,}",
+                f"{semantic['disk_bytes_per_token']:.0f}",
+            ]
+        )
+    head = ["set", "language", *SYSTEMS, "semantic, 95 %", "to exact", "queries", "passages", "bytes a token"]
+    return markdown(head, lines)
+
+
+def matrix(dataset: str, system: str = "semantic") -> Table:
+    """Make the table of a set's matrix: a line a language of the queries, or of the documents if these are more."""
+
+    def table(results: Results) -> str:
+        cells = {
+            (row["query_language"], row["document_language"]): row["ndcg_at_10"]
+            for row in _of([row for row in results.rows if row["dataset"] == dataset], system)
+        }
+        if not cells:
+            return f"{dataset} was not measured."
+        asked, searched = (sorted({pair[side] for pair in cells}) for side in (0, 1))
+        if len(searched) > len(asked):
+            lines = [_line(of, [cells.get((q, of)) for q in asked]) for of in searched]
+            return markdown(["documents", *(f"asked in {q}" for q in asked), "mean"], lines)
+        lines = [_line(q, [cells.get((q, of)) for of in searched]) for q in asked]
+        columns = [mean(value for (_, of), value in cells.items() if of == language) for language in searched]
+        lines.append(["mean", *map(_points, columns), _points(mean(cells.values()))])
+        return markdown(["query \\ documents", *searched, "mean"], lines)
+
+    return table
+
+
+def _line(name: str, values: Sequence[float | None]) -> list[str]:
+    return [name, *map(_points, values), _points(mean(value for value in values if value is not None))]
+
+
+def _of(rows: Iterable[Row], column: str) -> list[Row]:
+    system, setting = SYSTEMS[column]
+    return [row for row in rows if row["system"] == system and row["setting"].startswith(setting)]
+
+
+def _mean(rows: Sequence[Row], figure: str = "ndcg_at_10") -> float | None:
+    return mean(row[figure] for row in rows) if rows else None
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
