@@ -114,7 +114,7 @@ class Recipe:
         start: encoder that training begins with: a name that `load_encoder` takes, mostly a checkpoint folder.
         shape: weights are drawn in this shape instead; None: those of the start.
         teacher: whose token vectors are learned: the folder of a BERT with XLM-R's vocabulary (multilingual-e5), or an
-            encoder of the start's vocabulary, by name.
+            encoder of the start's vocabulary, by name; empty: none, and only the contrastive loss is left.
         teacher_prefixes: text put before queries and before documents for the teacher.
         data: what is learned from.
         loss: what is minimised.
@@ -125,13 +125,26 @@ class Recipe:
     name: str
     seed: int
     start: str
-    teacher: str
     data: DataConfig
     loop: LoopConfig
+    teacher: str = ""
     loss: LossConfig = LossConfig()
     shape: ShapeConfig | None = None
     teacher_prefixes: tuple[str, ...] = ("query: ", "passage: ")
     licence: str = "Apache-2.0"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be minimised.
+
+        Raises:
+            InvalidConfigError: a loss needs a teacher and there is none, or there is nothing to learn from.
+        """
+        if not self.teacher and (self.loss.token or self.loss.ranking):
+            raise InvalidConfigError(
+                "the token and ranking losses need a teacher", help="name one, or give both the weight 0 in [loss]"
+            )
+        if not (self.data.sources or self.data.documents or self.data.parallel_sources):
+            raise InvalidConfigError("there is nothing to learn from", help="name sources, documents or translations")
 
 
 def read_recipe(path: Path) -> Recipe:

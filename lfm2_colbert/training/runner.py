@@ -22,7 +22,7 @@ from lfm2_colbert.training.loop import CURVE, OnTold, Told, fit_projection, run,
 from lfm2_colbert.training.recipe import Recipe
 from lfm2_colbert.training.sources import Pair, drawn, read_documents, read_pairs, read_parallel, require_shippable
 from lfm2_colbert.training.start import Start, write_folder
-from lfm2_colbert.training.targets import read_targets, write_targets
+from lfm2_colbert.training.targets import no_targets, read_targets, write_targets
 from lfm2_colbert.training.teacher import load_teacher
 
 CORPUS, TARGETS, CHECKPOINT, RECIPE, REPORT = "corpus", "targets", "checkpoint", "recipe.json", "training.json"
@@ -87,6 +87,8 @@ def prepare(recipe: Recipe, folder: Path, on_prepared: OnPrepared) -> None:
         _write_corpus(recipe, start, folder, on_prepared)
     corpus = read_corpus(folder / CORPUS)
     done = folder / TARGETS / "read"
+    if not recipe.teacher:
+        return
     if not done.exists():
         teacher = load_teacher(recipe.teacher, start, recipe.teacher_prefixes)
         rng = np.random.default_rng(recipe.seed)
@@ -145,7 +147,9 @@ def _joined(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
 
 def _work(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
     torch.set_num_threads(1)  # a second thread helps one process little, a second process much
-    model = run(recipe, read_corpus(folder / CORPUS), read_targets(folder / TARGETS), folder, rank, on_told)
+    corpus = read_corpus(folder / CORPUS)
+    targets = read_targets(folder / TARGETS) if recipe.teacher else no_targets(corpus, start_of(recipe).config.dim)
+    model = run(recipe, corpus, targets, folder, rank, on_told)
     if rank == 0:
         tensors = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
         write_folder(start_of(recipe), tensors, folder / CHECKPOINT)

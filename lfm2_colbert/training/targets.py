@@ -102,6 +102,11 @@ def _read(batch: list[int], corpus: Corpus, teacher: Teacher, projection: Projec
         targets.texts[text] = dense / max(float(np.linalg.norm(dense)), 1e-6)
 
 
+def no_targets(corpus: Corpus, dim: int) -> Targets:
+    """Stand for a teacher where a recipe has none; nothing may be learned from it."""
+    return Targets(np.zeros((int(corpus.offsets[-1]), dim), np.int8), np.zeros((corpus.n_texts, 1), np.float16))
+
+
 def read_targets(folder: Path) -> Targets:
     """Map what `write_targets` wrote."""
     return Targets(np.load(folder / TOKENS, mmap_mode="r"), np.load(folder / TEXTS, mmap_mode="r"))

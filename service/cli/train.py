@@ -2,16 +2,20 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
+from lfm2_colbert.registry import lookup
 from service.cli import options
 from service.cli.output import print_json, print_line
 from service.settings import Settings
 
-if TYPE_CHECKING:
-    from lfm2_colbert.training.loop import Told
+TRAINING = {
+    "recipe": "lfm2_colbert.training.recipe:read_recipe",
+    "run": "lfm2_colbert.training.runner:train",
+}
+"""Loaded by name: what needs torch is never a part of this package."""
 
 
 @click.command()
@@ -26,13 +30,7 @@ def train(recipe: Path, output: Path, settings: Settings) -> None:
 
     DIR/checkpoint is a model folder for --model; DIR/curve.jsonl and DIR/training.json say how it came about.
     """
-    from lfm2_colbert.registry import missing_extra
-
-    try:
-        from lfm2_colbert.training.recipe import read_recipe
-        from lfm2_colbert.training.runner import train as run
-    except ModuleNotFoundError as error:
-        raise missing_extra("training", error.name or "torch", "train") from error
+    read_recipe, run = (lookup(TRAINING, name, "part of training", extra="train") for name in TRAINING)
     trained = run(read_recipe(recipe), output, _prepared, _told)
     if settings.as_json:
         print_json({"checkpoint": str(trained.checkpoint), **asdict(trained.last)})
@@ -44,7 +42,7 @@ def _prepared(stage: str, done: int, total: int) -> None:
     print_line(f"{stage:8}{done:,} of {total:,}", err=True)
 
 
-def _told(told: "Told") -> None:
+def _told(told: Any) -> None:
     left = (told.steps - told.step) * told.tokens / max(told.step, 1) / max(told.tokens_per_s, 1)
     print_line(
         f"step    {told.step:,} of {told.steps:,} · {told.tokens:,} tokens · {told.tokens_per_s:,.0f} tokens/s · "

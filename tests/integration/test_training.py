@@ -113,6 +113,23 @@ def test_two_processes_see_the_same_texts_as_one(trained: Path, tmp_path: Path) 
     assert open_checkpoint(tmp_path / "two" / "checkpoint").dim == 128
 
 
+def test_without_a_teacher_pairs_alone_are_told_apart(tmp_path: Path) -> None:
+    recipe = read_recipe(SMOKE)
+    alone = replace(
+        recipe,
+        teacher="",
+        loss=replace(recipe.loss, token=0.0, ranking=0.0, contrastive=1.0),
+        loop=replace(recipe.loop, tokens=40_000),
+    )
+    train(alone, tmp_path / "run", ignore, ignore)
+    lines = curve(tmp_path / "run")
+    assert lines[-1]["contrastive"] < 0.8 * lines[0]["contrastive"]
+    with pytest.raises(InvalidConfigError, match="teacher"):
+        replace(recipe, teacher="")
+    with pytest.raises(InvalidConfigError, match="nothing to learn"):
+        replace(recipe, data=replace(recipe.data, parallel_sources=()))
+
+
 def test_a_folder_of_another_recipe_is_refused(trained: Path) -> None:
     other = replace(read_recipe(SMOKE), seed=2)
     with pytest.raises(InvalidArgumentError, match="another recipe"):
