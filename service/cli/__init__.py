@@ -15,6 +15,7 @@ COMMANDS = {
     "restore": "service.cli.restore:restore",
     "eval": "service.cli.evaluation.group:evaluation",
     "train": "service.cli.train:train",
+    "export": "service.cli.export:export",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""
