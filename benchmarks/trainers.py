@@ -1,6 +1,6 @@
 """What does a library's trainer cost on a CPU beside the project's own loop?
 
-`python -m benchmarks.trainers` writes ``results/trainers.json``: one causal model of the bundled encoder's size, the same
+`python -m benchmarks.trainers` writes ``results/trainers.json``: one causal model of nano's size, the same
 pairs and the same contrastive loss, one thread; tokens a CPU second. It needs the library `accelerate` too.
 """
 
