@@ -109,8 +109,13 @@ class Mined:
     without: int
 
 
-def pooled(pairs: Sequence[Pair]) -> Pool:
-    """Gather the texts of pairs; a query that comes with several documents has them all as positives."""
+def pooled(pairs: Sequence[Pair], limit: int | None = None) -> Pool:
+    """Gather the texts of pairs; a query that comes with several documents has them all as positives.
+
+    Args:
+        pairs: a query, its document, and their language as the group.
+        limit: queries at most, taken at even distances; documents are all those of the pairs.
+    """
     queries: dict[str, str] = {}
     documents: dict[str, str] = {}
     positives: dict[str, dict[str, None]] = {}
@@ -120,7 +125,13 @@ def pooled(pairs: Sequence[Pair]) -> Pool:
         queries[query], documents[document] = pair.query, pair.document
         positives.setdefault(query, {})[document] = None
         languages.setdefault(document, pair.group)
-    return Pool(queries, documents, {query: tuple(own) for query, own in positives.items()}, languages)
+    asked = list(queries) if limit is None else _evenly(list(queries), limit)
+    return Pool(
+        {query: queries[query] for query in asked},
+        documents,
+        {query: tuple(positives[query]) for query in asked},
+        languages,
+    )
 
 
 def mine(pool: Pool, retriever: Retriever, options: MiningOptions, path: Path, on_mined: OnMined) -> Mined:
@@ -185,6 +196,11 @@ def in_turns(document_ids: Sequence[str], languages: Mapping[str, str]) -> Itera
         turns.append((seen.get(language, 0), order.setdefault(language, len(order)), document_id))
         seen[language] = seen.get(language, 0) + 1
     return (document_id for _, _, document_id in sorted(turns))
+
+
+def _evenly(keys: list[str], n: int) -> list[str]:
+    n = min(n, len(keys))
+    return [keys[place * len(keys) // n] for place in range(n)]
 
 
 def _limit(best: float, share: float) -> float:

@@ -15,6 +15,8 @@ COMMANDS = {
     "restore": "service.cli.restore:restore",
     "eval": "service.cli.evaluation.group:evaluation",
     "train": "service.cli.train:train",
+    "mine": "service.cli.mine:mine",
+    "score": "service.cli.score:score",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""
