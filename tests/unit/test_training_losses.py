@@ -85,6 +85,21 @@ def test_the_decoupled_loss_follows_its_equation(rows: int, columns: int, k: int
     assert decoupled_top_k(student, teacher, k, temperature).item() == pytest.approx(total / rows, rel=1e-5, abs=1e-6)
 
 
+def test_the_decoupled_loss_of_a_sharp_student_is_finite() -> None:
+    teacher = torch.tensor([[2.0, 1.0, 1.5, 0.0]])
+    student = torch.tensor([[60.0, 0.0, 40.0, -40.0]], requires_grad=True)
+    loss = decoupled_top_k(student, teacher, 2, 1.0)
+    p, log_q = teacher.softmax(1)[0].double(), student.double().log_softmax(1)[0]
+    inside = p[0] + p[2]
+    outside_q = torch.logsumexp(log_q[[1, 3]], 0)
+    bernoulli = inside * inside.log() + (1 - inside) * ((1 - inside).log() - outside_q)
+    within = (p[0] / inside) * ((p[0] / inside).log() - 0.0) + (p[2] / inside) * ((p[2] / inside).log() + 20.0)
+    assert loss.item() == pytest.approx((bernoulli + inside * within).item(), rel=1e-4)
+    loss.backward()
+    assert student.grad is not None
+    assert torch.isfinite(student.grad).all()
+
+
 def test_losses_are_zero_where_the_student_is_the_teacher() -> None:
     scores, vectors = logits(4, 6, 0), unit(3, 5, 8)
     everything = torch.ones(3, 5, dtype=torch.bool)
