@@ -13,7 +13,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 import numpy as np
 
 from lfm2_colbert.errors import InvalidArgumentError, MalformedDocumentError, ModelUnavailableError
-from lfm2_colbert.training.scoring import Scores
+from lfm2_colbert.training.lists import Scores
 
 BEST = 10
 INSTRUCTION = (

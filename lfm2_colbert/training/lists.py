@@ -16,7 +16,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 from lfm2_colbert.errors import DuplicateIdError, MalformedDocumentError, NotFoundError
 from lfm2_colbert.registry import missing_extra
@@ -28,7 +30,10 @@ SUFFIXES = (".jsonl", ".parquet")
 TEXTS: Mapping[str, tuple[str, ...]] = {"query_id": ("text", "query"), "document_id": ("text", "document")}
 """Names that the text of an id goes by."""
 QUERY_NAMES, POSITIVE_NAMES = ("query", "anchor"), ("positive",)
+SMALLEST_DEVIATION = 1e-6
+"""Scores of a list that differ by less are taken for equal."""
 
+Scores = NDArray[np.float32]
 Fields = Mapping[str, Any]
 Place = tuple[str, Fields]
 
@@ -72,6 +77,28 @@ class Lists:
         """
         for number, row in enumerate(self.rows, start=1):
             _check(number, row, self.queries, self.documents)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What is learned from a list: texts of a query and of some of its candidates, the best first, and their scores."""
+
+    query: str
+    documents: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+def drawn_candidates(lists: Lists, n: int, rng: np.random.Generator) -> list[Candidates]:
+    """Take `n` of each list, its best and others by chance; lists with fewer, or with a blank query, are left out."""
+    rows = (row for row in lists.rows if len(row.document_ids) >= n and lists.queries[row.query_id].strip())
+    return [_drawn(lists, row, n, rng) for row in rows]
+
+
+def standardised(scores: Scores) -> Scores:
+    """Bring the scores of a list to mean 0 and standard deviation 1; 0 where all are equal."""
+    centred = scores - scores.mean(dtype=np.float32)
+    deviation = float(np.sqrt(np.mean(np.square(centred), dtype=np.float32)))
+    return centred / np.float32(deviation) if deviation > SMALLEST_DEVIATION else np.zeros_like(scores)
 
 
 def text_id(text: str) -> str:
@@ -159,6 +186,14 @@ def write_lists(folder: Path, lists: Lists, form: Format = Format.JSONL) -> None
             (folder / f"{name}{suffix}").unlink(missing_ok=True)
     for name, path in unfinished.items():
         path.replace(folder / f"{name}.{form}")
+
+
+def _drawn(lists: Lists, row: Row, n: int, rng: np.random.Generator) -> Candidates:
+    best = int(np.argmax(row.scores))
+    others = [place for place in range(len(row.scores)) if place != best]
+    places = [best, *sorted(rng.permutation(others)[: n - 1].tolist())]
+    texts = tuple(lists.documents[row.document_ids[place]] for place in places)
+    return Candidates(lists.queries[row.query_id], texts, tuple(row.scores[place] for place in places))
 
 
 def _check(number: int, row: Row, queries: Mapping[str, str], documents: Mapping[str, str]) -> None:

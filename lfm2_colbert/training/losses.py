@@ -28,6 +28,24 @@ def maxsim(queries: Tensor, query_mask: Tensor, documents: Tensor, document_mask
     return best.sum(1) / query_mask.sum(1, keepdim=True)
 
 
+def maxsim_of_lists(queries: Tensor, query_mask: Tensor, documents: Tensor, document_mask: Tensor) -> Tensor:
+    """`maxsim` of each query with its own n documents alone, ``(B, n)``; those of query i begin at i·n.
+
+    Args:
+        queries: ``(B, Q, d)``, unit norm.
+        query_mask: ``(B, Q)`` bool, True where a token stands.
+        documents: ``(B·n, D, d)``, unit norm.
+        document_mask: ``(B·n, D)`` bool.
+    """
+    n_queries, length = len(queries), documents.shape[1]
+    own = documents.reshape(n_queries, -1, documents.shape[2])  # (B, n·D, d)
+    similarities = (queries @ own.transpose(1, 2)).float()  # (B, Q, n·D)
+    masked = similarities.masked_fill(~document_mask.view(n_queries, 1, -1), -torch.inf)
+    best = masked.view(n_queries, queries.shape[1], -1, length).amax(-1)  # (B, Q, n)
+    best = torch.where(query_mask[..., None], best, torch.zeros_like(best))
+    return best.sum(1) / query_mask.sum(1, keepdim=True)
+
+
 def token_distillation(students: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """Mean of ``1 − cos(student, target)`` over the tokens of a mask; vectors ``(B, T, d)`` of unit norm."""
     return (1 - (students * targets).sum(-1))[mask].mean()

@@ -23,7 +23,8 @@ from lfm2_colbert.errors import InvalidArgumentError, UnknownEncoderError, Unkno
 from lfm2_colbert.hub import HubModel, local_folder
 from lfm2_colbert.registry import missing_extra
 from lfm2_colbert.training.judge import Endpoint, Judge
-from lfm2_colbert.training.scoring import Scorer, Scores
+from lfm2_colbert.training.lists import Scores
+from lfm2_colbert.training.scoring import Scorer
 
 JUDGE = "judge"
 HUB_FILES = ("*.safetensors", "*.json", "vocab.txt")

@@ -11,17 +11,13 @@ from typing import Protocol
 
 import numpy as np
 import xxhash
-from numpy.typing import NDArray
 
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 from lfm2_colbert.training.journal import Journal
-from lfm2_colbert.training.lists import Lists, Row
+from lfm2_colbert.training.lists import Lists, Row, Scores, standardised
 
 LISTS_PER_SYNC = 64
-SMALLEST_DEVIATION = 1e-6
-"""Scores of a list that differ by less are taken for equal."""
 
-Scores = NDArray[np.float32]
 OnScored = Callable[[str, int, int], None]
 """Told of a scorer by its name, how many lists it has done, and of how many."""
 
@@ -67,13 +63,6 @@ def together(scores: Sequence[Scores]) -> Scores:
     """Mean of each scorer's standardised scores of one list."""
     mean: Scores = np.mean([standardised(each) for each in scores], axis=0, dtype=np.float32)
     return mean
-
-
-def standardised(scores: Scores) -> Scores:
-    """Bring the scores of a list to mean 0 and standard deviation 1; 0 where all are equal."""
-    centred = scores - scores.mean(dtype=np.float32)
-    deviation = float(np.sqrt(np.mean(np.square(centred), dtype=np.float32)))
-    return centred / np.float32(deviation) if deviation > SMALLEST_DEVIATION else np.zeros_like(scores)
 
 
 def _scored(lists: Lists, scorer: Scorer, folder: Path, on_scored: OnScored) -> list[Scores]:

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lfm2_colbert.errors import (
@@ -15,7 +17,17 @@ from lfm2_colbert.errors import (
     NotFoundError,
 )
 from lfm2_colbert.training.journal import Journal
-from lfm2_colbert.training.lists import Format, Lists, Row, read_lists, read_triplets, text_id, write_lists
+from lfm2_colbert.training.lists import (
+    Format,
+    Lists,
+    Row,
+    drawn_candidates,
+    read_lists,
+    read_triplets,
+    standardised,
+    text_id,
+    write_lists,
+)
 
 QUERIES = {"1": "Wie groß ist Tokio?", "2": "ما عاصمة اليابان؟"}
 DOCUMENTS = {"10": "東京は日本の首都です。", "11": "Tokio ist groß.\u2028Sehr.", "12": "서울은 대한민국의 수도이다."}
@@ -196,3 +208,27 @@ def test_a_journal_goes_on_without_what_a_kill_left_of_a_line(tmp_path: Path) ->
     path.write_bytes(b"broken\n")
     with pytest.raises(CorruptionError):
         Journal(path, {"of": "a"}, 2)
+
+
+def test_candidates_are_the_best_and_others_drawn_by_chance() -> None:
+    documents = {str(number): f"text {number}" for number in range(6)}
+    row = Row("q", tuple(documents), (0.0, 1.0, 5.0, 3.0, 4.0, 2.0))
+    lists = Lists(
+        {"q": "東京?", "short": "x", "blank": " "},
+        documents,
+        (row, Row("short", ("0", "1"), (1.0, 0.0)), replace(row, query_id="blank")),
+    )
+    drawn = [drawn_candidates(lists, 3, np.random.default_rng(seed)) for seed in range(20)]
+    for (own,) in drawn:
+        assert own.query == "東京?"
+        assert own.documents[0] == "text 2"
+        assert len(set(own.documents)) == 3
+        assert own.scores == tuple(row.scores[int(text[-1])] for text in own.documents)
+    assert {text for (own,) in drawn for text in own.documents} == set(documents.values())
+    assert drawn_candidates(lists, 3, np.random.default_rng(7)) == drawn[7]
+
+
+def test_standardised_scores_have_mean_0_and_deviation_1() -> None:
+    found = standardised(np.array([1, 3, 5], np.float32))
+    assert found == pytest.approx([-(1.5**0.5), 0, 1.5**0.5])
+    assert standardised(np.array([0.1, 0.1, 0.1], np.float32)).tolist() == [0, 0, 0]

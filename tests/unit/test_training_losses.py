@@ -13,6 +13,7 @@ from lfm2_colbert.training.losses import (  # noqa: E402
     decoupled_top_k,
     margin_mse,
     maxsim,
+    maxsim_of_lists,
     ranking_divergence,
     token_distillation,
 )
@@ -41,6 +42,16 @@ def test_maxsim_is_the_mean_of_best_cosines_and_padding_never_wins() -> None:
             expected = (rows @ columns.T).max(dim=1).values.mean()
             assert found[q, d].item() == pytest.approx(expected.item(), abs=1e-6)
     assert (found < 0).all()
+
+
+def test_maxsim_of_lists_is_that_of_each_query_with_its_own_documents() -> None:
+    queries, documents = -unit(3, 4, 8).abs(), unit(6, 5, 8).abs()
+    query_mask, document_mask = torch.ones(3, 4, dtype=torch.bool), torch.ones(6, 5, dtype=torch.bool)
+    query_mask[1, 2:] = document_mask[3, 1:] = False
+    found = maxsim_of_lists(queries, query_mask, documents, document_mask)
+    everything = maxsim(queries, query_mask, documents, document_mask)
+    own = torch.stack([everything[row, 2 * row : 2 * row + 2] for row in range(3)])
+    torch.testing.assert_close(found, own)
 
 
 @pytest.mark.parametrize("name", ["ranking", "top_k", "contrastive", "margin", "token", "maxsim"])
