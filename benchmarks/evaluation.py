@@ -36,7 +36,6 @@ LIBRARIES = ("bm25s", "faiss-cpu", "ir-measures", "apsw")
 
 Plant = Callable[[Task, Mapping[str, Task]], tuple[Task, Options]]
 PLAIN = Options(modes=("semantic",), exact=False, baselines=(), titles=False)
-WRONG_CODES = replace(PLAIN, codec=NAME)
 
 
 def _again(task: Task, others: Mapping[str, Task]) -> tuple[Task, Options]:
@@ -44,7 +43,7 @@ def _again(task: Task, others: Mapping[str, Task]) -> tuple[Task, Options]:
 
 
 def _quantiser(task: Task, others: Mapping[str, Task]) -> tuple[Task, Options]:
-    return task, WRONG_CODES
+    return task, replace(PLAIN, codec=NAME)
 
 
 def _language(task: Task, others: Mapping[str, Task]) -> tuple[Task, Options]:

@@ -38,21 +38,19 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
-def export_folder(
-    checkpoint_folder: Path, destination: Path, name: str, precision: Precision, licence: str = ""
-) -> None:
+def export_folder(checkpoint_folder: Path, destination: Path, name: str, precision: str, licence: str = "") -> None:
     """Export a checkpoint to a folder that `OnnxEncoder` loads: model, compressed vocabulary, settings.
 
     Args:
         checkpoint_folder: a folder in the sentence-transformers / PyLate layout.
         destination: created where it is missing; files of the same names are replaced.
         name: full name of the encoder, stored with every collection it builds.
-        precision: fp32 or int8.
+        precision: ``fp32`` or ``int8``.
         licence: SPDX name or title of the weights' licence.
     """
     checkpoint = open_checkpoint(checkpoint_folder)
     destination.mkdir(parents=True, exist_ok=True)
-    model = build(checkpoint, checkpoint.tensors(), precision)
+    model = build(checkpoint, checkpoint.tensors(), Precision(precision))
     (destination / MODEL_FILE).write_bytes(model.SerializeToString(deterministic=True))
     _copy_vocabulary(checkpoint.tokenizer_path, destination / TOKENIZER_FILE)
     config = EncoderConfig(name, checkpoint.dim, checkpoint.backbone, checkpoint.tokens, checkpoint.markers, licence)

@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "service.cli.train:train",
     "mine": "service.cli.mine:mine",
     "score": "service.cli.score:score",
+    "export": "service.cli.export:export",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

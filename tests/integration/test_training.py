@@ -105,6 +105,30 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(trained: Path, tmp_path: Pa
             np.testing.assert_array_equal(ours[key], tensor)
 
 
+def test_what_is_made_is_exported_for_the_base_install(trained: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "service",
+        "export",
+        "model",
+        str(trained / "checkpoint"),
+        "-o",
+        str(tmp_path / "m"),
+    ]
+    done = subprocess.run([*command, "--precision", "fp32", "--name", "smoke-1"], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    exported, checkpoint = load_encoder(str(tmp_path / "m")), load_encoder(str(trained / "checkpoint"))
+    assert exported.name == "smoke-1"
+    texts = ["有給休暇は何日ありますか。", "كم يوم إجازة لدي؟", "Wie viele Tage Urlaub? 🏖"]
+    np.testing.assert_allclose(
+        exported.encode_documents(texts).vectors, checkpoint.encode_documents(texts).vectors, atol=1e-4
+    )
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert again.returncode == 2
+    assert "already_exists" in again.stderr
+
+
 def test_two_processes_see_the_same_texts_as_one(trained: Path, tmp_path: Path) -> None:
     recipe = read_recipe(SMOKE)
     short = replace(recipe, loop=replace(recipe.loop, tokens=20_000, processes=2))
