@@ -53,3 +53,8 @@ def default_threads() -> int | None:
     if not value.isdecimal() or int(value) < 1:
         raise InvalidConfigError(f"{PREFIX}THREADS is '{value}'", help="set it to 1 or more, or unset it")
     return int(value)
+
+
+def judge_key() -> str:
+    """Read ``LFM2_COLBERT_JUDGE_KEY``: a key on a command line could be seen by others; "" where there is none."""
+    return os.environ.get(f"{PREFIX}JUDGE_KEY", "")

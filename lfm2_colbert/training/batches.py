@@ -1,4 +1,4 @@
-"""Which pairs make a step: of one kind, of like lengths, often of like meaning, in an order that a seed decides alone.
+"""Which pairs or lists make a step: of one kind and like lengths, pairs often of like meaning, in a seed's order.
 
 Step i is the same whoever computes it and wherever a run begins again.
 """
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lfm2_colbert.backbone import Masks
 from lfm2_colbert.training.corpus import Corpus
+from lfm2_colbert.training.lists import standardised
 from lfm2_colbert.training.targets import SCALE, Targets
 from lfm2_colbert.training.teacher import MARKERS
 
@@ -23,7 +24,23 @@ WINDOW = 2048
 MULTIPLE = 8
 """Lengths are padded to a multiple, so that few shapes occur."""
 
+LISTS = 1
+"""Stands beside a seed, so that the order of lists is another than that of pairs."""
+
 Rows = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """What makes a step: rows of `Corpus.pairs`, or of `Corpus.lists`."""
+
+    rows: Rows
+    are_lists: bool
+
+    def n_tokens(self, corpus: Corpus) -> int:
+        """Count the tokens, without padding."""
+        texts = corpus.lists[self.rows] if self.are_lists else corpus.pairs[self.rows, :2]
+        return int(corpus.lengths[texts].sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +81,38 @@ class TrainingBatch:
         return int(self.queries.present.sum() + self.documents.present.sum())
 
 
+@dataclass(frozen=True, slots=True)
+class ListBatch:
+    """Lists of a step: query i has the n documents from i·n on; `scores` ``(B, n)`` are standardised within a list."""
+
+    queries: Side
+    documents: Side
+    scores: Tensor
+
+    @property
+    def n_tokens(self) -> int:
+        """Count the tokens, without padding."""
+        return int(self.queries.present.sum() + self.documents.present.sum())
+
+
+def batches_of(corpus: Corpus, targets: Targets, tokens_per_step: int, seed: int, number: int) -> list[Chosen]:
+    """Give the batches of an epoch, of pairs and of lists."""
+    pairs = [Chosen(rows, False) for rows in epoch(corpus, targets, tokens_per_step, seed, number)]
+    if not len(corpus.lists):
+        return pairs
+    rng = np.random.default_rng([seed, number, LISTS])
+    found = [*pairs, *(Chosen(rows, True) for rows in _lists(corpus, tokens_per_step, rng))]
+    return [found[i] for i in rng.permutation(len(found))]
+
+
+def made(corpus: Corpus, targets: Targets, chosen: Chosen) -> TrainingBatch | ListBatch:
+    """Put a step together."""
+    make = make_list_batch if chosen.are_lists else make_batch
+    return make(corpus, targets, chosen.rows)
+
+
 def epoch(corpus: Corpus, targets: Targets, tokens_per_step: int, seed: int, number: int) -> list[Rows]:
-    """Give the batches of an epoch, each the rows of its pairs in `Corpus.pairs`."""
+    """Give the batches of pairs of an epoch, each the rows in `Corpus.pairs`."""
     rng = np.random.default_rng([seed, number])
     found: list[Rows] = []
     for kind in range(len(corpus.kinds)):
@@ -82,6 +129,29 @@ def make_batch(corpus: Corpus, targets: Targets, rows: Rows) -> TrainingBatch:
     queries, documents = corpus.pairs[rows, 0], corpus.pairs[rows, 1]
     same = torch.from_numpy(documents[:, None] == documents[None, :])
     return TrainingBatch(_side(corpus, targets, queries), _side(corpus, targets, documents), same)
+
+
+def make_list_batch(corpus: Corpus, targets: Targets, rows: Rows) -> ListBatch:
+    """Put the lists of a step together."""
+    queries, documents = corpus.lists[rows, 0], corpus.lists[rows, 1:].ravel()
+    scores = np.stack([standardised(own) for own in corpus.list_scores[rows]])
+    return ListBatch(_side(corpus, targets, queries), _side(corpus, targets, documents), torch.from_numpy(scores))
+
+
+def _lists(corpus: Corpus, tokens_per_step: int, rng: np.random.Generator) -> Iterator[Rows]:
+    """Cut lists of like lengths where the padded batch would exceed its tokens; one list alone may."""
+    queries, documents = corpus.lengths[corpus.lists[:, 0]], corpus.lengths[corpus.lists[:, 1:]].max(axis=1)
+    n, order = corpus.list_scores.shape[1], rng.permutation(len(corpus.lists)).astype(np.int32)
+    for start in range(0, len(order), WINDOW):
+        window = order[start : start + WINDOW]
+        window = window[np.argsort(documents[window], kind="stable")]
+        first = 0
+        for place in range(1, len(window)):
+            rows = window[first : place + 1]
+            if len(rows) * int(queries[rows].max() + n * documents[rows[-1]]) > tokens_per_step:
+                yield window[first:place]
+                first = place
+        yield window[first:]
 
 
 def _sorted(corpus: Corpus, targets: Targets, rows: Rows, rng: np.random.Generator, *, by_anchor: bool) -> Rows:

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lfm2_colbert.training.lists import Candidates
 from lfm2_colbert.training.sources import Pair
 
 IDS, OFFSETS, ROLES, PAIRS, ABOUT = "ids.npy", "offsets.npy", "roles.npy", "pairs.npy", "about.json"
+LISTS, SCORES = "lists.npy", "list_scores.npy"
 QUERY, DOCUMENT = 0, 1
 """Roles of a text: its first two ids, and its budget, are those of a query or of a document."""
 
@@ -29,6 +31,8 @@ class Corpus:
         roles: ``(n_texts,)`` int8, `QUERY` or `DOCUMENT`.
         pairs: ``(n_pairs, 3)`` int32: text of the query, text of the document, number of the kind.
         kinds: names of the kinds, as ``pairs`` and ``parallel``: a batch is of one.
+        lists: ``(n_lists, 1 + n)`` int32: text of the query, texts of its candidates.
+        list_scores: ``(n_lists, n)`` float32.
     """
 
     ids: NDArray[np.uint16]
@@ -36,6 +40,8 @@ class Corpus:
     roles: NDArray[np.int8]
     pairs: NDArray[np.int32]
     kinds: tuple[str, ...]
+    lists: NDArray[np.int32]
+    list_scores: NDArray[np.float32]
 
     @property
     def n_texts(self) -> int:
@@ -53,9 +59,13 @@ class Corpus:
 
 
 def write_corpus(
-    folder: Path, kinds: Sequence[tuple[str, Sequence[Pair]]], tokenize: Tokenize, about: Mapping[str, object]
+    folder: Path,
+    kinds: Sequence[tuple[str, Sequence[Pair]]],
+    lists: Sequence[Candidates],
+    tokenize: Tokenize,
+    about: Mapping[str, object],
 ) -> Corpus:
-    """Tokenise the pairs of each kind and write them; a text that comes twice in a role is kept once."""
+    """Tokenise pairs of each kind and lists of one size, and write them; a text twice in a role is kept once."""
     numbers: dict[tuple[int, str], int] = {}
 
     def number(role: int, text: str) -> int:
@@ -66,14 +76,18 @@ def write_corpus(
         for kind, (_, pairs) in enumerate(kinds)
         for pair in pairs
     ]
-    lists = _tokenised(numbers, tokenize)
-    offsets = np.zeros(len(lists) + 1, np.int64)
-    np.cumsum([len(each) for each in lists], out=offsets[1:])
+    listed = [(number(QUERY, own.query), *(number(DOCUMENT, text) for text in own.documents)) for own in lists]
+    tokenised = _tokenised(numbers, tokenize)
+    offsets = np.zeros(len(tokenised) + 1, np.int64)
+    np.cumsum([len(each) for each in tokenised], out=offsets[1:])
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / IDS, np.concatenate(lists).astype(np.uint16))
+    np.save(folder / IDS, np.concatenate(tokenised).astype(np.uint16))
     np.save(folder / OFFSETS, offsets)
     np.save(folder / ROLES, np.array([role for role, _ in numbers], np.int8))
-    np.save(folder / PAIRS, np.array(rows, np.int32))
+    np.save(folder / PAIRS, np.array(rows, np.int32).reshape(-1, 3))
+    if lists:
+        np.save(folder / LISTS, np.array(listed, np.int32))
+        np.save(folder / SCORES, np.array([own.scores for own in lists], np.float32))
     names = [name for name, _ in kinds]
     (folder / ABOUT).write_text(json.dumps({"kinds": names, **about}, indent=1) + "\n", encoding="utf-8")
     return read_corpus(folder)
@@ -84,14 +98,17 @@ def read_corpus(folder: Path) -> Corpus:
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     ids = np.load(folder / IDS, mmap_mode="r")
     offsets, roles, pairs = (np.load(folder / name) for name in (OFFSETS, ROLES, PAIRS))
-    return Corpus(ids, offsets, roles, pairs, tuple(about["kinds"]))
+    has_lists = (folder / LISTS).exists()
+    lists = np.load(folder / LISTS) if has_lists else np.empty((0, 1), np.int32)
+    list_scores = np.load(folder / SCORES) if has_lists else np.empty((0, 0), np.float32)
+    return Corpus(ids, offsets, roles, pairs, tuple(about["kinds"]), lists, list_scores)
 
 
 def _tokenised(numbers: dict[tuple[int, str], int], tokenize: Tokenize) -> list[NDArray[np.int64]]:
     """Give the ids of the texts in the order of their numbers."""
-    lists: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(numbers)
+    tokenised: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(numbers)
     for role in (QUERY, DOCUMENT):
         own = [(text, number) for (of, text), number in numbers.items() if of == role]
         for (_, number), ids in zip(own, tokenize(role, [text for text, _ in own]), strict=True):
-            lists[number] = ids
-    return lists
+            tokenised[number] = ids
+    return tokenised

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from lfm2_colbert.model import ColBERTModel
-from lfm2_colbert.training.batches import Rows, TrainingBatch, epoch, make_batch
+from lfm2_colbert.training.batches import Chosen, ListBatch, TrainingBatch, batches_of, made
 from lfm2_colbert.training.corpus import Corpus
 from lfm2_colbert.training.losses import (
     contrastive,
     decoupled_top_k,
     maxsim,
+    maxsim_of_lists,
     ranking_divergence,
     token_distillation,
 )
@@ -41,17 +42,18 @@ CLIP = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Parts of a step's loss, and their weighed sum."""
+    """Parts of a step's loss, and their weighed sum; None: the step has no such part."""
 
     loss: Tensor
     token: Tensor
-    ranking: Tensor
-    contrastive: Tensor
+    ranking: Tensor | None = None
+    contrastive: Tensor | None = None
+    lists: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A line of the curve: means since the line before."""
+    """A line of the curve: means since the line before, of a part over the steps that have it."""
 
     step: int
     steps: int
@@ -61,21 +63,22 @@ class Told:
     ranking: float
     contrastive: float
     tokens_per_s: float
+    lists: float = 0.0
 
 
 OnTold = Callable[[Told], None]
 
 
-def planned(corpus: Corpus, targets: Targets, recipe: Recipe) -> list[Rows]:
+def planned(corpus: Corpus, targets: Targets, recipe: Recipe) -> list[Chosen]:
     """Give the batches of all steps until the recipe's tokens are seen; that of step s in process p is s·n + p."""
-    plan: list[Rows] = []
-    tokens, number, lengths = 0, 0, corpus.lengths
+    plan: list[Chosen] = []
+    tokens, number = 0, 0
     while tokens < recipe.loop.tokens:
-        for rows in epoch(corpus, targets, recipe.loop.tokens_per_step, recipe.seed, number):
+        for chosen in batches_of(corpus, targets, recipe.loop.tokens_per_step, recipe.seed, number):
             if tokens >= recipe.loop.tokens:
                 break
-            plan.append(rows)
-            tokens += int(lengths[corpus.pairs[rows, :2]].sum())
+            plan.append(chosen)
+            tokens += chosen.n_tokens(corpus)
         number += 1
     return plan[: len(plan) // recipe.loop.processes * recipe.loop.processes]
 
@@ -85,7 +88,7 @@ def run(recipe: Recipe, corpus: Corpus, targets: Targets, folder: Path, rank: in
 
     Args:
         recipe: what is trained.
-        corpus: pairs.
+        corpus: pairs and lists.
         targets: the teacher's part.
         folder: for states and the curve, which process 0 writes.
         rank: of this process.
@@ -100,7 +103,7 @@ def run(recipe: Recipe, corpus: Corpus, targets: Targets, folder: Path, rank: in
     curve = _Curve(folder / CURVE, first, steps, on_told) if rank == 0 else None
     for step in range(first, steps):
         set_rates(optimizers, recipe.loop, step, steps)
-        batch = make_batch(corpus, targets, plan[step * n + rank])
+        batch = made(corpus, targets, plan[step * n + rank])
         losses = losses_of(model, batch, recipe.loss, step / steps, autocast=recipe.loop.autocast)
         for optimizer in optimizers:
             optimizer.zero_grad()
@@ -118,7 +121,7 @@ def run(recipe: Recipe, corpus: Corpus, targets: Targets, folder: Path, rank: in
 
 
 def losses_of(
-    model: ColBERTModel, batch: TrainingBatch, config: LossConfig, progress: float, *, autocast: bool
+    model: ColBERTModel, batch: TrainingBatch | ListBatch, config: LossConfig, progress: float, *, autocast: bool
 ) -> Losses:
     """Compute the losses of a batch; `progress` is the share of the steps that are done."""
     queries, documents = batch.queries, batch.documents
@@ -126,17 +129,26 @@ def losses_of(
         q, d = model(queries.ids, queries.masks), model(documents.ids, documents.masks)
     token = QUERY_SHARE * token_distillation(q, queries.targets, queries.taught)
     token = token + (1 - QUERY_SHARE) * token_distillation(d, documents.targets, documents.taught)
-    ranking = contrast = torch.zeros(())
-    if progress >= config.ranking_from and (config.ranking or config.contrastive):
-        student = config.student_scale * maxsim(q, queries.present, d, documents.present)
-        teacher = teacher_logits(batch, config)
-        if config.top_k:
-            ranking = decoupled_top_k(student, teacher, config.top_k, config.top_k_temperature)
-        else:
-            ranking = ranking_divergence(student, teacher)
-        contrast = contrastive(student, batch.same)
-    loss = config.token * token + config.ranking * ranking + config.contrastive * contrast
-    return Losses(loss, token, ranking, contrast)
+    loss = config.token * token
+    if progress < config.ranking_from:
+        return Losses(loss, token)
+    if isinstance(batch, ListBatch):
+        student = config.student_scale * maxsim_of_lists(q, queries.present, d, documents.present)
+        lists = divergence(student, config.list_scale * batch.scores, config)
+        return Losses(loss + config.lists * lists, token, lists=lists)
+    if not config.ranking and not config.contrastive:
+        return Losses(loss, token)
+    student = config.student_scale * maxsim(q, queries.present, d, documents.present)
+    ranking = divergence(student, teacher_logits(batch, config), config)
+    contrast = contrastive(student, batch.same)
+    return Losses(loss + config.ranking * ranking + config.contrastive * contrast, token, ranking, contrast)
+
+
+def divergence(student: Tensor, teacher: Tensor, config: LossConfig) -> Tensor:
+    """Give the divergence of logits ``(B, C)`` that the recipe asks for."""
+    if config.top_k:
+        return decoupled_top_k(student, teacher, config.top_k, config.top_k_temperature)
+    return ranking_divergence(student, teacher)
 
 
 def teacher_logits(batch: TrainingBatch, config: LossConfig) -> Tensor:
@@ -168,8 +180,8 @@ def fit_projection(recipe: Recipe, corpus: Corpus, targets: Targets, folder: Pat
     model = start_model(recipe, folder).eval()
     size = model.projection.in_features
     products, wanted = torch.zeros(size, size), torch.zeros(size, model.projection.out_features)
-    for rows in epoch(corpus, targets, recipe.loop.tokens_per_step, recipe.seed, 0)[:FITTED_BATCHES]:
-        batch = make_batch(corpus, targets, rows)
+    for chosen in batches_of(corpus, targets, recipe.loop.tokens_per_step, recipe.seed, 0)[:FITTED_BATCHES]:
+        batch = made(corpus, targets, chosen)
         for side in (batch.queries, batch.documents):
             with torch.inference_mode():
                 states = model.backbone(side.ids, side.masks)[side.taught]
@@ -207,8 +219,10 @@ class _Curve:
         self._sums, self._since, self._last_tokens = [], time.perf_counter(), self._tokens
 
 
-def _mean(values: list[Tensor]) -> float:
-    return float(torch.stack([value.detach() for value in values]).mean())
+def _mean(values: list[Tensor | None]) -> float:
+    """Give the mean over the steps that have the part; 0 where none has."""
+    there = [value.detach() for value in values if value is not None]
+    return float(torch.stack(there).mean()) if there else 0.0
 
 
 def _lines(path: Path) -> list[str]:

@@ -28,6 +28,24 @@ def maxsim(queries: Tensor, query_mask: Tensor, documents: Tensor, document_mask
     return best.sum(1) / query_mask.sum(1, keepdim=True)
 
 
+def maxsim_of_lists(queries: Tensor, query_mask: Tensor, documents: Tensor, document_mask: Tensor) -> Tensor:
+    """`maxsim` of each query with its own n documents alone, ``(B, n)``; those of query i begin at i·n.
+
+    Args:
+        queries: ``(B, Q, d)``, unit norm.
+        query_mask: ``(B, Q)`` bool, True where a token stands.
+        documents: ``(B·n, D, d)``, unit norm.
+        document_mask: ``(B·n, D)`` bool.
+    """
+    n_queries, length = len(queries), documents.shape[1]
+    own = documents.reshape(n_queries, -1, documents.shape[2])  # (B, n·D, d)
+    similarities = (queries @ own.transpose(1, 2)).float()  # (B, Q, n·D)
+    masked = similarities.masked_fill(~document_mask.view(n_queries, 1, -1), -torch.inf)
+    best = masked.view(n_queries, queries.shape[1], -1, length).amax(-1)  # (B, Q, n)
+    best = torch.where(query_mask[..., None], best, torch.zeros_like(best))
+    return best.sum(1) / query_mask.sum(1, keepdim=True)
+
+
 def token_distillation(students: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """Mean of ``1 − cos(student, target)`` over the tokens of a mask; vectors ``(B, T, d)`` of unit norm."""
     return (1 - (students * targets).sum(-1))[mask].mean()
@@ -53,16 +71,17 @@ def decoupled_top_k(student: Tensor, teacher: Tensor, k: int, temperature: float
     k = min(k, teacher.shape[1])
     chosen = teacher.topk(k, dim=-1).indices
     of_teacher, of_student = teacher.log_softmax(-1), student.log_softmax(-1)
-    inside_teacher = of_teacher.gather(1, chosen).logsumexp(-1)  # (B,) log P_T(T)
-    inside_student = of_student.gather(1, chosen).logsumexp(-1)
+    mass = of_teacher.gather(1, chosen).logsumexp(-1).exp()  # (B,) P_T(T)
     within = functional.kl_div(
         (student.gather(1, chosen) / temperature).log_softmax(-1),
         (teacher.gather(1, chosen) / temperature).log_softmax(-1),
         reduction="none",
         log_target=True,
     ).sum(-1)
-    mass = inside_teacher.exp()
-    return (_bernoulli(inside_teacher, inside_student) + mass * temperature**2 * within).mean()
+    parts = mass * temperature**2 * within
+    if k < teacher.shape[1]:
+        parts = parts + _bernoulli(*(_inside_and_outside(each, chosen) for each in (of_teacher, of_student)))
+    return parts.mean()
 
 
 def contrastive(student: Tensor, same: Tensor) -> Tensor:
@@ -83,14 +102,15 @@ def margin_mse(student: Tensor, teacher: Tensor) -> Tensor:
     return functional.mse_loss(of_student, of_teacher)
 
 
+def _inside_and_outside(log_p: Tensor, chosen: Tensor) -> Tensor:
+    """Logarithms ``(2, B)`` of the mass of the chosen ``(B, k)`` and of the others, each summed by itself.
+
+    1 − p would be 0 where a sharp student puts nearly all mass inside, and the loss infinite.
+    """
+    inside = torch.zeros_like(log_p, dtype=torch.bool).scatter(1, chosen, value=True)
+    return torch.stack([log_p.masked_fill(~mask, -torch.inf).logsumexp(-1) for mask in (inside, ~inside)])
+
+
 def _bernoulli(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """``KL(Bern(p) ‖ Bern(q))`` from logarithms; 0 where both are 1."""
-    outside_p, outside_q = (_log_rest(each) for each in (log_p, log_q))
-    rest = torch.where(outside_p == -torch.inf, torch.zeros_like(log_p), outside_p.exp() * (outside_p - outside_q))
-    return log_p.exp() * (log_p - log_q) + rest
-
-
-def _log_rest(log_p: Tensor) -> Tensor:
-    """``log(1 − p)``; −inf where p is 1, or exceeds it by rounding."""
-    p = log_p.clamp(max=0.0)
-    return torch.where(p > -1e-6, torch.full_like(p, -torch.inf), torch.log1p(-p.clamp(max=-1e-6).exp()))
+    """``KL(Bern(p) ‖ Bern(q))`` from ``(2, B)`` logarithms of both outcomes."""
+    return (log_p.exp() * (log_p - log_q)).sum(0)

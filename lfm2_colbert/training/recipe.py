@@ -21,6 +21,8 @@ class DataConfig:
         exponent: a language with n texts is drawn in proportion to ``n ** exponent``.
         pairs_taken: at most, over all languages.
         parallel_taken: at most, over all pairs of languages.
+        lists: folder of queries with scored candidates (`lists.py`); empty: none.
+        list_size: candidates of a list that are learned from; lists that have fewer are left out.
         held_out: folder of evaluation sets whose queries and answers must not be learned from; empty: none.
     """
 
@@ -32,6 +34,8 @@ class DataConfig:
     exponent: float = 0.5
     pairs_taken: int = 40_000
     parallel_taken: int = 40_000
+    lists: str = ""
+    list_size: int = 8
     held_out: str = ""
 
 
@@ -43,10 +47,12 @@ class LossConfig:
         token: of the distance to the teacher's token vectors, queries .4 and documents .6 of it.
         ranking: of the divergence from the teacher's scores within a batch.
         contrastive: of telling the pair's own document from the others of the batch.
-        ranking_from: share of the steps after which ranking and contrastive begin.
+        lists: of the divergence from the scores of a list's candidates.
+        ranking_from: share of the steps after which ranking, contrastive and lists begin.
         student_scale: by which mean-MaxSim becomes a logit.
         teacher_maxsim_scale: the same for the teacher's.
         teacher_dense_scale: for the cosine of the teacher's text vectors.
+        list_scale: for the scores of a list, which are brought to mean 0 and deviation 1 before.
         top_k: documents of the decoupled loss; 0: plain divergence over all.
         top_k_temperature: of its conditional part.
     """
@@ -54,10 +60,12 @@ class LossConfig:
     token: float = 1.0
     ranking: float = 0.1
     contrastive: float = 0.01
+    lists: float = 0.1
     ranking_from: float = 0.0
     student_scale: float = 45.0
     teacher_maxsim_scale: float = 20.0
     teacher_dense_scale: float = 25.0
+    list_scale: float = 2.0
     top_k: int = 0
     top_k_temperature: float = 1.0
 
@@ -114,7 +122,7 @@ class Recipe:
         start: encoder that training begins with: a name that `load_encoder` takes, mostly a checkpoint folder.
         shape: weights are drawn in this shape instead; None: those of the start.
         teacher: whose token vectors are learned: the folder of a BERT with XLM-R's vocabulary (multilingual-e5), or an
-            encoder of the start's vocabulary, by name; empty: none, and only the contrastive loss is left.
+            encoder of the start's vocabulary, by name; empty: none, and only the losses of pairs and lists are left.
         teacher_prefixes: text put before queries and before documents for the teacher.
         data: what is learned from.
         loss: what is minimised.
@@ -143,8 +151,13 @@ class Recipe:
             raise InvalidConfigError(
                 "the token and ranking losses need a teacher", help="name one, or give both the weight 0 in [loss]"
             )
-        if not (self.data.sources or self.data.documents or self.data.parallel_sources):
-            raise InvalidConfigError("there is nothing to learn from", help="name sources, documents or translations")
+        data = self.data
+        if not (data.sources or data.documents or data.parallel_sources or data.lists):
+            raise InvalidConfigError(
+                "there is nothing to learn from", help="name sources, documents, translations or lists"
+            )
+        if data.list_size < 2:
+            raise InvalidConfigError("a list of one candidate teaches nothing", help="give list_size 2 or more")
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch.multiprocessing.spawn import spawn
 
 from lfm2_colbert.checkpoint import open_checkpoint
-from lfm2_colbert.config import to_json
+from lfm2_colbert.config import from_mapping, to_json
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
 from lfm2_colbert.training.corpus import ABOUT, QUERY, read_corpus, write_corpus
 from lfm2_colbert.training.decontamination import Contamination, held_out
+from lfm2_colbert.training.lists import Candidates, Lists, Row, drawn_candidates, read_lists
 from lfm2_colbert.training.loop import CURVE, OnTold, Told, fit_projection, run, start_of
 from lfm2_colbert.training.recipe import Recipe
 from lfm2_colbert.training.sources import Pair, drawn, read_documents, read_pairs, read_parallel, require_shippable
@@ -74,7 +75,7 @@ def require_same(recipe: Recipe, folder: Path) -> None:
     if recipe.licence in FREE_LICENCES:
         require_shippable((*recipe.data.sources, *recipe.data.parallel_sources))
     path, written = folder / RECIPE, to_json(recipe) + "\n"
-    if path.exists() and path.read_text(encoding="utf-8") != written:
+    if path.exists() and from_mapping(Recipe, json.loads(path.read_text(encoding="utf-8"))) != recipe:
         raise InvalidArgumentError(f"{folder} holds a run of another recipe", help="give another folder: -o FOLDER")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(written, encoding="utf-8")
@@ -111,14 +112,50 @@ def _write_corpus(recipe: Recipe, start: Start, folder: Path, on_prepared: OnPre
         parallel = list(read_parallel(Path(data.parallel), data.parallel_sources))
         chosen = drawn(parallel, data.parallel_taken, data.exponent, rng)
         kinds.append(("parallel", [_turned(pair, rng) for pair in _clean(chosen, contamination)]))
+    lists, n_lists = _lists(recipe, contamination, rng)
     tokenizer = TextTokenizer(read_tokenizer(start.tokenizer, markers=start.config.markers), start.config.tokens)
 
     def tokenize(role: int, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         return [each.ids for each in (tokenizer.queries(texts) if role == QUERY else tokenizer.documents(texts))]
 
-    about = {"left out": contamination.touched, "pairs": {name: len(own) for name, own in kinds}}
-    corpus = write_corpus(folder / CORPUS, kinds, tokenize, about)
+    about = {
+        "left out": contamination.touched,
+        "pairs": {name: len(own) for name, own in kinds},
+        "lists": {"read": n_lists, "learned from": len(lists)},
+    }
+    corpus = write_corpus(folder / CORPUS, kinds, lists, tokenize, about)
     on_prepared("texts", corpus.n_texts, corpus.n_texts)
+
+
+def _lists(recipe: Recipe, contamination: Contamination, rng: np.random.Generator) -> tuple[list[Candidates], int]:
+    """Read and draw the candidates that are learned from; give them, and the number of lists there were."""
+    data = recipe.data
+    if not data.lists:
+        return [], 0
+    read = read_lists(Path(data.lists))
+    found = drawn_candidates(_clean_lists(read, contamination), data.list_size, rng)
+    if not found:
+        raise InvalidConfigError(
+            f"{data.lists} has no list of {data.list_size} candidates that may be learned from",
+            help="give a smaller list_size",
+        )
+    return found, len(read.rows)
+
+
+def _clean_lists(lists: Lists, contamination: Contamination) -> Lists:
+    """Leave out candidates that share a text with what is held out, and lists whose query does, and count these."""
+    if not contamination.whole:
+        return lists
+    held = {document_id for document_id, text in lists.documents.items() if contamination.touches(text)}
+    rows = []
+    for row in lists.rows:
+        kept = [(key, score) for key, score in zip(row.document_ids, row.scores, strict=True) if key not in held]
+        if kept and not contamination.touches(lists.queries[row.query_id]):
+            ids, scores = zip(*kept, strict=True)
+            rows.append(Row(row.query_id, ids, scores))
+        else:
+            contamination.count("lists")
+    return Lists(lists.queries, lists.documents, tuple(rows))
 
 
 def _clean(pairs: list[Pair], contamination: Contamination) -> list[Pair]:

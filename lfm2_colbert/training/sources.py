@@ -23,6 +23,7 @@ NOT_SHIPPED_ROWS = frozenset({"msmarco"})
 """The same, where rows of a source name their own origin."""
 
 
+ROUNDING = 1e-9
 SENTENCE_END = re.compile(r"[.!?؟।](?=\s)|[。！？]")
 
 
@@ -66,10 +67,24 @@ def read_pairs(folder: Path, sources: Sequence[str]) -> Iterator[Pair]:
     """
     for source in sources:
         for path in _files(folder / source, "*.jsonl", source):
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-                row = _row(path, number, line)
-                if "positive" in row and row.get("source") not in NOT_SHIPPED_ROWS:
-                    yield Pair(_clean(row["query"]), _clean(row["positive"]), path.stem, source)
+            yield from _pairs(path, source)
+
+
+def read_all_pairs(path: Path) -> Iterator[Pair]:
+    """Read a file of pairs, or those of every source of a folder.
+
+    Raises:
+        NotFoundError: there is no such file, or the folder has no source.
+        InvalidConfigError: a row is no pair.
+    """
+    if path.is_file():
+        return _pairs(path, path.parent.name)
+    sources = sorted({each.parent.name for each in path.glob("*/*.jsonl")})
+    if not sources:
+        raise NotFoundError(
+            f"there is no <source>/<language>.jsonl in {path}", help="name a file, or a folder of these"
+        )
+    return read_pairs(path, sources)
 
 
 def read_parallel(folder: Path, sources: Sequence[str]) -> Iterator[Pair]:
@@ -123,7 +138,7 @@ def _shares(sizes: dict[str, int], n: int, exponent: float) -> dict[str, int]:
     open_groups, left = dict(sizes), min(n, sum(sizes.values()))
     while left > 0 and open_groups:
         total = sum(size**exponent for size in open_groups.values())
-        full = {g for g, size in open_groups.items() if left * size**exponent / total >= sizes[g] - shares[g]}
+        full = {g for g, size in open_groups.items() if left * size**exponent / total >= sizes[g] - ROUNDING}
         if not full:
             for group, size in open_groups.items():
                 shares[group] += int(left * size**exponent / total)
@@ -133,6 +148,13 @@ def _shares(sizes: dict[str, int], n: int, exponent: float) -> dict[str, int]:
             shares[group] = sizes[group]
             del open_groups[group]
     return shares
+
+
+def _pairs(path: Path, source: str) -> Iterator[Pair]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        row = _row(path, number, line)
+        if "positive" in row and row.get("source") not in NOT_SHIPPED_ROWS:
+            yield Pair(_clean(row["query"]), _clean(row["positive"]), path.stem, source)
 
 
 def _files(folder: Path, pattern: str, source: str) -> list[Path]:

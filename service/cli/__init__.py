@@ -15,6 +15,8 @@ COMMANDS = {
     "restore": "service.cli.restore:restore",
     "eval": "service.cli.evaluation.group:evaluation",
     "train": "service.cli.train:train",
+    "mine": "service.cli.mine:mine",
+    "score": "service.cli.score:score",
     "export": "service.cli.export:export",
     "doctor": "service.cli.doctor:doctor",
 }

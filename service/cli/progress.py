@@ -28,6 +28,7 @@ class Bars:
         self._encode: TaskID | None = None
         self._cluster: TaskID | None = None
         self._verify: TaskID | None = None
+        self._counted: dict[str, TaskID] = {}
 
     def file(self, n_files: int) -> None:
         """Show how many files have been looked at; how many there are is not known beforehand."""
@@ -57,6 +58,12 @@ class Bars:
         if self._verify is None:
             self._verify = self._progress.add_task("verify", total=total, unit="bytes", rate="")
         self._progress.update(self._verify, completed=done, total=total)
+
+    def counted(self, name: str, unit: str, done: int, total: int) -> None:
+        """Show how many of something are done, in a bar of this name."""
+        if name not in self._counted:
+            self._counted[name] = self._progress.add_task(name, total=total, unit=unit, rate="")
+        self._progress.update(self._counted[name], completed=done, total=total)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from lfm2_colbert.training.losses import (  # noqa: E402
     decoupled_top_k,
     margin_mse,
     maxsim,
+    maxsim_of_lists,
     ranking_divergence,
     token_distillation,
 )
@@ -41,6 +42,16 @@ def test_maxsim_is_the_mean_of_best_cosines_and_padding_never_wins() -> None:
             expected = (rows @ columns.T).max(dim=1).values.mean()
             assert found[q, d].item() == pytest.approx(expected.item(), abs=1e-6)
     assert (found < 0).all()
+
+
+def test_maxsim_of_lists_is_that_of_each_query_with_its_own_documents() -> None:
+    queries, documents = -unit(3, 4, 8).abs(), unit(6, 5, 8).abs()
+    query_mask, document_mask = torch.ones(3, 4, dtype=torch.bool), torch.ones(6, 5, dtype=torch.bool)
+    query_mask[1, 2:] = document_mask[3, 1:] = False
+    found = maxsim_of_lists(queries, query_mask, documents, document_mask)
+    everything = maxsim(queries, query_mask, documents, document_mask)
+    own = torch.stack([everything[row, 2 * row : 2 * row + 2] for row in range(3)])
+    torch.testing.assert_close(found, own)
 
 
 @pytest.mark.parametrize("name", ["ranking", "top_k", "contrastive", "margin", "token", "maxsim"])
@@ -83,6 +94,21 @@ def test_the_decoupled_loss_follows_its_equation(rows: int, columns: int, k: int
         within = (within_p * (within_p / within_q).log()).sum()
         total += float(bernoulli + inside_p * temperature**2 * within)
     assert decoupled_top_k(student, teacher, k, temperature).item() == pytest.approx(total / rows, rel=1e-5, abs=1e-6)
+
+
+def test_the_decoupled_loss_of_a_sharp_student_is_finite() -> None:
+    teacher = torch.tensor([[2.0, 1.0, 1.5, 0.0]])
+    student = torch.tensor([[60.0, 0.0, 40.0, -40.0]], requires_grad=True)
+    loss = decoupled_top_k(student, teacher, 2, 1.0)
+    p, log_q = teacher.softmax(1)[0].double(), student.double().log_softmax(1)[0]
+    inside = p[0] + p[2]
+    outside_q = torch.logsumexp(log_q[[1, 3]], 0)
+    bernoulli = inside * inside.log() + (1 - inside) * ((1 - inside).log() - outside_q)
+    within = (p[0] / inside) * ((p[0] / inside).log() - 0.0) + (p[2] / inside) * ((p[2] / inside).log() + 20.0)
+    assert loss.item() == pytest.approx((bernoulli + inside * within).item(), rel=1e-4)
+    loss.backward()
+    assert student.grad is not None
+    assert torch.isfinite(student.grad).all()
 
 
 def test_losses_are_zero_where_the_student_is_the_teacher() -> None:
