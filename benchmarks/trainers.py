@@ -104,6 +104,7 @@ def _corpus(folder: Path, pairs: Sequence[Pair]) -> Corpus:
     return write_corpus(
         folder / "corpus",
         [("pairs", pairs)],
+        [],
         lambda role, texts: [
             t.ids for t in (tokenizer.queries(texts) if role == QUERY else tokenizer.documents(texts))
         ],
