@@ -10,7 +10,6 @@ from typing import Self
 import xxhash
 
 from eval.vectors import Cost, KeptVectors
-from index.chunking import chunk
 from index.collection import Collection
 from index.durable import disk_errors
 from index.indexing import OnProgress
@@ -84,11 +83,11 @@ class Served(AbstractContextManager["Served"]):
         self._collection = collection = Collection.open(
             NAME, create=True, encoder=self.encoder, codec=self._build.codec, pool=self._build.pool, home=self.folder
         )
-        report = collection.add(self.documents.values(), on_progress=on_progress)
-        optimized = self.folder / OPTIMIZED
-        if report.encoded_passages or not optimized.exists():
+        collection.add(self.documents.values(), on_progress=on_progress)
+        done = self.folder / OPTIMIZED  # a small collection cannot be calibrated, whatever is tried
+        if not collection.calibrated and not done.exists():  # a large one was optimised while documents were added
             collection.optimize()
-            optimized.touch()
+            done.touch()
 
     @property
     def passages(self) -> list[tuple[str, str]]:
@@ -96,7 +95,7 @@ class Served(AbstractContextManager["Served"]):
         if self._passages is None:
             self._passages = []
             for document_id, document in self.documents.items():
-                for passage in chunk(document.text, self.encoder):
+                for passage in self._opened().passages(document_id):
                     self._passages.append((document_id, document.text[passage.start : passage.end]))
                     self.truncated += passage.tokens > self.encoder.max_document_tokens
         return self._passages

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.built import mismatch, require_as_built, settings_of
+from index.calibration import stored_calibration
 from index.codebook import Codebook
 from index.codecs import CODECS
 from index.codecs.frame import Frame
@@ -35,7 +36,7 @@ from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
 from index.staging import Staging
 from index.store import Store
-from index.types import Document, IndexReport, Notice, SearchOptions, SearchResult
+from index.types import Document, IndexReport, Notice, Passage, SearchOptions, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
 from lfm2_colbert.errors import InvalidArgumentError
@@ -183,6 +184,15 @@ class Collection:
     def get(self, document_id: str) -> StoredDocument | None:
         """Look a document up by its id."""
         return self._store.document(document_id)
+
+    def passages(self, document_id: str) -> list[Passage]:
+        """List the searchable passages of a document in their order; none where it is not there."""
+        return self._store.passages_of(document_id)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether scores have a meaning (`optimize`)."""
+        return stored_calibration(self._store) is not None
 
     def ids(self) -> list[str]:
         """List the ids of all documents, in order."""

@@ -234,6 +234,15 @@ class StoredState:
         passage = Passage(ordinal, start, end, tokens, language)
         return StoredPassage(document_id, passage, text, json.loads(metadata), segment, row)
 
+    def passages_of(self, document_id: str) -> list[Passage]:
+        """List the searchable passages of a document in their order; none where it waits or is not there."""
+        rows = self._database.rows(
+            'SELECT p.ordinal, p.start, p."end", p.tokens, p.language FROM passages p '
+            "JOIN documents d ON d.key = p.document WHERE d.id = ? ORDER BY p.ordinal",
+            (document_id,),
+        )
+        return [Passage(*row) for row in rows]
+
     def document_to_encode(self, key: int) -> Iterator[PendingDocument]:
         """Give a document with its text, checked, or nothing if it is gone since its key was read."""
         for row in self._database.rows(

@@ -250,3 +250,17 @@ def test_error_rates_are_those_at_the_threshold(collection: Collection) -> None:
     reached = [found.score(other, 1) >= THRESHOLD for other in held_out[:, 1]]
     assert found.false_positive_rate == pytest.approx(np.mean(below))
     assert found.false_negative_rate == pytest.approx(np.mean(reached))
+
+
+def test_passages_of_a_document_are_listed_with_their_places(tmp_path: Path) -> None:
+    text = "\n\n".join(f"Absatz {n}: " + "有給休暇 Urlaub 연차 " * 12 for n in range(6))
+    with Collection.open("pages", create=True, encoder="hashing", home=tmp_path) as collection:
+        collection.add([Document("long", text), Document("short", "ein Satz")])
+        found = collection.passages("long")
+        assert [passage.ordinal for passage in found] == list(range(len(found)))
+        assert len(found) > 1
+        assert found[0].start == 0
+        assert found[-1].end == len(text.rstrip())
+        assert collection.passages("short")[0].tokens == 2
+        assert collection.passages("none") == []
+        assert not collection.calibrated
