@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eval.baselines import searchable
 from eval.datasets.base import Task
+from eval.machine import code_fingerprint
 from eval.oracle import best_documents
 from eval.report import SystemKey
 from eval.systems import FOUND, Answers, OnQuery, without_own
@@ -118,7 +119,7 @@ class DenseSystem:
     @property
     def made_of(self) -> str:
         """The documents and the model."""
-        return f"{self.corpus} {self.model.fingerprint} {self.key}"
+        return f"{self.corpus} {self.model.fingerprint} {self.key} {code_fingerprint()}"
 
     def answer(self, task: Task, on_progress: OnProgress, on_query: OnQuery) -> Answers:
         """Score everything."""

@@ -5,11 +5,16 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import xxhash
+
 LIBRARIES = ("lfm2-colbert", "numpy", "onnxruntime", "tokenizers")
 TELLING_FLAGS = re.compile(r"avx2|avx512\w*|\w*vnni|\w*bf16")
+PACKAGES = Path(__file__).resolve().parents[1]
+CODE, CODE_SUFFIXES = ("lfm2_colbert", "index", "eval"), frozenset({".py", ".so"})
 CPU_INFORMATION = Path("/proc/cpuinfo")
 
 
@@ -44,6 +49,16 @@ def this_machine() -> Machine:
 def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
     """Name the versions of Python and of the libraries that have a part in every figure, and of some more."""
     return {"python": sys.version.split()[0]} | {each: version(each) for each in (*LIBRARIES, *libraries)}
+
+
+@cache
+def code_fingerprint(packages: Path = PACKAGES) -> str:
+    """Name the code that indexes, searches and measures, by its sources and kernels; changed code has another name."""
+    digest = xxhash.xxh3_128()
+    for package in CODE:
+        for path in sorted(path for path in (packages / package).rglob("*") if path.suffix in CODE_SUFFIXES):
+            digest.update(path.relative_to(packages).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _cores() -> int:

@@ -1,5 +1,6 @@
 """A collection of a task's documents as a person would have it, and what it answers."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Self
 
 import xxhash
 
+from eval.machine import code_fingerprint
 from eval.vectors import Cost, KeptVectors
 from index.collection import Collection
 from index.durable import disk_errors
@@ -30,7 +32,7 @@ class Build:
 
 
 class Served(AbstractContextManager["Served"]):
-    """The documents of a task in a collection of their own, which is kept for the next time."""
+    """The documents of a task in a collection of their own, kept for the next time, as long as the code is the same."""
 
     def __init__(
         self,
@@ -51,8 +53,9 @@ class Served(AbstractContextManager["Served"]):
             parts: collections that may have been evaluated, whose vectors are not made again.
         """
         self.documents = documents
-        self.key = corpus_key(documents, encoder, build)
-        self.folder = folder / self.key
+        corpus, code = corpus_key(documents, encoder, build), code_fingerprint()
+        self.key, self.folder = f"{corpus} {code}", folder / corpus
+        self._name = f"{NAME}-{code}"
         borrowed = [folder / corpus_key(part, encoder, build) / VECTORS for part in parts]
         self.encoder = KeptVectors(encoder, self.folder / VECTORS, borrowed)
         self._build = build
@@ -80,11 +83,19 @@ class Served(AbstractContextManager["Served"]):
             return
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            for other in self.folder.glob(f"{NAME}-*"):
+                if other.name != self._name:  # other code made it, and may have coded otherwise
+                    shutil.rmtree(other)
         self._collection = collection = Collection.open(
-            NAME, create=True, encoder=self.encoder, codec=self._build.codec, pool=self._build.pool, home=self.folder
+            self._name,
+            create=True,
+            encoder=self.encoder,
+            codec=self._build.codec,
+            pool=self._build.pool,
+            home=self.folder,
         )
         collection.add(self.documents.values(), on_progress=on_progress)
-        done = self.folder / OPTIMIZED  # a small collection cannot be calibrated, whatever is tried
+        done = self.folder / self._name / OPTIMIZED  # a small collection cannot be calibrated, whatever is tried
         if not collection.calibrated and not done.exists():  # a large one was optimised while documents were added
             collection.optimize()
             done.touch()
@@ -111,7 +122,7 @@ class Served(AbstractContextManager["Served"]):
 
     def bytes_per_token(self) -> float:
         """Divide all files of the index, without the database of texts, by the tokens in them."""
-        files = (path for path in (self.folder / NAME).rglob("*") if path.is_file())
+        files = (path for path in (self.folder / self._name).rglob("*") if path.is_file())
         n_bytes = sum(path.stat().st_size for path in files if not path.name.startswith(DATABASE))
         return n_bytes / max(self._opened().counts().tokens, 1)
 

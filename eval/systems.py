@@ -9,6 +9,7 @@ import numpy as np
 
 from eval.baselines import K1, B, bm25
 from eval.datasets.base import Task
+from eval.machine import code_fingerprint
 from eval.measures import Run
 from eval.oracle import best_of_each
 from eval.report import SystemKey
@@ -140,8 +141,8 @@ class WordSystem:
 
     @property
     def made_of(self) -> str:
-        """The documents."""
-        return f"{self.corpus} {self.key}"
+        """The documents, and the code that ranks them."""
+        return f"{self.corpus} {self.key} {code_fingerprint()}"
 
     def answer(self, task: Task, on_progress: OnProgress, on_query: OnQuery) -> Answers:
         """Rank whole documents by their words."""
