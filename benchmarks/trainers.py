@@ -21,11 +21,12 @@ from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.results_file import ROOT, measured, measured_commit, write
 from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
+from lfm2_colbert.training.batches import Material
+from lfm2_colbert.training.checkpoints import read_start, write_folder
 from lfm2_colbert.training.corpus import QUERY, Corpus, write_corpus
 from lfm2_colbert.training.loop import run as run_loop
 from lfm2_colbert.training.recipe import DataConfig, LoopConfig, LossConfig, Recipe
 from lfm2_colbert.training.sources import Pair, read_documents
-from lfm2_colbert.training.start import read_start, write_folder
 from lfm2_colbert.training.targets import no_targets
 
 SEED, BATCH, STEPS = 0, 16, 30
@@ -75,8 +76,10 @@ def own(folder: Path, pairs: Sequence[Pair]) -> dict[str, Any]:
     )
     tokens: list[int] = []
     (folder / "run").mkdir()
+    material = Material.on(torch.device("cpu"), corpus, no_targets(corpus, 128))
+    start = read_start(recipe.start, None, np.random.default_rng(SEED))
     started = time.process_time()
-    run_loop(recipe, corpus, no_targets(corpus, 128), folder / "run", 0, lambda told: tokens.append(told.tokens))
+    run_loop(recipe, start, material, folder / "run", lambda told: tokens.append(told.tokens))
     return _row("own loop", tokens[-1], time.process_time() - started)
 
 

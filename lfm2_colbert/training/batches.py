@@ -10,19 +10,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from lfm2_colbert.backbone import Masks
 from lfm2_colbert.training.corpus import Corpus
-from lfm2_colbert.training.lists import standardised
-from lfm2_colbert.training.targets import SCALE, Targets
+from lfm2_colbert.training.targets import Targets
 from lfm2_colbert.training.teacher import MARKERS
 
 ANCHORS = 256
 """Documents that others are gathered around, for batches whose documents are hard to tell apart."""
-WINDOW = 2048
-"""Pairs that are sorted together, by length or by anchor."""
+WINDOW = 64
+"""Steps whose pairs are sorted together, by length or by anchor."""
 MULTIPLE = 8
 """Lengths are padded to a multiple, so that few shapes occur."""
+
+LARGEST_COMPARISON = 400_000_000
+"""Pairs of a query's token and a document's that a step compares at most, padding included."""
+
+TRANSLATIONS = "parallel"
+"""Kind of the pairs whose texts say the same."""
 
 LISTS = 1
 """Stands beside a seed, so that the order of lists is another than that of pairs."""
@@ -43,6 +49,34 @@ class Chosen:
         return int(corpus.lengths[texts].sum())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What batches are made of, where they are learned from.
+
+    Attributes:
+        corpus: texts, pairs and lists.
+        dense: ``(n_texts, size)``, the teacher's vectors of whole texts, in main memory.
+        ids: ``(n_ids,)`` int32.
+        states: ``(n_ids, size)`` int8.
+        texts: ``(n_texts, size)`` float16.
+        axes: ``(size, dim)`` float32.
+    """
+
+    corpus: Corpus
+    dense: NDArray[np.float16]
+    ids: Tensor
+    states: Tensor
+    texts: Tensor
+    axes: Tensor
+
+    @classmethod
+    def on(cls, device: torch.device, corpus: Corpus, targets: Targets) -> "Material":
+        """Put it on a device; in main memory it stays mapped."""
+        ids = torch.from_numpy(corpus.ids.astype(np.int32))
+        tensors = (torch.from_numpy(array) for array in (targets.states, targets.texts, targets.axes))
+        return cls(corpus, targets.texts, ids.to(device), *(tensor.to(device) for tensor in tensors))
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """The queries or the documents of a batch, padded on the right.
@@ -50,15 +84,17 @@ class Side:
     Attributes:
         ids: ``(B, T)`` int64.
         present: ``(B, T)`` bool.
-        targets: ``(B, T, dim)`` float32, unit norm, 0 where there is none.
         taught: ``(B, T)`` bool: where there is a target.
+        states: ``(B, T, size)`` float32: the teacher's, centred, unit norm; meaningless where nothing is taught.
+        targets: ``(B, T, dim)`` float32: the same in the student's space.
         dense: ``(B, size)`` float32: the teacher's vectors of whole texts.
     """
 
     ids: Tensor
     present: Tensor
-    targets: Tensor
     taught: Tensor
+    states: Tensor
+    targets: Tensor
     dense: Tensor
 
     @property
@@ -74,11 +110,7 @@ class TrainingBatch:
     queries: Side
     documents: Side
     same: Tensor
-
-    @property
-    def n_tokens(self) -> int:
-        """Count the tokens, without padding."""
-        return int(self.queries.present.sum() + self.documents.present.sum())
+    are_translations: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +121,11 @@ class ListBatch:
     documents: Side
     scores: Tensor
 
-    @property
-    def n_tokens(self) -> int:
-        """Count the tokens, without padding."""
-        return int(self.queries.present.sum() + self.documents.present.sum())
 
-
-def batches_of(corpus: Corpus, targets: Targets, tokens_per_step: int, seed: int, number: int) -> list[Chosen]:
+def batches_of(material: Material, tokens_per_step: int, seed: int, number: int) -> list[Chosen]:
     """Give the batches of an epoch, of pairs and of lists."""
-    pairs = [Chosen(rows, False) for rows in epoch(corpus, targets, tokens_per_step, seed, number)]
+    corpus = material.corpus
+    pairs = [Chosen(rows, False) for rows in epoch(material, tokens_per_step, seed, number)]
     if not len(corpus.lists):
         return pairs
     rng = np.random.default_rng([seed, number, LISTS])
@@ -105,46 +133,46 @@ def batches_of(corpus: Corpus, targets: Targets, tokens_per_step: int, seed: int
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def made(corpus: Corpus, targets: Targets, chosen: Chosen) -> TrainingBatch | ListBatch:
+def made(material: Material, chosen: Chosen) -> TrainingBatch | ListBatch:
     """Put a step together."""
-    make = make_list_batch if chosen.are_lists else make_batch
-    return make(corpus, targets, chosen.rows)
+    return (_lists_made if chosen.are_lists else _pairs_made)(material, chosen.rows)
 
 
-def epoch(corpus: Corpus, targets: Targets, tokens_per_step: int, seed: int, number: int) -> list[Rows]:
+def epoch(material: Material, tokens_per_step: int, seed: int, number: int) -> list[Rows]:
     """Give the batches of pairs of an epoch, each the rows in `Corpus.pairs`."""
-    rng = np.random.default_rng([seed, number])
+    corpus, rng = material.corpus, np.random.default_rng([seed, number])
     found: list[Rows] = []
     for kind in range(len(corpus.kinds)):
-        rows = np.flatnonzero(corpus.pairs[:, 2] == kind).astype(np.int32)
-        order = rng.permutation(rows)
-        for place, start in enumerate(range(0, len(order), WINDOW)):
-            window = _sorted(corpus, targets, order[start : start + WINDOW], rng, by_anchor=place % 2 == 1)
-            found += list(_cut(corpus, window, tokens_per_step))
+        order = rng.permutation(np.flatnonzero(corpus.pairs[:, 2] == kind).astype(np.int32))
+        lengths = corpus.lengths[corpus.pairs[order, :2]]
+        for place, own in enumerate(_windows(order, lengths.sum(axis=1), tokens_per_step)):
+            window = _sorted(material, own, rng, by_anchor=place % 2 == 1)
+            found += list(_cut(corpus.lengths[corpus.pairs[window, :2]], window, tokens_per_step))
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def make_batch(corpus: Corpus, targets: Targets, rows: Rows) -> TrainingBatch:
-    """Put the pairs of a step together."""
-    queries, documents = corpus.pairs[rows, 0], corpus.pairs[rows, 1]
-    same = torch.from_numpy(documents[:, None] == documents[None, :])
-    return TrainingBatch(_side(corpus, targets, queries), _side(corpus, targets, documents), same)
+def _pairs_made(material: Material, rows: Rows) -> TrainingBatch:
+    pairs = material.corpus.pairs[rows]
+    documents = torch.from_numpy(pairs[:, 1]).to(material.ids.device)
+    is_translation = material.corpus.kinds[pairs[0, 2]] == TRANSLATIONS
+    same = documents[:, None] == documents[None, :]
+    return TrainingBatch(_side(material, pairs[:, 0]), _side(material, pairs[:, 1]), same, is_translation)
 
 
-def make_list_batch(corpus: Corpus, targets: Targets, rows: Rows) -> ListBatch:
-    """Put the lists of a step together."""
-    queries, documents = corpus.lists[rows, 0], corpus.lists[rows, 1:].ravel()
-    scores = np.stack([standardised(own) for own in corpus.list_scores[rows]])
-    return ListBatch(_side(corpus, targets, queries), _side(corpus, targets, documents), torch.from_numpy(scores))
+def _lists_made(material: Material, rows: Rows) -> ListBatch:
+    lists = material.corpus.lists[rows]
+    scores = torch.from_numpy(material.corpus.list_scores[rows]).to(material.ids.device)
+    deviation = scores.std(1, correction=0, keepdim=True)
+    standardised = torch.where(deviation > 0, (scores - scores.mean(1, keepdim=True)) / deviation, 0)
+    return ListBatch(_side(material, lists[:, 0]), _side(material, lists[:, 1:].ravel()), standardised)
 
 
 def _lists(corpus: Corpus, tokens_per_step: int, rng: np.random.Generator) -> Iterator[Rows]:
     """Cut lists of like lengths where the padded batch would exceed its tokens; one list alone may."""
     queries, documents = corpus.lengths[corpus.lists[:, 0]], corpus.lengths[corpus.lists[:, 1:]].max(axis=1)
     n, order = corpus.list_scores.shape[1], rng.permutation(len(corpus.lists)).astype(np.int32)
-    for start in range(0, len(order), WINDOW):
-        window = order[start : start + WINDOW]
-        window = window[np.argsort(documents[window], kind="stable")]
+    for own in _windows(order, (queries + n * documents)[order], tokens_per_step):
+        window = own[np.argsort(documents[own], kind="stable")]
         first = 0
         for place in range(1, len(window)):
             rows = window[first : place + 1]
@@ -154,48 +182,53 @@ def _lists(corpus: Corpus, tokens_per_step: int, rng: np.random.Generator) -> It
         yield window[first:]
 
 
-def _sorted(corpus: Corpus, targets: Targets, rows: Rows, rng: np.random.Generator, *, by_anchor: bool) -> Rows:
-    documents = corpus.pairs[rows, 1]
-    lengths = corpus.lengths[documents]
+def _windows(rows: Rows, n_tokens: NDArray[np.int64], tokens_per_step: int) -> Iterator[Rows]:
+    """Cut rows that hold `n_tokens` each, ``(n,)``, into what some `WINDOW` steps hold."""
+    size = max(int(WINDOW * tokens_per_step / max(n_tokens.mean(), 1)), 2) if len(rows) else 1
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _sorted(material: Material, rows: Rows, rng: np.random.Generator, *, by_anchor: bool) -> Rows:
+    documents = material.corpus.pairs[rows, 1]
+    lengths = material.corpus.lengths[documents]
     if not by_anchor:
         return rows[np.argsort(lengths, kind="stable")]
-    dense = targets.texts[np.sort(np.unique(documents))].astype(np.float32)
+    dense = material.dense[np.sort(np.unique(documents))].astype(np.float32)
     anchors = dense[rng.choice(len(dense), min(ANCHORS, len(dense)), replace=False)]
-    nearest = np.argmax(targets.texts[documents].astype(np.float32) @ anchors.T, axis=1)
+    nearest = np.argmax(material.dense[documents].astype(np.float32) @ anchors.T, axis=1)
     return rows[np.lexsort((lengths, nearest))]
 
 
-def _cut(corpus: Corpus, rows: Rows, tokens_per_step: int) -> Iterator[Rows]:
-    """Cut sorted pairs where the padded batch would exceed its tokens; a pair alone teaches no ranking and is left."""
-    lengths = corpus.lengths
-    first, longest = 0, [0, 0]
-    for place, row in enumerate(rows.tolist()):
-        grown = [max(longest[side], int(lengths[corpus.pairs[row, side]])) for side in (0, 1)]
-        if (place + 1 - first) * sum(grown) > tokens_per_step and place - first > 1:
-            yield rows[first:place]
-            first, grown = place, [int(lengths[corpus.pairs[row, side]]) for side in (0, 1)]
-        longest = grown
-    if len(rows) - first > 1:
-        yield rows[first:]
+def _cut(lengths: NDArray[np.int64], rows: Rows, tokens_per_step: int) -> Iterator[Rows]:
+    """Cut pairs where the padded batch would hold too many tokens, or compare too many.
+
+    A pair alone teaches no ranking: what has no other at the end is left, and two go together whatever their lengths.
+
+    Args:
+        lengths: ``(n, 2)`` of queries and documents.
+        rows: ``(n,)``, in the order in which they are cut.
+        tokens_per_step: padding included.
+    """
+    first = 0
+    while len(rows) - first > 1:
+        longest = np.maximum.accumulate(lengths[first:], axis=0)
+        n = np.arange(1, len(longest) + 1)
+        fits = (n * longest.sum(axis=1) <= tokens_per_step) & (n * n * longest.prod(axis=1) <= LARGEST_COMPARISON)
+        taken = max(int(np.argmin(fits)) if not fits.all() else len(n), 2)
+        yield rows[first : first + taken]
+        first += taken
 
 
-def _side(corpus: Corpus, targets: Targets, texts: NDArray[np.int32]) -> Side:
-    lengths = corpus.lengths[texts]
+def _side(material: Material, texts: Rows) -> Side:
+    lengths = material.corpus.lengths[texts]
     longest = -(-int(lengths.max()) // MULTIPLE) * MULTIPLE
-    shape = (len(texts), longest)
-    ids, taught = np.zeros(shape, np.int64), np.zeros(shape, bool)
-    wanted = np.zeros((*shape, targets.tokens.shape[1]), np.float32)
-    for row, (text, length) in enumerate(zip(texts.tolist(), lengths.tolist(), strict=True)):
-        first = corpus.offsets[text]
-        ids[row, :length] = corpus.ids[first : first + length]
-        wanted[row, :length] = targets.tokens[first : first + length] / np.float32(SCALE)
-        taught[row, MARKERS:length] = True
-    present = torch.from_numpy(np.arange(longest) < lengths[:, None])
-    norms = np.maximum(np.linalg.norm(wanted, axis=2, keepdims=True), 1e-6)
-    return Side(
-        torch.from_numpy(ids),
-        present,
-        torch.from_numpy(wanted / norms),
-        torch.from_numpy(taught),
-        torch.from_numpy(targets.texts[texts].astype(np.float32)),
-    )
+    device = material.ids.device
+    own, firsts = (torch.from_numpy(x).to(device) for x in (lengths, material.corpus.offsets[texts]))
+    positions = torch.arange(longest, device=device)
+    present = positions < own[:, None]
+    places = (firsts[:, None] + positions).clamp(max=len(material.ids) - 1)  # (B, T)
+    ids = torch.where(present, material.ids[places].long(), 0)
+    taught = present & (positions >= MARKERS)
+    states = functional.normalize(material.states[places].float(), dim=-1)  # (B, T, size)
+    dense = material.texts[torch.from_numpy(texts.astype(np.int64)).to(device)]
+    return Side(ids, present, taught, states, functional.normalize(states @ material.axes, dim=-1), dense.float())

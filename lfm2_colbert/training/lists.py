@@ -8,6 +8,7 @@ A file is known by its columns, so that PyLate's published sets are read unchang
 """
 
 import ast
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from lfm2_colbert.errors import DuplicateIdError, MalformedDocumentError, NotFoundError
@@ -103,7 +103,7 @@ def standardised(scores: Scores) -> Scores:
 
 def text_id(text: str) -> str:
     """Name a text by its content: 32 hexadecimal digits."""
-    return xxhash.xxh3_128_hexdigest(text.encode(errors="surrogatepass"))
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def read_lists(folder: Path) -> Lists:

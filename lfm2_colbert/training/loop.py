@@ -6,18 +6,19 @@ Own, and not a library's trainer: texts of like lengths go through in one shape 
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lfm2_colbert.model import ColBERTModel
-from lfm2_colbert.training.batches import Chosen, ListBatch, TrainingBatch, batches_of, made
-from lfm2_colbert.training.corpus import Corpus
+from lfm2_colbert.training.batches import ListBatch, Material, TrainingBatch, made
+from lfm2_colbert.training.development import Judged, mean, ndcg
 from lfm2_colbert.training.losses import (
     contrastive,
     decoupled_top_k,
@@ -27,121 +28,118 @@ from lfm2_colbert.training.losses import (
     token_distillation,
 )
 from lfm2_colbert.training.optimizers import average, optimizers_of, set_rates
-from lfm2_colbert.training.recipe import LossConfig, Recipe
-from lfm2_colbert.training.start import Start, read_start
+from lfm2_colbert.training.plan import Step, planned
+from lfm2_colbert.training.recipe import LoopConfig, LossConfig, Recipe
+from lfm2_colbert.training.start import Start
 from lfm2_colbert.training.state import STATE, load_state, save_state
-from lfm2_colbert.training.targets import Targets
 
-CURVE, PROJECTION = "curve.jsonl", "start_projection.npy"
-PROJECTION_WEIGHT = "projection.weight"
-FITTED_BATCHES, RIDGE = 60, 1e-3
+CURVE = "curve.jsonl"
 QUERY_SHARE = 0.4
 """Of the token loss; documents have the rest."""
 CLIP = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """Parts of a step's loss, and their weighed sum; None: the step has no such part."""
-
-    loss: Tensor
-    token: Tensor
-    ranking: Tensor | None = None
-    contrastive: Tensor | None = None
-    lists: Tensor | None = None
+Parts = dict[str, Tensor]
+"""A step's losses by name, each a field of `LossConfig`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A line of the curve: means since the line before, of a part over the steps that have it."""
+    """A line of the curve: means since the line before, of a loss over the steps that have it.
+
+    Attributes:
+        step: steps done.
+        tokens: tokens seen by all processes, markers included.
+        tokens_in_all: that the recipe asks for.
+        tokens_per_s: since the line before.
+        loss: the weighed sum.
+        token: unweighed, as the others.
+        ranking: 0 where no step had it.
+        contrastive: the same.
+        lists: the same.
+        alignment: the same.
+        ndcg: on the development sets, where it was measured.
+    """
 
     step: int
-    steps: int
     tokens: int
-    loss: float
-    token: float
-    ranking: float
-    contrastive: float
+    tokens_in_all: int
     tokens_per_s: float
+    loss: float
+    token: float = 0.0
+    ranking: float = 0.0
+    contrastive: float = 0.0
     lists: float = 0.0
+    alignment: float = 0.0
+    ndcg: float | None = None
 
 
 OnTold = Callable[[Told], None]
 
 
-def planned(corpus: Corpus, targets: Targets, recipe: Recipe) -> list[Chosen]:
-    """Give the batches of all steps until the recipe's tokens are seen; that of step s in process p is s·n + p."""
-    plan: list[Chosen] = []
-    tokens, number = 0, 0
-    while tokens < recipe.loop.tokens:
-        for chosen in batches_of(corpus, targets, recipe.loop.tokens_per_step, recipe.seed, number):
-            if tokens >= recipe.loop.tokens:
-                break
-            plan.append(chosen)
-            tokens += chosen.n_tokens(corpus)
-        number += 1
-    return plan[: len(plan) // recipe.loop.processes * recipe.loop.processes]
-
-
-def run(recipe: Recipe, corpus: Corpus, targets: Targets, folder: Path, rank: int, on_told: OnTold) -> ColBERTModel:
-    """Train from the folder's state, or from the recipe's start, to the end; give the model.
+def run(
+    recipe: Recipe,
+    start: Start,
+    material: Material,
+    folder: Path,
+    on_told: OnTold,
+    *,
+    rank: int = 0,
+    development: Sequence[Judged] = (),
+) -> ColBERTModel:
+    """Train from the folder's state, or from a start, to the end; give the model.
 
     Args:
         recipe: what is trained.
-        corpus: pairs and lists.
-        targets: the teacher's part.
+        start: what with.
+        material: pairs, lists and the teacher's part, on the device that trains.
         folder: for states and the curve, which process 0 writes.
-        rank: of this process.
         on_told: told of each line of the curve, in process 0.
+        rank: of this process.
+        development: sets for the curve.
     """
     torch.manual_seed(recipe.seed)
-    model = start_model(recipe, folder)
-    optimizers = optimizers_of(model, recipe.loop)
+    loop, device = recipe.loop, material.ids.device
+    model = start.model().to(device).train().requires_grad_(True)
+    optimizers = optimizers_of(model, loop)
     first = load_state(folder / STATE, model, optimizers)
-    plan, n = planned(corpus, targets, recipe), recipe.loop.processes
-    steps = len(plan) // n
-    curve = _Curve(folder / CURVE, first, steps, on_told) if rank == 0 else None
-    for step in range(first, steps):
-        set_rates(optimizers, recipe.loop, step, steps)
-        batch = made(corpus, targets, plan[step * n + rank])
-        losses = losses_of(model, batch, recipe.loss, step / steps, autocast=recipe.loop.autocast)
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        losses.loss.backward()  # type: ignore[no-untyped-call]
-        if n > 1:
-            average(model)
-        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        for optimizer in optimizers:
-            optimizer.step()
-        if curve is not None:
-            curve.add(step + 1, losses, batch.n_tokens * n, recipe.loop.tell_every)
-            if (step + 1) % recipe.loop.keep_every == 0 or step + 1 == steps:
-                save_state(folder / STATE, model, optimizers, step + 1)
-    return model
+    curve = _Curve(folder / CURVE, first, loop, on_told) if rank == 0 else None
+    for step in islice(planned(material, recipe), first, None):
+        _learn(model, optimizers, material, step, recipe, rank, curve)
+        if curve is None:
+            continue
+        done, is_last = step.number + 1, step.before + step.n_tokens >= loop.tokens
+        if done % loop.tell_every == 0 or is_last:
+            is_due = development and (is_last or (loop.develop_every and done % loop.develop_every == 0))
+            curve.tell(done, mean(ndcg(model, development)) if is_due else None)
+        if done % loop.keep_every == 0 or is_last:
+            save_state(folder / STATE, model, optimizers, done)
+    return model.eval().requires_grad_(False)
 
 
 def losses_of(
     model: ColBERTModel, batch: TrainingBatch | ListBatch, config: LossConfig, progress: float, *, autocast: bool
-) -> Losses:
-    """Compute the losses of a batch; `progress` is the share of the steps that are done."""
-    queries, documents = batch.queries, batch.documents
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        q, d = model(queries.ids, queries.masks), model(documents.ids, documents.masks)
-    token = QUERY_SHARE * token_distillation(q, queries.targets, queries.taught)
-    token = token + (1 - QUERY_SHARE) * token_distillation(d, documents.targets, documents.taught)
-    loss = config.token * token
-    if progress < config.ranking_from:
-        return Losses(loss, token)
-    if isinstance(batch, ListBatch):
-        student = config.student_scale * maxsim_of_lists(q, queries.present, d, documents.present)
-        lists = divergence(student, config.list_scale * batch.scores, config)
-        return Losses(loss + config.lists * lists, token, lists=lists)
-    if not config.ranking and not config.contrastive:
-        return Losses(loss, token)
-    student = config.student_scale * maxsim(q, queries.present, d, documents.present)
-    ranking = divergence(student, teacher_logits(batch, config), config)
-    contrast = contrastive(student, batch.same)
-    return Losses(loss + config.ranking * ranking + config.contrastive * contrast, token, ranking, contrast)
+) -> Parts:
+    """Compute the losses of a batch; `progress` is the share of the tokens that have been seen.
+
+    With `LossConfig.dims` each is the mean over the vectors and their beginnings (Kusupati et al., 2022).
+    """
+    device = batch.queries.ids.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=autocast):
+        q, d = (model(side.ids, side.masks) for side in (batch.queries, batch.documents))
+    is_ranked = progress >= config.ranking_from
+    teacher = None
+    if is_ranked and config.ranking and isinstance(batch, TrainingBatch):
+        teacher = teacher_logits(batch, config)
+    by_width = [
+        _parts(_cut(q, width), _cut(d, width), batch, config, teacher, is_ranked=is_ranked)
+        for width in (q.shape[-1], *config.dims)
+    ]
+    return {name: torch.stack([parts[name] for parts in by_width]).mean(0) for name in by_width[0]}
+
+
+def weighed(parts: Parts, config: LossConfig) -> Tensor:
+    """Give the weighed sum of losses."""
+    return torch.stack([getattr(config, name) * value for name, value in parts.items()]).sum()
 
 
 def divergence(student: Tensor, teacher: Tensor, config: LossConfig) -> Tensor:
@@ -152,77 +150,119 @@ def divergence(student: Tensor, teacher: Tensor, config: LossConfig) -> Tensor:
 
 
 def teacher_logits(batch: TrainingBatch, config: LossConfig) -> Tensor:
-    """Give the teacher's logits ``(B, B)``: mean-MaxSim of its token vectors, and the cosine of its text vectors."""
+    """Give the teacher's logits ``(B, B)``: mean-MaxSim of its token states, and the cosine of its text vectors."""
     queries, documents = batch.queries, batch.documents
-    tokens = maxsim(queries.targets, queries.taught, documents.targets, documents.taught)
-    return config.teacher_maxsim_scale * tokens + config.teacher_dense_scale * (queries.dense @ documents.dense.T)
+    with torch.no_grad():
+        tokens = maxsim(queries.states, queries.taught, documents.states, documents.taught)
+        return config.teacher_maxsim_scale * tokens + config.teacher_dense_scale * (queries.dense @ documents.dense.T)
 
 
-def start_of(recipe: Recipe) -> Start:
-    """Read what the recipe begins with."""
-    return read_start(recipe.start, recipe.shape, np.random.default_rng(recipe.seed))
+def _learn(
+    model: ColBERTModel,
+    optimizers: Sequence[torch.optim.Optimizer],
+    material: Material,
+    step: Step,
+    recipe: Recipe,
+    rank: int,
+    curve: "_Curve | None",
+) -> None:
+    """Make one step of all processes."""
+    progress = step.before / recipe.loop.tokens
+    set_rates(optimizers, recipe.loop, step.number, progress)
+    batch = made(material, step.chosen[rank])
+    parts = losses_of(model, batch, recipe.loss, progress, autocast=recipe.loop.autocast)
+    loss = weighed(parts, recipe.loss)
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    if recipe.loop.processes > 1:
+        average(model)
+    nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+    for optimizer in optimizers:
+        optimizer.step()
+    if curve is not None:
+        curve.add({name: value.detach() for name, value in parts.items()} | {"loss": loss.detach()}, step.n_tokens)
 
 
-def start_model(recipe: Recipe, folder: Path) -> ColBERTModel:
-    """Build the model of the recipe's start, with the projection that was fitted to the targets, if one was."""
-    start = start_of(recipe)
-    tensors = {name: torch.tensor(value) for name, value in start.tensors.items()}
-    if (folder / PROJECTION).exists():
-        tensors[PROJECTION_WEIGHT] = torch.from_numpy(np.load(folder / PROJECTION))
-    model = ColBERTModel.from_tensors(start.config.backbone, start.config.dim, tensors)
-    return model.train().requires_grad_(True)
+def _parts(
+    q: Tensor,
+    d: Tensor,
+    batch: TrainingBatch | ListBatch,
+    config: LossConfig,
+    teacher: Tensor | None,
+    *,
+    is_ranked: bool,
+) -> Parts:
+    """Compute the losses of vectors ``(B, Q, width)`` and ``(C, D, width)``."""
+    queries, documents = batch.queries, batch.documents
+    parts: Parts = {}
+    if config.token:
+        of_queries, of_documents = (
+            token_distillation(vectors, _cut(side.targets, vectors.shape[-1]), side.taught)
+            for vectors, side in ((q, queries), (d, documents))
+        )
+        parts["token"] = QUERY_SHARE * of_queries + (1 - QUERY_SHARE) * of_documents
+    if not is_ranked:
+        return parts
+    if isinstance(batch, ListBatch):
+        student = config.student_scale * maxsim_of_lists(q, queries.present, d, documents.present)
+        return parts | {"lists": divergence(student, config.list_scale * batch.scores, config)}
+    return parts | _ranked(q, d, batch, config, teacher)
 
 
-def fit_projection(recipe: Recipe, corpus: Corpus, targets: Targets, folder: Path) -> None:
-    """Fit the start's projection to the targets by ridge regression, so that training begins near them."""
-    if (folder / PROJECTION).exists():
-        return
-    model = start_model(recipe, folder).eval()
-    size = model.projection.in_features
-    products, wanted = torch.zeros(size, size), torch.zeros(size, model.projection.out_features)
-    for chosen in batches_of(corpus, targets, recipe.loop.tokens_per_step, recipe.seed, 0)[:FITTED_BATCHES]:
-        batch = made(corpus, targets, chosen)
-        for side in (batch.queries, batch.documents):
-            with torch.inference_mode():
-                states = model.backbone(side.ids, side.masks)[side.taught]
-            products += states.T @ states
-            wanted += states.T @ side.targets[side.taught]
-    ridge = RIDGE * products.diagonal().mean() * torch.eye(size)
-    np.save(folder / PROJECTION, torch.linalg.solve(products + ridge, wanted).T.contiguous().numpy())
+def _ranked(q: Tensor, d: Tensor, batch: TrainingBatch, config: LossConfig, teacher: Tensor | None) -> Parts:
+    """Compute the losses that compare every query of a batch with every document."""
+    queries, documents = batch.queries, batch.documents
+    parts: Parts = {}
+    if not (config.ranking or config.contrastive or config.alignment):
+        return parts
+    student = config.student_scale * maxsim(q, queries.present, d, documents.present)
+    if teacher is not None:
+        parts["ranking"] = divergence(student, teacher, config)
+    if config.contrastive:
+        parts["contrastive"] = contrastive(student, batch.same)
+    if config.alignment and batch.are_translations:
+        back = config.student_scale * maxsim(d, documents.present, q, queries.present)
+        parts["alignment"] = (contrastive(student, batch.same) + contrastive(back, batch.same)) / 2
+    return parts
+
+
+def _cut(vectors: Tensor, width: int) -> Tensor:
+    """Keep the beginnings of vectors, of unit norm again."""
+    return vectors if vectors.shape[-1] == width else functional.normalize(vectors[..., :width], dim=-1)
 
 
 class _Curve:
     """The lines of the curve, in a file that a run which goes on cuts back to its first step."""
 
-    def __init__(self, path: Path, first: int, steps: int, on_told: OnTold) -> None:
-        self._path, self._steps, self._on_told = path, steps, on_told
+    def __init__(self, path: Path, first: int, loop: LoopConfig, on_told: OnTold) -> None:
+        self._path, self._in_all, self._on_told = path, loop.tokens, on_told
         kept = [line for line in _lines(path) if json.loads(line)["step"] <= first]
         path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         self._tokens = json.loads(kept[-1])["tokens"] if kept else 0
-        self._sums: list[Losses] = []
-        self._since, self._last_tokens = time.perf_counter(), self._tokens
+        self._forget()
 
-    def add(self, step: int, losses: Losses, n_tokens: int, every: int) -> None:
+    def add(self, parts: Parts, n_tokens: int) -> None:
+        """Count a step in."""
         self._tokens += n_tokens
-        self._sums.append(losses)
-        if step % every and step < self._steps:
-            return
-        means = {f.name: _mean([getattr(each, f.name) for each in self._sums]) for f in fields(Losses)}
-        spent = time.perf_counter() - self._since
-        told = Told(step, self._steps, self._tokens, **means, tokens_per_s=(self._tokens - self._last_tokens) / spent)
-        line: dict[str, Any] = asdict(told)
+        for name, value in parts.items():
+            self._parts[name].append(value)
+
+    def tell(self, step: int, ndcg: float | None) -> None:
+        """Write a line."""
+        means = {name: float(torch.stack(values).mean()) for name, values in self._parts.items()}
+        rate = (self._tokens - self._last_tokens) / (time.perf_counter() - self._since)
+        told = Told(step, self._tokens, self._in_all, rate, ndcg=ndcg, **means)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(asdict(told)) + "\n")
             file.flush()
             os.fsync(file.fileno())
         self._on_told(told)
-        self._sums, self._since, self._last_tokens = [], time.perf_counter(), self._tokens
+        self._forget()
 
-
-def _mean(values: list[Tensor | None]) -> float:
-    """Give the mean over the steps that have the part; 0 where none has."""
-    there = [value.detach() for value in values if value is not None]
-    return float(torch.stack(there).mean()) if there else 0.0
+    def _forget(self) -> None:
+        self._parts: dict[str, list[Tensor]] = defaultdict(list)
+        self._since, self._last_tokens = time.perf_counter(), self._tokens
 
 
 def _lines(path: Path) -> list[str]:

@@ -3,6 +3,8 @@
 Muon: Jordan et al., 2024 (`torch.optim.Muon`). AdamW: Loshchilov and Hutter, 2019.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
@@ -29,9 +31,9 @@ def optimizers_of(model: nn.Module, loop: LoopConfig) -> list[Optimizer]:
     ]
 
 
-def set_rates(optimizers: list[Optimizer], loop: LoopConfig, step: int, steps: int) -> None:
-    """Let rates rise over the warm-up, then fall to 0 at the last step, all on straight lines."""
-    share = min((step + 1) / max(loop.warm_up, 1), (steps - step) / max(steps - loop.warm_up, 1))
+def set_rates(optimizers: Sequence[Optimizer], loop: LoopConfig, step: int, progress: float) -> None:
+    """Let rates rise over the steps of the warm-up, and fall to 0 with the last token, on straight lines."""
+    share = min((step + 1) / max(loop.warm_up, 1), 1 - progress)
     for optimizer, rate in zip(optimizers, (loop.matrix_rate, loop.table_rate, loop.rate), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * share

@@ -15,28 +15,36 @@ class DataConfig:
     Attributes:
         pairs: folder of ``<source>/<language>.jsonl`` with ``query`` and ``positive``; empty: none.
         documents: folder of plain texts, whose first sentences ask for the rest; empty: none.
+        query_sources: of questions without a passage, in the same folder: their tokens are learned.
         parallel: folder of ``<source>.<language>-<language>.tsv``; empty: none.
         sources: of pairs; each file ``<source>/*.jsonl`` is read.
         parallel_sources: of parallel texts.
+        languages: that texts are taken of, by the names of files; empty: all.
         exponent: a language with n texts is drawn in proportion to ``n ** exponent``.
         pairs_taken: at most, over all languages.
+        queries_taken: the same of questions without a passage.
         parallel_taken: at most, over all pairs of languages.
         lists: folder of queries with scored candidates (`lists.py`); empty: none.
         list_size: candidates of a list that are learned from; lists that have fewer are left out.
         held_out: folder of evaluation sets whose queries and answers must not be learned from; empty: none.
+        development: folder of evaluation sets that the curve shows nDCG@10 on; empty: none.
     """
 
     pairs: str = ""
     sources: tuple[str, ...] = ()
+    query_sources: tuple[str, ...] = ()
     documents: str = ""
     parallel: str = ""
     parallel_sources: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     exponent: float = 0.5
     pairs_taken: int = 40_000
+    queries_taken: int = 40_000
     parallel_taken: int = 40_000
     lists: str = ""
     list_size: int = 8
     held_out: str = ""
+    development: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,9 @@ class LossConfig:
         ranking: of the divergence from the teacher's scores within a batch.
         contrastive: of telling the pair's own document from the others of the batch.
         lists: of the divergence from the scores of a list's candidates.
-        ranking_from: share of the steps after which ranking, contrastive and lists begin.
+        alignment: of telling a translation from the others of the batch, asked in either language.
+        ranking_from: share of the tokens after which all but the token loss begin.
+        dims: widths at which the beginnings of vectors are learned too (Matryoshka); empty: none.
         student_scale: by which mean-MaxSim becomes a logit.
         teacher_maxsim_scale: the same for the teacher's.
         teacher_dense_scale: for the cosine of the teacher's text vectors.
@@ -61,6 +71,8 @@ class LossConfig:
     ranking: float = 0.1
     contrastive: float = 0.01
     lists: float = 0.1
+    alignment: float = 0.0
+    dims: tuple[int, ...] = ()
     ranking_from: float = 0.0
     student_scale: float = 45.0
     teacher_maxsim_scale: float = 20.0
@@ -84,7 +96,9 @@ class LoopConfig:
         warm_up: steps of rising rates.
         keep_every: steps between states that a killed run goes on from.
         tell_every: steps between lines of the curve.
+        develop_every: steps between measurements on the development sets, a multiple of `tell_every`; 0: at the end.
         autocast: whether products are computed in bfloat16.
+        device: ``cpu`` or ``cuda``.
     """
 
     tokens: int
@@ -96,12 +110,17 @@ class LoopConfig:
     warm_up: int = 50
     keep_every: int = 100
     tell_every: int = 10
+    develop_every: int = 0
     autocast: bool = True
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
 class ShapeConfig:
-    """A shape to begin from nothing with; vocabulary and token contract are the start's (see `BackboneConfig`)."""
+    """A shape to begin from nothing with; vocabulary and token contract are the start's (see `BackboneConfig`).
+
+    With `teacher_table` the embedding table begins as the main directions of the teacher's.
+    """
 
     hidden_size: int
     feed_forward_size: int
@@ -110,6 +129,7 @@ class ShapeConfig:
     n_kv_heads: int
     head_dim: int
     dim: int = 128
+    teacher_table: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A recipe from texts to a checkpoint folder, each stage kept, so that a second call does what is missing."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -9,24 +9,37 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.multiprocessing.spawn import spawn
 
 from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.config import from_mapping, to_json
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
-from lfm2_colbert.training.corpus import ABOUT, QUERY, read_corpus, write_corpus
+from lfm2_colbert.training.batches import TRANSLATIONS, Material
+from lfm2_colbert.training.beginning import begun, load_beginning, save_beginning
+from lfm2_colbert.training.checkpoints import read_start, write_folder
+from lfm2_colbert.training.corpus import ABOUT, DOCUMENT, QUERY, read_corpus, write_corpus
 from lfm2_colbert.training.decontamination import Contamination, held_out
+from lfm2_colbert.training.development import Tokenize, load_judged, read_judged, save_judged
 from lfm2_colbert.training.lists import Candidates, Lists, Row, drawn_candidates, read_lists
-from lfm2_colbert.training.loop import CURVE, OnTold, Told, fit_projection, run, start_of
+from lfm2_colbert.training.loop import CURVE, OnTold, Told, run
 from lfm2_colbert.training.recipe import Recipe
-from lfm2_colbert.training.sources import Pair, drawn, read_documents, read_pairs, read_parallel, require_shippable
-from lfm2_colbert.training.start import Start, write_folder
+from lfm2_colbert.training.sources import (
+    Pair,
+    drawn,
+    of_languages,
+    read_documents,
+    read_pairs,
+    read_parallel,
+    read_queries,
+    require_shippable,
+)
+from lfm2_colbert.training.start import Start
 from lfm2_colbert.training.targets import no_targets, read_targets, write_targets
-from lfm2_colbert.training.teacher import load_teacher
+from lfm2_colbert.training.teachers import load_teacher
 
-CORPUS, TARGETS, CHECKPOINT, RECIPE, REPORT = "corpus", "targets", "checkpoint", "recipe.json", "training.json"
+CORPUS, TARGETS, BEGINNING, DEVELOPMENT = "corpus", "targets", "beginning.npz", "development.npz"
+CHECKPOINT, RECIPE, REPORT = "checkpoint", "recipe.json", "training.json"
 FREE_LICENCES = ("Apache-2.0", "MIT")
 MEETING = "meeting"
 """File by which the processes of a run find each other."""
@@ -61,7 +74,7 @@ def train(recipe: Recipe, folder: Path, on_prepared: OnPrepared, on_told: OnTold
         (folder / MEETING).unlink(missing_ok=True)
         spawn(_joined, (recipe, folder, on_told), nprocs=recipe.loop.processes)  # type: ignore[no-untyped-call]
     last = Told(**json.loads((folder / CURVE).read_text(encoding="utf-8").splitlines()[-1]))
-    _write_report(recipe, folder, last)
+    write_report(recipe, folder, last)
     return Trained(folder / CHECKPOINT, last)
 
 
@@ -73,7 +86,7 @@ def require_same(recipe: Recipe, folder: Path) -> None:
         InvalidConfigError: the recipe learns from what its licence forbids.
     """
     if recipe.licence in FREE_LICENCES:
-        require_shippable((*recipe.data.sources, *recipe.data.parallel_sources))
+        require_shippable((*recipe.data.sources, *recipe.data.query_sources, *recipe.data.parallel_sources))
     path, written = folder / RECIPE, to_json(recipe) + "\n"
     if path.exists() and from_mapping(Recipe, json.loads(path.read_text(encoding="utf-8"))) != recipe:
         raise InvalidArgumentError(f"{folder} holds a run of another recipe", help="give another folder: -o FOLDER")
@@ -82,49 +95,70 @@ def require_same(recipe: Recipe, folder: Path) -> None:
 
 
 def prepare(recipe: Recipe, folder: Path, on_prepared: OnPrepared) -> None:
-    """Read and tokenise the texts, and let the teacher read them, unless that was done."""
-    start = start_of(recipe)
-    if not (folder / CORPUS / ABOUT).exists():
-        _write_corpus(recipe, start, folder, on_prepared)
-    corpus = read_corpus(folder / CORPUS)
-    done = folder / TARGETS / "read"
-    if not recipe.teacher:
+    """Read and tokenise the texts, let the teacher read them, and find where to begin, unless that was done."""
+    start = read_start(recipe.start, recipe.shape, np.random.default_rng(recipe.seed))
+    prepare_texts(recipe, start, folder, on_prepared)
+    if not recipe.teacher or (folder / BEGINNING).exists():
         return
-    if not done.exists():
-        teacher = load_teacher(recipe.teacher, start, recipe.teacher_prefixes)
-        rng = np.random.default_rng(recipe.seed)
-        write_targets(folder / TARGETS, corpus, teacher, start.config.dim, rng, partial(on_prepared, "teacher"))
-        done.touch()
-    fit_projection(recipe, corpus, read_targets(folder / TARGETS), folder)
+    corpus, device = read_corpus(folder / CORPUS), torch.device(recipe.loop.device)
+    teacher = load_teacher(recipe.teacher, start, recipe.teacher_prefixes, device)
+    rng = np.random.default_rng(recipe.seed)
+    write_targets(folder / TARGETS, corpus, teacher, start.config.dim, rng, partial(on_prepared, "teacher"))
+    material = Material.on(device, corpus, read_targets(folder / TARGETS))
+    save_beginning(folder / BEGINNING, begun(start, material, recipe, teacher))
 
 
-def _write_corpus(recipe: Recipe, start: Start, folder: Path, on_prepared: OnPrepared) -> None:
-    data, rng = recipe.data, np.random.default_rng(recipe.seed)
+def prepare_texts(recipe: Recipe, start: Start, folder: Path, on_prepared: OnPrepared) -> None:
+    """Read and tokenise what is learned from and what the curve shows, unless that was done."""
     if start.config.backbone.vocab_size > LARGEST_VOCABULARY:
         raise InvalidConfigError("vocabularies of more than 65,536 pieces cannot be trained", help="use a smaller one")
-    contamination = held_out(Path(data.held_out)) if data.held_out else Contamination()
-    found = [
-        *read_pairs(Path(data.pairs), data.sources),
-        *(read_documents(Path(data.documents)) if data.documents else ()),
-    ]
-    kinds = [("pairs", drawn(_clean(found, contamination), data.pairs_taken, data.exponent, rng))]
-    if data.parallel_sources:
-        parallel = list(read_parallel(Path(data.parallel), data.parallel_sources))
-        chosen = drawn(parallel, data.parallel_taken, data.exponent, rng)
-        kinds.append(("parallel", [_turned(pair, rng) for pair in _clean(chosen, contamination)]))
-    lists, n_lists = _lists(recipe, contamination, rng)
+    queries, documents = _tokenizers(start)
+    if not (folder / CORPUS / ABOUT).exists():
+        _write_corpus(recipe, folder, queries, documents, on_prepared)
+    if recipe.data.development and not (folder / DEVELOPMENT).exists():
+        save_judged(folder / DEVELOPMENT, read_judged(Path(recipe.data.development), queries, documents))
+
+
+def _tokenizers(start: Start) -> tuple[Tokenize, Tokenize]:
+    """Give what makes ids of queries and of documents."""
     tokenizer = TextTokenizer(read_tokenizer(start.tokenizer, markers=start.config.markers), start.config.tokens)
+    return (
+        lambda texts: [each.ids for each in tokenizer.queries(texts)],
+        lambda texts: [each.ids for each in tokenizer.documents(texts)],
+    )
 
-    def tokenize(role: int, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        return [each.ids for each in (tokenizer.queries(texts) if role == QUERY else tokenizer.documents(texts))]
 
+def _write_corpus(
+    recipe: Recipe, folder: Path, queries: Tokenize, documents: Tokenize, on_prepared: OnPrepared
+) -> None:
+    rng = np.random.default_rng(recipe.seed)
+    contamination = held_out(Path(recipe.data.held_out)) if recipe.data.held_out else Contamination()
+    kinds = _kinds(recipe, contamination, rng)
+    lists, n_lists = _lists(recipe, contamination, rng)
     about = {
         "left out": contamination.touched,
         "pairs": {name: len(own) for name, own in kinds},
         "lists": {"read": n_lists, "learned from": len(lists)},
     }
-    corpus = write_corpus(folder / CORPUS, kinds, lists, tokenize, about)
+    tokenize = {QUERY: queries, DOCUMENT: documents}
+    corpus = write_corpus(folder / CORPUS, kinds, lists, lambda role, texts: tokenize[role](texts), about)
     on_prepared("texts", corpus.n_texts, corpus.n_texts)
+
+
+def _kinds(recipe: Recipe, contamination: Contamination, rng: np.random.Generator) -> list[tuple[str, list[Pair]]]:
+    """Read, clean and draw pairs, by kind."""
+    data = recipe.data
+    found = of_languages(read_pairs(Path(data.pairs), data.sources), data.languages)
+    found += read_documents(Path(data.documents)) if data.documents else ()
+    kinds = [("pairs", drawn(_clean(found, contamination), data.pairs_taken, data.exponent, rng))]
+    if data.query_sources:
+        asked = of_languages(read_queries(Path(data.pairs), data.query_sources), data.languages)
+        kinds.append(("queries", drawn(_clean(asked, contamination), data.queries_taken, data.exponent, rng)))
+    if data.parallel_sources:
+        parallel = of_languages(read_parallel(Path(data.parallel), data.parallel_sources), data.languages)
+        chosen = drawn(parallel, data.parallel_taken, data.exponent, rng)
+        kinds.append((TRANSLATIONS, [_turned(pair, rng) for pair in _clean(chosen, contamination)]))
+    return kinds
 
 
 def _lists(recipe: Recipe, contamination: Contamination, rng: np.random.Generator) -> tuple[list[Candidates], int]:
@@ -184,23 +218,27 @@ def _joined(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
 
 def _work(rank: int, recipe: Recipe, folder: Path, on_told: OnTold) -> None:
     torch.set_num_threads(1)  # a second thread helps one process little, a second process much
+    start = read_start(recipe.start, recipe.shape, np.random.default_rng(recipe.seed))
     corpus = read_corpus(folder / CORPUS)
-    targets = read_targets(folder / TARGETS) if recipe.teacher else no_targets(corpus, start_of(recipe).config.dim)
-    model = run(recipe, corpus, targets, folder, rank, on_told)
+    targets = read_targets(folder / TARGETS) if recipe.teacher else no_targets(corpus, start.config.dim)
+    if recipe.teacher:
+        start = load_beginning(folder / BEGINNING, start)
+    material = Material.on(torch.device(recipe.loop.device), corpus, targets)
+    development = load_judged(folder / DEVELOPMENT) if recipe.data.development else []
+    model = run(recipe, start, material, folder, on_told, rank=rank, development=development)
     if rank == 0:
-        tensors = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
-        write_folder(start_of(recipe), tensors, folder / CHECKPOINT)
+        tensors = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
+        write_folder(start, tensors, folder / CHECKPOINT)
 
 
-def _write_report(recipe: Recipe, folder: Path, last: Told) -> None:
+def write_report(recipe: Recipe, folder: Path, last: Told) -> None:
     """Say what was made of what; the curve and the recipe lie beside it."""
-    about = json.loads((folder / CORPUS / ABOUT).read_text(encoding="utf-8"))
     report = {
         "name": recipe.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": asdict(recipe),
-        "data": about,
-        "start": start_of(recipe).fingerprint,
+        "data": json.loads((folder / CORPUS / ABOUT).read_text(encoding="utf-8")),
+        "start": read_start(recipe.start, recipe.shape, np.random.default_rng(recipe.seed)).fingerprint,
         "checkpoint": open_checkpoint(folder / CHECKPOINT).fingerprint,
         "last": asdict(last),
     }

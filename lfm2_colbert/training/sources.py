@@ -9,7 +9,7 @@ import html
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,27 @@ def read_pairs(folder: Path, sources: Sequence[str]) -> Iterator[Pair]:
     for source in sources:
         for path in _files(folder / source, "*.jsonl", source):
             yield from _pairs(path, source)
+
+
+def read_queries(folder: Path, sources: Sequence[str]) -> Iterator[Pair]:
+    """Read questions that have no passage, each as its own; what cannot be shipped is left out.
+
+    Raises:
+        NotFoundError: a source has no file.
+        InvalidConfigError: a row has no query.
+    """
+    for source in sources:
+        for path in _files(folder / source, "*.jsonl", source):
+            for row in _rows(path):
+                if "positive" not in row and row.get("source") not in NOT_SHIPPED_ROWS:
+                    yield Pair(_clean(row["query"]), _clean(row["query"]), path.stem, source)
+
+
+def of_languages(pairs: Iterable[Pair], languages: Sequence[str]) -> list[Pair]:
+    """Keep pairs whose language, or both of whose languages, are among some; of none, all."""
+    one = "|".join(re.escape(language) for language in languages)
+    wanted = re.compile(f"({one})(-({one}))?" if languages else ".*")
+    return [pair for pair in pairs if wanted.fullmatch(pair.group)]
 
 
 def read_all_pairs(path: Path) -> Iterator[Pair]:
@@ -151,8 +172,7 @@ def _shares(sizes: dict[str, int], n: int, exponent: float) -> dict[str, int]:
 
 
 def _pairs(path: Path, source: str) -> Iterator[Pair]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        row = _row(path, number, line)
+    for row in _rows(path):
         if "positive" in row and row.get("source") not in NOT_SHIPPED_ROWS:
             yield Pair(_clean(row["query"]), _clean(row["positive"]), path.stem, source)
 
@@ -164,6 +184,11 @@ def _files(folder: Path, pattern: str, source: str) -> list[Path]:
             f"the source '{source}' has no file in {folder}", help="see lfm2_colbert/training/sources.py"
         )
     return found
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        yield _row(path, number, line)
 
 
 def _row(path: Path, number: int, line: str) -> dict[str, str]:

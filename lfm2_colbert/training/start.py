@@ -1,30 +1,19 @@
-"""What training begins with and what it ends with: an encoder's shape, contract, vocabulary and weights."""
+"""What training begins with: an encoder's shape, contract, vocabulary and weights, read or drawn."""
 
-import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
-from lfm2_colbert.checkpoint import files_fingerprint, open_checkpoint, trunk_shapes
-from lfm2_colbert.config import BackboneConfig, EncoderConfig
-from lfm2_colbert.encoders.loading import resolve
-from lfm2_colbert.encoders.onnx import MODEL_FILE, TOKENIZER_FILE, read_encoder_config
-from lfm2_colbert.export.onnx import read_weights
+from lfm2_colbert.config import EncoderConfig
+from lfm2_colbert.model import ColBERTModel
 from lfm2_colbert.training.recipe import ShapeConfig
 
 SPREAD = 0.02
 """Standard deviation of weights that are drawn."""
-POSITIONS = 1024
-IDENTITY = "torch.nn.modules.linear.Identity"
-MODULES = [
-    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-    {"idx": 1, "name": "1", "path": "1_Dense", "type": "pylate.models.Dense.Dense"},
-]
+EMBEDDINGS, PROJECTION_WEIGHT = "backbone.embed_tokens.weight", "projection.weight"
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -45,50 +34,16 @@ class Start:
     tensors: Tensors
     fingerprint: str
 
-
-def read_start(name: str, shape: ShapeConfig | None, rng: np.random.Generator) -> Start:
-    """Read an encoder by name (`load_encoder`); with a shape, keep its vocabulary and contract, and draw other weights.
-
-    Raises:
-        UnknownEncoderError: there is none of this name.
-        UnsafeModelError: its folder holds what this program never loads.
-    """
-    source = resolve(name)
-    start = _exported(Path(source.location)) if source.kind == "onnx" else _checkpoint(Path(source.location))
-    return start if shape is None else _drawn(start, shape, rng)
+    def model(self) -> ColBERTModel:
+        """Build its model, in evaluation mode."""
+        tensors = {name: torch.tensor(value) for name, value in self.tensors.items()}
+        return ColBERTModel.from_tensors(self.config.backbone, self.config.dim, tensors)
 
 
-def write_folder(start: Start, tensors: Tensors, folder: Path) -> None:
-    """Write weights with the shape, contract and vocabulary of a start, in sentence-transformers' layout; float16."""
-    unfinished = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    (unfinished / "1_Dense").mkdir(parents=True)
-    half = {name: tensor.astype(np.float16) for name, tensor in tensors.items()}
-    trunk = {name.removeprefix("backbone."): half[name] for name in half if name.startswith("backbone.")}
-    save_file(trunk, unfinished / "model.safetensors")
-    save_file({"linear.weight": half["projection.weight"]}, unfinished / "1_Dense" / "model.safetensors")
-    for name, content in _settings(start.config).items():
-        (unfinished / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    shutil.copyfile(start.tokenizer, unfinished / start.tokenizer.name)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
-
-
-def _exported(folder: Path) -> Start:
-    config = read_encoder_config(folder)
-    tensors = {name: np.asarray(value, np.float32) for name, value in read_weights(folder / MODEL_FILE).items()}
-    return Start(config, folder / TOKENIZER_FILE, tensors, files_fingerprint(folder))
-
-
-def _checkpoint(folder: Path) -> Start:
-    found = open_checkpoint(folder)
-    config = EncoderConfig(folder.name, found.dim, found.backbone, found.tokens, found.markers)
-    return Start(config, found.tokenizer_path, found.tensors(), found.fingerprint)
-
-
-def _drawn(start: Start, shape: ShapeConfig, rng: np.random.Generator) -> Start:
+def drawn(config: EncoderConfig, tokenizer: Path, shape: ShapeConfig, rng: np.random.Generator) -> Start:
+    """Draw weights of a shape, for an encoder's vocabulary and contract."""
     backbone = replace(
-        start.config.backbone,
+        config.backbone,
         hidden_size=shape.hidden_size,
         feed_forward_size=shape.feed_forward_size,
         layer_types=shape.layer_types,
@@ -96,10 +51,29 @@ def _drawn(start: Start, shape: ShapeConfig, rng: np.random.Generator) -> Start:
         n_kv_heads=shape.n_kv_heads,
         head_dim=shape.head_dim,
     )
-    shapes = {f"backbone.{name}": size for name, size in trunk_shapes(backbone).items()}
-    shapes["projection.weight"] = (shape.dim, shape.hidden_size)
+    with torch.device("meta"):
+        shapes = {name: tuple(t.shape) for name, t in ColBERTModel(backbone, shape.dim).state_dict().items()}
     tensors = {name: _initial(name, size, rng) for name, size in shapes.items()}
-    return Start(replace(start.config, backbone=backbone, dim=shape.dim), start.tokenizer, tensors, "drawn")
+    return Start(replace(config, backbone=backbone, dim=shape.dim), tokenizer, tensors, "drawn")
+
+
+def with_table(start: Start, words: NDArray[np.float32], counts: NDArray[np.int64]) -> Start:
+    """Take the main directions of a teacher's word rows as the embedding table, of unit mean square in each row.
+
+    Args:
+        start: whose table is replaced.
+        words: ``(vocab_size, size)``, the teacher's row of each piece.
+        counts: ``(vocab_size,)``, how often each occurs in what is learned from.
+    """
+    weights = (counts + 1) / (counts + 1).sum()
+    centred = words - weights @ words
+    variances, directions = np.linalg.eigh((centred * weights[:, None]).T @ centred)
+    width = start.config.backbone.hidden_size
+    main = directions[:, np.argsort(-variances)[:width]]
+    table = np.zeros((len(words), width), np.float32)
+    table[:, : main.shape[1]] = centred @ main
+    table /= np.maximum(np.sqrt(np.square(table).mean(axis=1, keepdims=True)), 1e-6)
+    return replace(start, tensors=start.tensors | {EMBEDDINGS: table})
 
 
 def _initial(name: str, size: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -109,59 +83,3 @@ def _initial(name: str, size: tuple[int, ...], rng: np.random.Generator) -> NDAr
     if name.endswith(("out_proj.weight", "w2.weight")):
         return np.zeros(size, np.float32)
     return (SPREAD * rng.standard_normal(size)).astype(np.float32)
-
-
-def _settings(config: EncoderConfig) -> dict[str, Any]:
-    """Write the settings by which `open_checkpoint`, PyLate and sentence-transformers find shape and contract."""
-    tokens = config.tokens
-    return {
-        "config.json": _trunk_settings(config.backbone, tokens.bos_id, tokens.pad_id, tokens.expansion_id),
-        "config_sentence_transformers.json": {
-            "model_type": "ColBERT",
-            "query_prefix": config.markers[0],
-            "document_prefix": config.markers[1],
-            "query_prefix_id": tokens.query_marker_id,
-            "document_prefix_id": tokens.document_marker_id,
-            "query_length": tokens.query_length,
-            "document_length": tokens.document_length,
-            "do_query_expansion": tokens.expansion_id is not None,
-            "attend_to_expansion_tokens": tokens.attend_to_expansion,
-            "skiplist_words": [],
-            "similarity_fn_name": "MaxSim",
-        },
-        "modules.json": MODULES,
-        "1_Dense/config.json": {
-            "in_features": config.backbone.hidden_size,
-            "out_features": config.dim,
-            "bias": False,
-            "activation_function": IDENTITY,
-        },
-    }
-
-
-def _trunk_settings(backbone: BackboneConfig, bos_id: int, pad_id: int, expansion_id: int | None) -> dict[str, Any]:
-    return {
-        "architectures": ["Lfm2BidirectionalModel" if backbone.bidirectional else "Lfm2Model"],
-        "model_type": "lfm2",
-        "bidirectional": backbone.bidirectional,
-        "vocab_size": backbone.vocab_size,
-        "hidden_size": backbone.hidden_size,
-        "num_hidden_layers": len(backbone.layer_types),
-        "num_attention_heads": backbone.n_heads,
-        "num_key_value_heads": backbone.n_kv_heads,
-        "head_dim": backbone.head_dim,
-        "intermediate_size": backbone.feed_forward_size,
-        "block_auto_adjust_ff_dim": False,
-        "layer_types": list(backbone.layer_types),
-        "full_attn_idxs": [i for i, kind in enumerate(backbone.layer_types) if kind != "conv"],
-        "conv_L_cache": backbone.conv_kernel,
-        "conv_bias": False,
-        "norm_eps": backbone.norm_eps,
-        "rope_theta": backbone.rope_theta,
-        "max_position_embeddings": POSITIONS,
-        "bos_token_id": bos_id,
-        "pad_token_id": pad_id,
-        "eos_token_id": bos_id if expansion_id is None else expansion_id,
-        "dtype": "float16",
-        "tie_word_embeddings": True,
-    }

@@ -3,15 +3,16 @@
 A state is written beside the last one and takes its place by renaming.
 """
 
-import json
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-STATE = "state.safetensors"
+from lfm2_colbert.training.archive import read_archive, write_archive
+
+STATE = "state.npz"
 STEP = "step"
 
 
@@ -21,16 +22,16 @@ def save_state(path: Path, model: nn.Module, optimizers: list[Optimizer], step: 
     for number, optimizer in enumerate(optimizers):
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{index}.{key}": torch.as_tensor(v) for key, v in values.items()}
-    unfinished = path.with_suffix(".part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, {STEP: json.dumps(step)})
-    unfinished.replace(path)
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    write_archive(path, arrays | {STEP: np.array(step)})
 
 
 def load_state(path: Path, model: nn.Module, optimizers: list[Optimizer]) -> int:
     """Take a state up, and give its step; 0 where there is none."""
     if not path.exists():
         return 0
-    tensors = load_file(path)
+    arrays = read_archive(path)
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if name != STEP}
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     for number, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
@@ -39,11 +40,4 @@ def load_state(path: Path, model: nn.Module, optimizers: list[Optimizer]) -> int
                 index, key = name.split(".")[2:]
                 state.setdefault(int(index), {})[key] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return _step_of(path)
-
-
-def _step_of(path: Path) -> int:
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        return int(json.loads(file.metadata()[STEP]))
+    return int(arrays[STEP])

@@ -43,9 +43,10 @@ def _prepared(stage: str, done: int, total: int) -> None:
 
 
 def _told(told: Any) -> None:
-    left = (told.steps - told.step) * told.tokens / max(told.step, 1) / max(told.tokens_per_s, 1)
+    left = (told.tokens_in_all - told.tokens) / max(told.tokens_per_s, 1)
+    found = "" if told.ndcg is None else f" · nDCG@10 {told.ndcg:.4f}"
     print_line(
-        f"step    {told.step:,} of {told.steps:,} · {told.tokens:,} tokens · {told.tokens_per_s:,.0f} tokens/s · "
-        f"loss {told.loss:.4f} · {left / 60:.0f} min left",
+        f"step    {told.step:,} · {told.tokens:,} of {told.tokens_in_all:,} tokens · {told.tokens_per_s:,.0f} "
+        f"tokens/s · loss {told.loss:.4f}{found} · {max(left, 0) / 60:.0f} min left",
         err=True,
     )
