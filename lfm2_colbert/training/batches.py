@@ -46,7 +46,7 @@ class Chosen:
     def n_tokens(self, corpus: Corpus) -> int:
         """Count the tokens, without padding."""
         texts = corpus.lists[self.rows] if self.are_lists else corpus.pairs[self.rows, :2]
-        return int(corpus.lengths[texts].sum())
+        return int(corpus.lengths_of(texts).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,10 +144,10 @@ def epoch(material: Material, tokens_per_step: int, seed: int, number: int) -> l
     found: list[Rows] = []
     for kind in range(len(corpus.kinds)):
         order = rng.permutation(np.flatnonzero(corpus.pairs[:, 2] == kind).astype(np.int32))
-        lengths = corpus.lengths[corpus.pairs[order, :2]]
+        lengths = corpus.lengths_of(corpus.pairs[order, :2])
         for place, own in enumerate(_windows(order, lengths.sum(axis=1), tokens_per_step)):
             window = _sorted(material, own, rng, by_anchor=place % 2 == 1)
-            found += list(_cut(corpus.lengths[corpus.pairs[window, :2]], window, tokens_per_step))
+            found += list(_cut(corpus.lengths_of(corpus.pairs[window, :2]), window, tokens_per_step))
     return [found[i] for i in rng.permutation(len(found))]
 
 
@@ -169,7 +169,7 @@ def _lists_made(material: Material, rows: Rows) -> ListBatch:
 
 def _lists(corpus: Corpus, tokens_per_step: int, rng: np.random.Generator) -> Iterator[Rows]:
     """Cut lists of like lengths where the padded batch would exceed its tokens; one list alone may."""
-    queries, documents = corpus.lengths[corpus.lists[:, 0]], corpus.lengths[corpus.lists[:, 1:]].max(axis=1)
+    queries, documents = corpus.lengths_of(corpus.lists[:, 0]), corpus.lengths_of(corpus.lists[:, 1:]).max(axis=1)
     n, order = corpus.list_scores.shape[1], rng.permutation(len(corpus.lists)).astype(np.int32)
     for own in _windows(order, (queries + n * documents)[order], tokens_per_step):
         window = own[np.argsort(documents[own], kind="stable")]
@@ -190,7 +190,7 @@ def _windows(rows: Rows, n_tokens: NDArray[np.int64], tokens_per_step: int) -> I
 
 def _sorted(material: Material, rows: Rows, rng: np.random.Generator, *, by_anchor: bool) -> Rows:
     documents = material.corpus.pairs[rows, 1]
-    lengths = material.corpus.lengths[documents]
+    lengths = material.corpus.lengths_of(documents)
     if not by_anchor:
         return rows[np.argsort(lengths, kind="stable")]
     dense = material.dense[np.sort(np.unique(documents))].astype(np.float32)
@@ -220,7 +220,7 @@ def _cut(lengths: NDArray[np.int64], rows: Rows, tokens_per_step: int) -> Iterat
 
 
 def _side(material: Material, texts: Rows) -> Side:
-    lengths = material.corpus.lengths[texts]
+    lengths = material.corpus.lengths_of(texts)
     longest = -(-int(lengths.max()) // MULTIPLE) * MULTIPLE
     device = material.ids.device
     own, firsts = (torch.from_numpy(x).to(device) for x in (lengths, material.corpus.offsets[texts]))

@@ -27,7 +27,7 @@ class Bert:
 
     def __init__(self, config: BertConfig, tensors: Mapping[str, Tensor]) -> None:
         """Take its tensors as they are, on their device."""
-        self._config, self._tensors = config, tensors
+        self._config, self.tensors = config, tensors
         self.size = tensors[WORDS].shape[1]
 
     @torch.inference_mode()
@@ -40,12 +40,12 @@ class Bert:
 
     def words(self, ids: Tensor) -> Tensor:
         """Give the rows of pieces ``(n,)`` as they look without a place: ``(n, size)``, normalised as a text's are."""
-        rows = self._tensors[WORDS][ids] + self._tensors["embeddings.token_type_embeddings.weight"][0]
+        rows = self.tensors[WORDS][ids] + self.tensors["embeddings.token_type_embeddings.weight"][0]
         return self._normed(rows, "embeddings.LayerNorm")
 
     def _embedded(self, ids: Tensor) -> Tensor:
-        places = self._tensors["embeddings.position_embeddings.weight"][: ids.shape[1]]
-        return self._tensors[WORDS][ids] + places + self._tensors["embeddings.token_type_embeddings.weight"][0]
+        places = self.tensors["embeddings.position_embeddings.weight"][: ids.shape[1]]
+        return self.tensors[WORDS][ids] + places + self.tensors["embeddings.token_type_embeddings.weight"][0]
 
     def _layer(self, h: Tensor, name: str) -> Tensor:
         q, k, v = (self._heads(self._linear(h, f"{name}attention.self.{part}")) for part in ("query", "key", "value"))
@@ -58,8 +58,8 @@ class Bert:
         return x.view(*x.shape[:2], self._config.num_attention_heads, -1).transpose(1, 2)  # (B, H, T, size / H)
 
     def _linear(self, x: Tensor, name: str) -> Tensor:
-        return functional.linear(x, self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"])
+        return functional.linear(x, self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"])
 
     def _normed(self, x: Tensor, name: str) -> Tensor:
-        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
+        weight, bias = self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"]
         return functional.layer_norm(x, weight.shape, weight, bias, self._config.layer_norm_eps)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,11 @@ class Corpus:
     def lengths(self) -> NDArray[np.int64]:
         """Count the ids of each text."""
         return np.diff(self.offsets)
+
+    def lengths_of(self, texts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Count the ids of some texts, in any shape."""
+        lengths: NDArray[np.int64] = self.offsets[texts + 1] - self.offsets[texts]
+        return lengths
 
     def text(self, number: int) -> NDArray[np.uint16]:
         """Give the ids of a text."""
