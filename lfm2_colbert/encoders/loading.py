@@ -12,7 +12,7 @@ from lfm2_colbert.hub import HubModel, local_folder
 from lfm2_colbert.registry import lookup
 
 BUNDLED = Path(__file__).parents[1] / "bundled" / "nano"
-NANO = "nano-0"
+NANO = "nano-1"
 ALIASES = {"nano": NANO}
 HUB_MODELS = {
     "lfm2-colbert-350m": HubModel(

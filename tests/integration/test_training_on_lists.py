@@ -10,12 +10,13 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
 from safetensors.numpy import load_file
 
 from benchmarks.results_file import ROOT
 from lfm2_colbert import load_encoder
 from lfm2_colbert.errors import InvalidConfigError
-from lfm2_colbert.training.batches import batches_of, make_list_batch
+from lfm2_colbert.training.batches import ListBatch, Material, batches_of, made
 from lfm2_colbert.training.corpus import read_corpus
 from lfm2_colbert.training.lists import read_lists, write_lists
 from lfm2_colbert.training.loop import CURVE
@@ -119,18 +120,19 @@ def test_a_list_batch_holds_each_query_with_its_own_candidates(lists: Path, tmp_
     untaught = replace(recipe(lists), teacher="", loss=LossConfig(token=0.0, ranking=0.0))
     prepare(untaught, tmp_path, ignore)
     corpus = read_corpus(tmp_path / "corpus")
-    targets = no_targets(corpus, 8)
-    chosen = batches_of(corpus, targets, 400, 1, 0)
+    material = Material.on(torch.device("cpu"), corpus, no_targets(corpus, 8))
+    chosen = batches_of(material, 400, 1, 0)
     assert all(each.are_lists for each in chosen)
     assert sorted(row for each in chosen for row in each.rows.tolist()) == list(range(len(corpus.lists)))
-    assert [each.rows.tolist() for each in batches_of(corpus, targets, 400, 1, 0)] == [e.rows.tolist() for e in chosen]
-    assert [each.rows.tolist() for each in batches_of(corpus, targets, 400, 1, 1)] != [e.rows.tolist() for e in chosen]
+    assert [each.rows.tolist() for each in batches_of(material, 400, 1, 0)] == [e.rows.tolist() for e in chosen]
+    assert [each.rows.tolist() for each in batches_of(material, 400, 1, 1)] != [e.rows.tolist() for e in chosen]
     for each in chosen:
-        batch = make_list_batch(corpus, targets, each.rows)
+        batch = made(material, each)
+        assert isinstance(batch, ListBatch)
         assert batch.documents.ids.shape[0] == SIZE * len(each.rows)
         padded = batch.queries.ids.numel() + batch.documents.ids.numel()
         assert len(each.rows) == 1 or padded <= 400 * 1.5  # lengths are rounded up
-        assert batch.n_tokens == each.n_tokens(corpus)
+        assert int(batch.queries.present.sum() + batch.documents.present.sum()) == each.n_tokens(corpus)
         for place, row in enumerate(each.rows):
             for candidate, text in enumerate(corpus.lists[row, 1:]):
                 ids = batch.documents.ids[place * SIZE + candidate].numpy()

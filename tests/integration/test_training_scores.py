@@ -176,7 +176,7 @@ def test_a_cross_encoder_scores_pairs(tmp_path: Path) -> None:
 
 
 def test_names_that_are_none_are_refused(tmp_path: Path) -> None:
-    assert [each.name for each in load_scorers(["hashing", "nano"], None)] == ["hashing", "nano-0"]
+    assert [each.name for each in load_scorers(["hashing", "nano"], None)] == ["hashing", "nano-1"]
     for name in ("none", "dense:none", "cross-encoder:owner/unpinned"):
         with pytest.raises(UnknownEncoderError):
             load_scorer(name, None)
