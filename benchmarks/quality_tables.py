@@ -18,6 +18,7 @@ SYSTEMS = {
     "semantic": ("lfm2-colbert", "semantic"),
     "exact MaxSim": ("oracle", ""),
     "bm25": ("bm25", ""),
+    "nano-0": ("nano-0", "semantic"),
 }
 """Column → system, and how its setting begins."""
 

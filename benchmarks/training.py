@@ -1,0 +1,107 @@
+"""What did training runs reach? Figures of runs that came back from another machine (`recipes/carry.py`).
+
+`python -m benchmarks.training FOUND …` reads ``runs.json`` and ``queries.npz`` of each folder and writes
+``results/training.json``: a row for each run, with nDCG@10 of the development sets by exact MaxSim, and where a run of
+the folder is named `base`, the difference to it, by paired bootstrap over the queries.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.command import allow_dirty, command_line, run
+from benchmarks.results_file import ROOT, measured, measured_commit, write
+from eval.significance import stratified_interval, stratified_p
+from lfm2_colbert.training.packed import QUERIES, RUNS
+
+SEED = 0
+BASE = "base"
+SECONDS_PER_HOUR = 3600
+APART = frozenset({"name", "seed", "loop.keep_every", "loop.tell_every", "loop.develop_every"})
+"""What makes no other recipe."""
+
+
+@click.command()
+@click.argument("found", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@allow_dirty
+def main(found: Sequence[Path], allow_dirty: bool) -> None:
+    """Read what came back in FOUND, and hold the runs against each other."""
+    commit = measured_commit(allow_dirty=allow_dirty)
+    rows = [row for folder in found for row in rows_of(folder)]
+    for row in rows:
+        click.echo(row)
+    command = command_line("benchmarks.training")
+    click.echo(write(measured("training", rows, commit=commit, command=command, seed=SEED)).relative_to(ROOT))
+
+
+def rows_of(folder: Path) -> Iterator[dict[str, Any]]:
+    """Give a row for each run of a folder."""
+    runs = json.loads((folder / RUNS).read_text(encoding="utf-8"))
+    with np.load(folder / QUERIES) as kept:
+        queries = {name: kept[name] for name in kept.files}
+    base = next((each for each in runs if each["recipe"]["name"] == BASE), None)
+    for each in runs:
+        row = row_of(each)
+        if base and each is not base:
+            row["changed"] = ", ".join(changes(base["recipe"], each["recipe"])) or "seed"
+            row |= difference(queries, BASE, each["recipe"]["name"])
+        yield row
+
+
+def row_of(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a run's own figures."""
+    last, means = made["curve"][-1], made["ndcg"]
+    crossed = [value for name, value in means.items() if _is_crossed(name)]
+    within = [value for name, value in means.items() if not _is_crossed(name)]
+    return {
+        "run": made["recipe"]["name"], "seed": made["recipe"]["seed"], "tokens": last["tokens"],
+        "device": made["device"], "hours": round(_seconds(made["curve"]) / SECONDS_PER_HOUR, 3),
+        "token_loss": round(last["token"], 4), "ndcg_at_10": round(float(np.mean([*crossed, *within])), 4),
+        "ndcg_within": round(float(np.mean(within)), 4), "ndcg_crossed": round(float(np.mean(crossed)), 4),
+    }  # fmt: skip
+
+
+def difference(queries: Mapping[str, NDArray[np.float64]], base: str, name: str) -> dict[str, float]:
+    """Give the mean difference of a run to the base, with its interval and p-value; each set weighs the same."""
+    sets = [key.removeprefix(f"{base}/") for key in queries if key.startswith(f"{base}/")]
+    pairs = [queries[f"{name}/{each}"] - queries[f"{base}/{each}"] for each in sets]
+    strata = [own / len(own) / len(sets) for own in pairs]
+    interval = stratified_interval(strata, seed=SEED)
+    found = {"difference": sum(float(own.sum()) for own in strata), "low": interval.low, "high": interval.high}
+    return {key: round(value, 4) for key, value in found.items()} | {"p": round(stratified_p(strata, seed=SEED), 4)}
+
+
+def changes(base: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """Give what another recipe says otherwise, as ``key=value``."""
+    ours, theirs = dict(_leaves(base)), dict(_leaves(other))
+    for key, value in theirs.items():
+        if value != ours.get(key) and key not in APART:
+            yield f"{key}={json.dumps(value)}"
+
+
+def _leaves(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{key}.")
+        else:
+            yield before + key, value
+
+
+def _is_crossed(name: str) -> bool:
+    asked, _, documents = name.rpartition(" ")[2].partition("-")
+    return asked != documents
+
+
+def _seconds(curve: Sequence[Mapping[str, float]]) -> float:
+    """Add up what the lines of a curve took; measuring in between does not count, nor does it where there was none."""
+    tokens = [0, *(line["tokens"] for line in curve)]
+    return sum((tokens[n + 1] - tokens[n]) / line["tokens_per_s"] for n, line in enumerate(curve))
+
+
+if __name__ == "__main__":
+    run(main)
