@@ -1,6 +1,7 @@
 """How fast is the encoder, and how exact? Each way to run it in a process of its own, against torch in fp32.
 
-`python -m benchmarks.encoder CHECKPOINT` writes ``results/encoder.json``.
+`python -m benchmarks.encoder CHECKPOINT` writes ``results/encoder.json``: the bundled encoder, and drawn weights in the
+shape of LFM2-ColBERT-350M, whose times are those of trained ones.
 """
 
 import re
@@ -8,13 +9,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.results_file import ROOT, measured, measured_commit, write
@@ -25,6 +27,9 @@ from lfm2_colbert.errors import InvalidArgumentError
 from lfm2_colbert.export.onnx import Precision, export_folder
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
+from lfm2_colbert.training.checkpoints import read_start, write_folder
+from lfm2_colbert.training.recipe import ShapeConfig
+from lfm2_colbert.training.start import drawn
 
 LIBRARIES = ("torch", "onnx")
 SEED = 0
@@ -32,16 +37,28 @@ TEXTS = ROOT / "examples" / "documents"
 N_TEXTS = 64
 THREADS = (1, 2)
 WARM_UP_SECONDS = 0.5
-TIMED_CALLS = {"query": 200, "document": 60}
+TIMED_CALLS = {"query": 60, "document": 20}
+DRAWN = "350M, drawn"
+CONV, ATTENTION = "conv", "full_attention"
+SHAPE_OF_350M = ShapeConfig(
+    hidden_size=1024,
+    feed_forward_size=4608,
+    layer_types=tuple(ATTENTION if i in (2, 5, 8, 10, 12, 14) else CONV for i in range(16)),
+    n_heads=16,
+    n_kv_heads=8,
+    head_dim=64,
+)
+ROWS_OF_350M = 64_402
 TOKENS = {"query": 32, "document": 178}
 """Vectors of a text, begin token and marker included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One way to run the encoder on one kind of text.
+    """One way to run an encoder on one kind of text.
 
     Attributes:
+        encoder: its name.
         backend: name in `lfm2_colbert.encoders.ENCODERS`.
         precision: of the weights.
         location: folder of the model.
@@ -51,6 +68,7 @@ class Job:
         vectors: file of the reference vectors; the process of the reference itself writes it.
     """
 
+    encoder: str
     backend: str
     precision: str
     location: Path
@@ -60,37 +78,69 @@ class Job:
     vectors: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An encoder and its folders."""
+
+    name: str
+    checkpoint: Path
+    int8: Path
+
+
 @click.command()
 @click.argument("checkpoint", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @allow_dirty
 def main(checkpoint: Path, allow_dirty: bool) -> int:
-    """Time the bundled encoder and the CHECKPOINT that it was exported from."""
+    """Time the bundled encoder and the CHECKPOINT that it was exported from, then one of 350 million weights."""
     commit = measured_commit(allow_dirty=allow_dirty)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for job in jobs(checkpoint, Path(folder)):
-            rows.append(apart(job))
-            click.echo("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
+        for encoder in (Measured(NANO, checkpoint, BUNDLED), large(Path(folder))):
+            for job in jobs(encoder, Path(folder)):
+                rows.append(apart(job))
+                click.echo("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
     command = command_line("benchmarks.encoder")
     path = write(measured("encoder", rows, commit=commit, command=command, seed=SEED, libraries=LIBRARIES))
     click.echo(f"{len(rows)} rows in {path.relative_to(ROOT)}")
     return 0
 
 
-def jobs(checkpoint: Path, folder: Path) -> Iterator[Job]:
+def large(folder: Path) -> Measured:
+    """Draw weights in the shape of LFM2-ColBERT-350M over the bundled vocabulary, and export them in 8 bits."""
+    nano = read_start("nano", None, np.random.default_rng(SEED))
+    wide = replace(nano.config.backbone, vocab_size=ROWS_OF_350M, rope_theta=1e6)
+    start = drawn(replace(nano.config, backbone=wide), nano.tokenizer, SHAPE_OF_350M, np.random.default_rng(SEED))
+    rng = np.random.default_rng(SEED)
+    tensors = {name: value if "norm" in name else _spread(value, rng) for name, value in start.tensors.items()}
+    checkpoint, int8 = folder / "large", folder / "large-int8"
+    write_folder(start, tensors, checkpoint)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        peak = process.submit(exported, checkpoint, int8).result()
+    click.echo(f"exporting {DRAWN} takes {peak:.0f} MB at most")
+    return Measured(DRAWN, checkpoint, int8)
+
+
+def exported(checkpoint: Path, destination: Path) -> float:
+    """Export to int8; give the peak of memory, in MB."""
+    export_folder(checkpoint, destination, DRAWN, Precision.INT8)
+    return _peak_rss_mb()
+
+
+def jobs(encoder: Measured, folder: Path) -> Iterator[Job]:
     """List what to measure, the reference first: it leaves its vectors for the others in `folder`."""
-    unquantised = folder / "fp32"
-    export_folder(checkpoint, unquantised, f"{NANO}-fp32", Precision.FP32)
-    encoder = cast(Encoder, lookup(ENCODERS, "onnx", "encoder")(str(BUNDLED), LoadOptions()))
+    unquantised = folder / f"{encoder.name}-fp32"
+    export_folder(encoder.checkpoint, unquantised, f"{encoder.name}-fp32", Precision.FP32)
+    bundled = cast(Encoder, lookup(ENCODERS, "onnx", "encoder")(str(BUNDLED), LoadOptions()))
     for kind in TOKENS:
-        texts = texts_of_length(encoder, kind)
+        texts = texts_of_length(bundled, kind)
         for backend, precision, location in (
-            ("torch", "fp32", checkpoint),
+            ("torch", "fp32", encoder.checkpoint),
             ("onnx", "fp32", unquantised),
-            ("onnx", "int8", BUNDLED),
+            ("onnx", "int8", encoder.int8),
         ):
             for threads in THREADS:
-                yield Job(backend, precision, location, kind, threads, texts, folder / f"{kind}.npy")
+                vectors = folder / f"{encoder.name}-{kind}.npy"
+                yield Job(encoder.name, backend, precision, location, kind, threads, texts, vectors)
 
 
 def apart(job: Job) -> dict[str, Any]:
@@ -112,7 +162,7 @@ def time_encoder(job: Job) -> dict[str, Any]:
     if not job.vectors.exists():
         np.save(job.vectors, vectors)
     return {
-        "encoder": NANO,
+        "encoder": job.encoder,
         "backend": job.backend,
         "precision": job.precision,
         "kind": job.kind,
@@ -121,6 +171,7 @@ def time_encoder(job: Job) -> dict[str, Any]:
         "cpu_ms_p50": round(1000 * float(np.median(single)), 2),
         "texts_per_cpu_s": round(len(job.texts) / float(np.median(many)), 1),
         "max_abs_error": float(f"{np.abs(vectors - np.load(job.vectors)).max():.1e}"),
+        "min_cosine": round(float((vectors * np.load(job.vectors)).sum(axis=1).min()), 4),
         "peak_rss_mb": round(peak),
     }
 
@@ -142,6 +193,12 @@ def texts_of_length(encoder: Encoder, kind: str) -> tuple[str, ...]:
         if len(texts) == N_TEXTS:
             return tuple(texts)
     raise InvalidArgumentError(f"only {len(texts)} examples have {TOKENS[kind]} tokens", help="add longer examples")
+
+
+def _spread(value: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw a tensor of this shape by the number of what is summed, so that states keep their size."""
+    drawn_anew: NDArray[np.float32] = rng.standard_normal(value.shape, np.float32) * np.float32(value.shape[-1] ** -0.5)
+    return drawn_anew
 
 
 def _first_tokens(encoder: Encoder, text: str, n_vectors: int) -> str:

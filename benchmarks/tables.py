@@ -72,11 +72,25 @@ def table(name: str, root: Path) -> str:
 
 def encoder(results: Results) -> str:
     """One line per way to run the encoder and kind of text."""
-    rows = sorted(results.rows, key=lambda row: (row["kind"] == "document", row["threads"], row["cpu_ms_p50"]))
+    rows = sorted(
+        results.rows,
+        key=lambda row: (row["encoder"][0].isdigit(), row["kind"] == "document", row["threads"], row["cpu_ms_p50"]),
+    )
     return markdown(
-        ["kind", "tokens", "threads", "backend", "CPU ms a text", "texts per CPU s", "largest error", "peak MB"],
+        [
+            "encoder",
+            "kind",
+            "tokens",
+            "threads",
+            "backend",
+            "CPU ms a text",
+            "texts per CPU s",
+            "largest error",
+            "peak MB",
+        ],
         [
             [
+                row["encoder"],
                 row["kind"],
                 f"{row['tokens']}",
                 f"{row['threads']}",
