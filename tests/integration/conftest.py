@@ -1,16 +1,20 @@
-"""NanoBEIR in small, in each of its layouts, and a hub on this machine that serves it."""
+"""The command line as a test calls it; a small set; NanoBEIR in small, in each of its layouts, and its hub."""
 
 import hashlib
+import io
 import json
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from service.cli.main import main
 
 Tables = dict[str, list[dict[str, Any]]]
 
@@ -265,3 +269,83 @@ def hub(tmp_path: Path) -> Iterator[tuple[Path, Mapping[str, str]]]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+HANDBOOK: Mapping[str, Sequence[str]] = {
+    "ar": ("الإجازة السنوية أربعة وعشرون يوما", "طوكيو عاصمة اليابان", "القطط تنام 🐈 كثيرا", "الطقس جميل اليوم"),
+    "de": ("Der Urlaub beträgt 24 Tage", "Tokio ist Japans Hauptstadt", "Katzen 🐈 schlafen viel", "Schönes Wetter"),
+    "ja": ("年次休暇は二十四日です", "東京は日本の首都です", "猫🐈はよく寝る", "今日は良い天気です"),
+}
+HANDBOOK_QUESTIONS: Mapping[str, Sequence[str]] = {
+    "ar": ("كم يوما الإجازة؟", "ما عاصمة اليابان؟", "🐈", "الطقس"),
+    "de": ("Wie viele Tage Urlaub?", "Hauptstadt von Japan", "🐈", "Wetter"),
+    "ja": ("休暇は何日ですか", "日本の首都は", "🐈", "天気"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Call `lfm2-colbert` with a home of its own and nothing on its input."""
+    monkeypatch.setenv("LFM2_COLBERT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["lfm2-colbert", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(stopped.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def write_language() -> Callable[..., None]:
+    """Give the writer of one language of a set."""
+    return language_written
+
+
+@pytest.fixture(scope="session")
+def write_set() -> Callable[..., Path]:
+    """Give the writer of a set, by default of the handbook."""
+    return set_written
+
+
+@pytest.fixture
+def handbook(tmp_path: Path) -> Path:
+    """Write a set of three languages with the same ids."""
+    return set_written(tmp_path / "handbook")
+
+
+def language_written(home: Path, texts: Sequence[str], questions: Sequence[str]) -> None:
+    """Write documents, and a question for each of the first; the second document is a little relevant too."""
+    (home / "qrels").mkdir(parents=True)
+    corpus = [{"_id": f"d{i}", "title": "", "text": text} for i, text in enumerate(texts)]
+    queries = [{"_id": f"q{i}", "text": text} for i, text in enumerate(questions)]
+    (home / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in corpus), encoding="utf-8")
+    (home / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries), encoding="utf-8")
+    judged = [f"q{i}\td{i}\t2\n" for i in range(len(questions))]
+    (home / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(judged), encoding="utf-8")
+
+
+def set_written(
+    folder: Path,
+    texts: Mapping[str, Sequence[str]] = HANDBOOK,
+    questions: Mapping[str, Sequence[str]] = HANDBOOK_QUESTIONS,
+) -> Path:
+    for language in texts:
+        language_written(folder / language, texts[language], questions[language])
+    return folder

@@ -5,8 +5,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +16,6 @@ from index.lock import WriterLock
 from index.store import Store
 from service.cli import COMMANDS
 from service.cli.evaluation import COMMANDS as EVALUATING
-from service.cli.main import main
 
 TEXTS = {
     "de/hund.txt": "Der Hund schläft unter dem großen Baum.",
@@ -26,32 +25,7 @@ TEXTS = {
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, object]:
-        return json.loads(self.out)  # type: ignore[no-any-return]
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("LFM2_COLBERT_HOME", str(tmp_path / "home"))
-
-    def call(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["lfm2-colbert", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), captured.out, captured.err)
-
-    return call
+Run = Callable[..., Any]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ TEXTS = tuple(f"有給休暇 {i}" for i in range(4))
 
 
 def job(folder: Path) -> Job:
-    return Job("hashing", "fp32", Path(), "query", 1, TEXTS, folder / "query.npy")
+    return Job("hashing", "hashing", "fp32", Path(), "query", 1, TEXTS, folder / "query.npy")
 
 
 @pytest.mark.parametrize("kind", list(TOKENS))

@@ -1,102 +1,42 @@
 """`lfm2-colbert eval` as a person meets it: figures of the report, its files, comparisons, errors with a way out."""
 
 import csv
+import functools
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.cli.evaluation import COMMANDS
-from service.cli.main import main
-
 pytest.importorskip("ir_measures")
 pytest.importorskip("bm25s")
 
 LANGUAGES = ("ar", "de", "ja")
-TEXTS: Mapping[str, Sequence[str]] = {
-    "ar": ("الإجازة السنوية أربعة وعشرون يوما", "طوكيو عاصمة اليابان", "القطط تنام 🐈 كثيرا", "الطقس جميل اليوم"),
-    "de": ("Der Urlaub beträgt 24 Tage", "Tokio ist Japans Hauptstadt", "Katzen 🐈 schlafen viel", "Schönes Wetter"),
-    "ja": ("年次休暇は二十四日です", "東京は日本の首都です", "猫🐈はよく寝る", "今日は良い天気です"),
-}
-QUESTIONS: Mapping[str, Sequence[str]] = {
-    "ar": ("كم يوما الإجازة؟", "ما عاصمة اليابان؟", "🐈", "الطقس"),
-    "de": ("Wie viele Tage Urlaub?", "Hauptstadt von Japan", "🐈", "Wetter"),
-    "ja": ("休暇は何日ですか", "日本の首都は", "🐈", "天気"),
-}
-FAST = ("--model", "hashing")
-TIMED = re.compile(r"(encode|search)_\w*(s|p\d\d)|seconds")
-"""Figures that no two runs share."""
+Run = Callable[..., Any]
 
+FAST = ("--model", "hashing")
 Texts = Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Outcome]
+def spoil(path: Path, change: Callable[[str], str]) -> None:
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("LFM2_COLBERT_HOME", str(tmp_path / "home"))
+def run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Call `lfm2-colbert eval` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["lfm2-colbert", "eval", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), captured.out, captured.err)
-
-    return call
-
-
-def write_language(home: Path, texts: Sequence[str], questions: Sequence[str]) -> None:
-    """Write documents, and a question for each of the first; the second document is a little relevant too."""
-    (home / "qrels").mkdir(parents=True)
-    corpus = [{"_id": f"d{i}", "title": "", "text": text} for i, text in enumerate(texts)]
-    queries = [{"_id": f"q{i}", "text": text} for i, text in enumerate(questions)]
-    (home / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in corpus), encoding="utf-8")
-    (home / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries), encoding="utf-8")
-    judged = [f"q{i}\td{i}\t2\n" for i in range(len(questions))]
-    (home / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(judged), encoding="utf-8")
-
-
-def write_set(folder: Path, texts: Texts = TEXTS, questions: Texts = QUESTIONS) -> Path:
-    for language in texts:
-        write_language(folder / language, texts[language], questions[language])
-    return folder
-
-
-@pytest.fixture
-def handbook(tmp_path: Path) -> Path:
-    return write_set(tmp_path / "handbook")
+    return functools.partial(run, "eval")
 
 
 def report_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "report.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-
-
-def untimed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if not TIMED.fullmatch(name)} for row in rows]
 
 
 def title_of(row: Mapping[str, Any]) -> str:
@@ -259,7 +199,7 @@ HOLDING = {"Urlaub": {"de": 7, "ja": 3}, "Sommer": {"ar": 6, "de": 4}}
 """Word → how many documents of each language have it: ten in all."""
 
 
-def test_a_language_that_is_preferred_shows(run: Run, tmp_path: Path) -> None:
+def test_a_language_that_is_preferred_shows(run: Run, tmp_path: Path, write_set: Callable[..., Path]) -> None:
     texts = {
         language: [
             " ".join([other, *(word for word in HOLDING if i < HOLDING[word].get(language, 0))]) for i in range(9)
@@ -296,12 +236,11 @@ def test_a_language_alone_has_no_bias_and_the_report_says_so(run: Run, handbook:
     assert "warning: the language bias was not measured" in outcome.err
 
 
-def test_a_pool_without_common_ids_is_an_error(run: Run, tmp_path: Path) -> None:
-    folder = write_set(tmp_path / "apart", {"de": TEXTS["de"]}, QUESTIONS)
-    write_set(folder, {"ja": TEXTS["ja"]}, QUESTIONS)
-    for path in (folder / "ja").rglob("*.*"):
+def test_a_pool_without_common_ids_is_an_error(run: Run, handbook: Path) -> None:
+    shutil.rmtree(handbook / "ar")
+    for path in (handbook / "ja").rglob("*.*"):
         path.write_text(re.sub(r'("|\t)d(\d)', r"\1e\2", path.read_text(encoding="utf-8")), encoding="utf-8")
-    outcome = run("folder", str(folder), *FAST, "--language-bias")
+    outcome = run("folder", str(handbook), *FAST, "--language-bias")
     assert (outcome.status, outcome.err.count("error[not_parallel]")) == (3, 1)
     assert "leave --language-bias out" in outcome.err
 
@@ -326,7 +265,7 @@ def test_nanobeir_is_read_from_a_copy_in_every_layout(
 
 
 def test_published_figures_stand_beside_with_their_warnings(
-    run: Run, tmp_path: Path, write_nanobeir: Callable[..., Path]
+    run: Run, handbook: Path, tmp_path: Path, write_nanobeir: Callable[..., Path]
 ) -> None:
     copy = write_nanobeir(tmp_path / "copy", "liquid", ("SciFact",))
     outcome = run("nanobeir", "--data", str(copy), "--languages", "de,ja", "--tasks", "scifact", *FAST, "--limit", "2")
@@ -342,16 +281,11 @@ def test_published_figures_stand_beside_with_their_warnings(
         "the report's limit is 2",
     ):
         assert f"warning: {warning}" in outcome.err
-    assert "published" not in run("beir", str(write_beir(tmp_path / "own")), *FAST).out
-
-
-def write_beir(folder: Path, texts: Sequence[str] = TEXTS["ja"], questions: Sequence[str] = QUESTIONS["ja"]) -> Path:
-    write_language(folder, texts, questions)
-    return folder
+    assert "published" not in run("beir", str(handbook / "ja"), *FAST).out
 
 
 def test_a_folder_of_beir_is_a_language_of_a_set(run: Run, handbook: Path, tmp_path: Path) -> None:
-    folder = write_beir(tmp_path / "scifact-ja")
+    folder = shutil.copytree(handbook / "ja", tmp_path / "scifact-ja")
     found = run("beir", str(folder), "--language", "ja", *FAST, "--json").json["rows"]
     same = run("folder", str(handbook), "--languages", "ja", *FAST, "--json").json["rows"]
     assert found == [row | {"dataset": "scifact-ja"} for row in same]
@@ -386,177 +320,3 @@ def test_a_downloaded_copy_gives_what_the_hub_gives(
     assert offline == online
     revisions = call(cut_off, *wanted, *FAST, "--data", "copy", "-o", "report").stderr
     assert "the report's data is" not in revisions  # the copy knows its commit
-
-
-NUMBERED = {
-    "ar": ("إجازة رقم {} طويلة", "رقم {}"),
-    "de": ("Urlaub Nummer {} ist lang", "Nummer {}"),
-    "ja": ("休暇 第 {} 号は長い 🐈", "第 {} 号"),
-}
-
-
-def numbered(languages: Sequence[str], n: int) -> tuple[Texts, Texts]:
-    """Give documents that a number tells apart, and questions for it."""
-    return (
-        {name: [NUMBERED[name][0].format(i) for i in range(n)] for name in languages},
-        {name: [NUMBERED[name][1].format(i) for i in range(n)] for name in languages},
-    )
-
-
-def test_a_regression_fails_the_command_and_the_same_index_does_not(run: Run, tmp_path: Path) -> None:
-    texts, questions = numbered(("ar", "ja"), 80)
-    whole = write_set(tmp_path / "whole" / "set", texts, questions)
-    # A tenth of the documents has lost its text: what was judged is still there by name.
-    fewer = {name: ["" if i % 10 == 3 else text for i, text in enumerate(each)] for name, each in texts.items()}
-    short = write_set(tmp_path / "short" / "set", fewer, questions)
-    for folder, name, *options in ((whole, "a"), (whole, "b", "--cache", "anew"), (short, "c")):
-        assert run("folder", str(folder), *FAST, "-o", name, *options).status == 0
-    assert run("compare", "a", "b", "--fail-on-regression").status == 0
-    worse = run("compare", "a", "c", "--fail-on-regression")
-    assert worse.status == 1
-    assert [line.split()[-1] for line in worse.out.splitlines()[4:7]] == ["worse"] * 3
-    assert run("compare", "a", "c").status == 0
-    assert run("compare", "c", "a", "--fail-on-regression").status == 0
-    found = run("compare", "a", "c", "--json").json
-    assert (found["regressed"], len(found["tasks"])) == (True, 2)
-    assert found["mean"]["difference"] == pytest.approx(-0.1, abs=0.02)
-
-
-def test_other_questions_are_no_regression_but_another_task(run: Run, handbook: Path) -> None:
-    run("folder", str(handbook), "--languages", "ja", *FAST, "-o", "a")
-    run("folder", str(handbook), "--languages", "ja", "--query-languages", "de", *FAST, "-o", "b")
-    outcome = run("compare", "a", "b", "--fail-on-regression")
-    assert outcome.status == 2
-    assert "no task with a common query" in outcome.err
-
-
-def test_two_systems_of_one_report_are_compared_by_their_short_names(run: Run, handbook: Path) -> None:
-    run("folder", str(handbook), *FAST, "-o", "a")
-    outcome = run("compare", "a", "a", "--systems", "lfm2-colbert semantic balanced", "bm25", "--measure", "mrr_at_10")
-    assert outcome.status == 0
-    assert outcome.out.splitlines()[:2] == ["A  lfm2-colbert semantic balanced", "B  bm25 k1=0.9 b=0.4"]
-    assert json.loads(run("compare", "a", "a", "--systems", "oracle", "bm25", "--json").out)["system_a"] == {
-        "system": "oracle", "setting": "MaxSim over the encoder's vectors",
-    }  # fmt: skip
-
-
-def test_what_was_interrupted_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    folder = write_set(tmp_path / "set", *numbered(("ja",), 300))
-    asked = ("folder", str(folder), *FAST, "--json", "--home")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-
-    def start(home: Path) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            command(*asked, str(home)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    answers = tmp_path / "stopped" / ".evaluations" / "answers"
-    child = start(tmp_path / "stopped")
-    deadline = time.monotonic() + 120
-    while not list(answers.glob("*")) and child.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    child.send_signal(signal.SIGINT)
-    _, said = child.communicate()
-    assert child.returncode == 130, said
-    assert "error[interrupted] stopped; what was stored is safe\nhelp: run the same command again" in said
-    assert "Traceback" not in said
-    done = set(answers.glob("*"))
-    assert 0 < len(done) < len(SYSTEMS)
-
-    again, undisturbed = start(tmp_path / "stopped"), start(tmp_path / "whole")
-    rows = [json.loads(each.communicate()[0])["rows"] for each in (again, undisturbed)]
-    assert untimed(rows[0]) == untimed(rows[1])
-    assert done < set(answers.glob("*"))
-
-
-def spoil(path: Path, change: Callable[[str], str]) -> None:
-    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "code", "help"),
-    [
-        (("folder", "handbook", "--model", "nanoo"), 2, "unknown_encoder", "did you mean 'nano'?"),
-        (("folder", "handbook", *FAST, "--mode", "semantik"), 2, "unknown_name", "did you mean 'semantic'?"),
-        (("folder", "handbook", *FAST, "--mode", ""), 2, "invalid_argument", "semantic, hybrid or lexical"),
-        (("folder", "handbook", *FAST, "--effort", "fats"), 2, "unknown_name", "did you mean 'fast'?"),
-        (("folder", "handbook", *FAST, "--codec", "scaler4"), 2, "unknown_name", "did you mean 'scalar4'?"),
-        (("folder", "handbook", *FAST, "--pool", "5"), 2, "invalid_argument", "1 keeps every vector"),
-        (("folder", "handbook", *FAST, "--baseline", "bm52"), 2, "unknown_encoder", "known: a model folder"),
-        (("folder", "handbook", *FAST, "--baseline", "a/b"), 2, "invalid_argument", "40 digits of a commit"),
-        (("folder", "handbook", *FAST, "--baseline", "hashing"), 2, "invalid_argument", "leave it out"),
-        (("folder", "handbook", *FAST, "--languages", "dee"), 2, "unknown_name", "did you mean 'de'?"),
-        (("folder", "handbook", *FAST, "--query-languages", "dee"), 2, "unknown_name", "did you mean 'de'?"),
-        (("folder", "handbook", *FAST, "--split", "dev"), 2, "not_found", "there are: test.tsv"),
-        (("folder", "handbook", *FAST, "--limit", "0"), 2, "usage", "--help"),
-        (("folder", "handbook", *FAST, "-o", "handbook/de/corpus.jsonl/x"), 4, "storage_failed", "the disk"),
-        (("folder", "handbook", *FAST, "--cache", "handbook/de/corpus.jsonl/x"), 4, "storage_failed", "the disk"),
-        (("folder", "unjudged", *FAST), 2, "not_found", "docs/guides/evaluating.md shows the layout"),
-        (("folder", "textless", *FAST), 3, "malformed_document", "there is nothing to measure"),
-        (("folder", "misjudged", *FAST), 3, "malformed_document", "of the same version"),
-        (("folder", ".", *FAST), 2, "not_found", "name one of its sets: handbook, misjudged, textless, unjudged"),
-        (("folder", "handbook/de/qrels", *FAST), 2, "not_found", "docs/guides/evaluating.md shows the layout"),
-        (("folder", "handbook/de", *FAST), 2, "not_found", "lfm2-colbert eval beir handbook/de"),
-        (("folder", "nowhere", *FAST), 2, "usage", "--help"),
-        (("beir", "handbook", *FAST), 2, "not_found", "lfm2-colbert eval folder handbook"),
-        (("beir", "scifct", *FAST), 2, "unknown_name", "did you mean 'scifact'?"),
-        (("nanobeir", *FAST, "--tasks", "scifct"), 2, "unknown_name", "did you mean 'scifact'?"),
-        (("nanobeir", *FAST, "--languages", "jp"), 2, "unknown_name", "known: ar, de, en"),
-        (("nanobeir", *FAST, "--source", "mtep"), 2, "unknown_name", "did you mean 'mteb'?"),
-        (("nanobeir", *FAST, "--source", "mtep", "--query-languages", "all"), 2, "unknown_name", "'mteb'?"),
-        (("nanobeir", *FAST, "--data", "nowhere"), 2, "not_found", "it holds: nothing"),
-        (("download", "nanobier", "--to", "copy"), 2, "usage", "--help"),
-        (("download", "nanobeir", "--to", "copy", "--tasks", "scifct"), 2, "unknown_name", "'scifact'?"),
-        (("compare", "handbook", "handbook"), 2, "not_found", "eval … -o FOLDER"),
-        (("fodler", "handbook"), 2, "usage", "did you mean 'folder'?"),
-    ],
-)
-def test_mistakes_get_a_code_and_a_way_out(
-    run: Run, handbook: Path, tmp_path: Path, arguments: tuple[str, ...], status: int, code: str, help: str
-) -> None:
-    for name in ("unjudged", "textless", "misjudged"):
-        shutil.copytree(handbook, tmp_path / name)
-    (tmp_path / "unjudged" / "de" / "qrels" / "test.tsv").unlink()
-    spoil(tmp_path / "textless" / "de" / "corpus.jsonl", lambda text: re.sub('"text": ".*?"', '"text": " "', text))
-    spoil(tmp_path / "misjudged" / "de" / "qrels" / "test.tsv", lambda text: text.replace("d3", "d33"))
-    outcome = run(*arguments)
-    assert (outcome.status, outcome.out) == (status, "")
-    assert f"error[{code}]" in outcome.err
-    assert help in outcome.err
-    assert "Traceback" not in outcome.err
-
-
-@pytest.mark.parametrize(
-    "arguments", [("nanobeir", *FAST, "--languages", "de"), ("download", "nanobeir", "--to", "copy")], ids=" ".join
-)
-def test_a_hub_that_cannot_be_reached_has_a_way_out(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    pytest.importorskip("datasets")
-    environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
-    done = subprocess.run(
-        command(*arguments),
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert (done.returncode, done.stdout) == (4, "")
-    first, second = done.stderr.splitlines()
-    assert first.startswith("error[dataset_unavailable] LiquidAI/nanobeir-multilingual-extended cannot be fetched")
-    assert second.startswith("help: on a connected machine: lfm2-colbert eval download nanobeir --to FOLDER")
-    assert not (tmp_path / "copy").exists()
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_that_fits_a_terminal(run: Run, command: str) -> None:
-    outcome = run(command, "--help")
-    assert outcome.status == 0
-    assert "[default: (" not in outcome.out
-    assert max(map(len, outcome.out.splitlines())) <= 80
-
-
-def test_help_of_the_group_lists_whole_sentences(run: Run) -> None:
-    listed = run("--help").out.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in listed] == [*COMMANDS]
-    assert not [line for line in listed if line.endswith("...")]

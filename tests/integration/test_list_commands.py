@@ -1,16 +1,13 @@
 """Mining and scoring as a person meets them: from pairs to scored lists, again at no cost, errors with a way out."""
 
-import io
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lfm2_colbert.training.lists import Lists, read_lists, text_id
-from service.cli.main import main
 
 PAIRS = {
     "de": [
@@ -24,29 +21,7 @@ PAIRS = {
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("LFM2_COLBERT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["lfm2-colbert", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), captured.out, captured.err)
-
-    return call
+Run = Callable[..., Any]
 
 
 @pytest.fixture
