@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from index.maxsim import maxsim_scores
 from lfm2_colbert.multivectors import MultiVectors
 
-QUERIES_PER_BLOCK = 16
-PASSAGES_PER_BLOCK = 32
+QUERIES_PER_BLOCK = 32
+PASSAGES_PER_BLOCK = 8
 QUERIES_KEPT = 256
 """Whose scores of all passages are in memory at a time."""
 
@@ -25,9 +25,9 @@ def all_scores(queries: MultiVectors, passages: MultiVectors) -> NDArray[np.floa
         asked, first_asked = _part(queries, rows)
         for columns in _blocks(len(passages), PASSAGES_PER_BLOCK):
             found, first_found = _part(passages, columns)
-            similarities = found @ asked.T  # (passage tokens, query tokens)
-            best = np.maximum.reduceat(similarities, first_found, axis=0)  # (passages, query tokens)
-            scores[rows, columns] = np.add.reduceat(best, first_asked, axis=1).T
+            similarities = asked @ found.T  # (query tokens, passage tokens): NumPy's maxima are fast along rows only
+            best = np.maximum.reduceat(similarities, first_found, axis=1)  # (query tokens, passages)
+            scores[rows, columns] = np.add.reduceat(best, first_asked, axis=0)
     return scores
 
 
