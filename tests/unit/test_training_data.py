@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from lfm2_colbert.errors import InvalidConfigError, NotFoundError
 from lfm2_colbert.training.decontamination import Contamination, held_out
-from lfm2_colbert.training.sources import Pair, drawn, read_documents, read_pairs, read_parallel, require_shippable
+from lfm2_colbert.training.sources import (
+    Pair,
+    drawn,
+    of_languages,
+    read_documents,
+    read_pairs,
+    read_parallel,
+    read_queries,
+    require_shippable,
+)
 
 ENGLISH = "The quick brown fox jumps over the lazy dog and then it goes home to sleep for a while"
 JAPANESE = "東京は日本の首都であり、世界でも有数の人口を持つ都市です。"
@@ -101,3 +110,24 @@ def test_sources_that_forbid_it_are_named() -> None:
     require_shippable(["jaquad", "tatoeba-test"])
     with pytest.raises(InvalidConfigError, match="multi30k, scifact"):
         require_shippable(["scifact", "jaquad", "multi30k"])
+
+
+def test_questions_without_a_passage_are_their_own_and_what_cannot_be_shipped_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "asked").mkdir()
+    rows = [{"query": "東京  は？"}, {"query": "x", "positive": "y"}, {"query": "z", "source": "msmarco"}]
+    (tmp_path / "asked" / "ja.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert list(read_queries(tmp_path, ["asked"])) == [Pair("東京 は？", "東京 は？", "ja", "asked")]
+
+
+@pytest.mark.parametrize(
+    ("languages", "kept"),
+    [
+        ((), ["ar", "ar-ja", "pt-br", "en-pt-br", "en-web", "hi-de"]),
+        (("ar", "ja", "en"), ["ar", "ar-ja"]),
+        (("pt",), []),
+        (("en", "pt-br", "de"), ["pt-br", "en-pt-br"]),
+    ],
+)
+def test_of_pairs_both_languages_have_to_be_wanted(languages: tuple[str, ...], kept: list[str]) -> None:
+    pairs = [pair(group, 0) for group in ("ar", "ar-ja", "pt-br", "en-pt-br", "en-web", "hi-de")]
+    assert [each.group for each in of_languages(pairs, languages)] == kept
