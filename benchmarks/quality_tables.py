@@ -13,6 +13,7 @@ from benchmarks.results_file import Results
 Row = Mapping[str, Any]
 Table = Callable[[Results], str]
 
+FAR = "flores-continuation"
 SYSTEMS = {
     "hybrid": ("lfm2-colbert", "hybrid"),
     "semantic": ("lfm2-colbert", "semantic"),
@@ -59,6 +60,18 @@ def sets(results: Results) -> str:
         )
     head = ["set", "language", *SYSTEMS, "semantic, 95 %", "to exact", "queries", "passages", "bytes a token"]
     return markdown(head, lines)
+
+
+def far(results: Results) -> str:
+    """One line a pair of languages that are far apart, of FLORES-continuation."""
+    rows = [row for row in results.rows if row["dataset"] == FAR and row["query_language"] != row["document_language"]]
+    pairs = sorted({(row["query_language"], row["document_language"]) for row in rows})
+    lines = []
+    for asked, searched in pairs:
+        own = [r for r in rows if (r["query_language"], r["document_language"]) == (asked, searched)]
+        found = {column: _mean(_of(own, column)) for column in SYSTEMS}
+        lines.append([f"{asked} → {searched}", *(_points(value) for value in found.values())])
+    return markdown(["query → documents", *SYSTEMS], lines) if lines else "Not measured."
 
 
 def matrix(dataset: str, system: str = "semantic") -> Table:

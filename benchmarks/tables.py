@@ -14,7 +14,7 @@ import click
 
 from benchmarks.command import run
 from benchmarks.markdown import decimals, markdown
-from benchmarks.quality_tables import languages, matrix, sets
+from benchmarks.quality_tables import far, languages, matrix, sets
 from benchmarks.results_file import DIRTY, ROOT, Results, read
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
 
@@ -352,6 +352,7 @@ def lexical(results: Results) -> str:
 TABLES: Mapping[str, Callable[[Results], str]] = {
     "quality": languages,
     "quality-sets": sets,
+    "quality-far": far,
     "quality-xquad": matrix("xquad"),
     "quality-belebele": matrix("belebele"),
     "encoder": encoder,
