@@ -90,6 +90,8 @@ class LoopConfig:
         tokens: to see in all, by all processes.
         tokens_per_step: of one process.
         processes: that share the work, one thread each.
+        chunk: pairs of a step that are encoded at once, so that a large batch fits in memory (GradCache,
+            `gradients.py`); the gradients are the same, for a second forward pass. 0: all.
         matrix_rate: learning rate of Muon, for the matrices of the layers.
         table_rate: of AdamW, for the embedding table.
         rate: of AdamW, for everything else.
@@ -104,6 +106,7 @@ class LoopConfig:
     tokens: int
     tokens_per_step: int = 4600
     processes: int = 1
+    chunk: int = 0
     matrix_rate: float = 0.01
     table_rate: float = 5e-4
     rate: float = 1e-3

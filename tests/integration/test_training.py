@@ -138,6 +138,18 @@ def test_two_processes_see_the_same_texts_as_one(trained: Path, tmp_path: Path) 
     assert open_checkpoint(tmp_path / "two" / "checkpoint").dim == 128
 
 
+def test_processes_that_encode_in_chunks_learn_as_those_that_do_not(trained: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(SMOKE)
+    for name, chunk in (("whole", 0), ("chunks", 5)):
+        for part in ("corpus", "targets"):
+            shutil.copytree(trained / part, tmp_path / name / part)
+        loop = replace(recipe.loop, tokens=8_000, processes=2, chunk=chunk, tell_every=1)
+        train(replace(recipe, loop=loop), tmp_path / name, ignore, ignore)
+    whole, chunks = ([line["loss"] for line in curve(tmp_path / name)] for name in ("whole", "chunks"))
+    assert len(whole) > 3
+    assert chunks == pytest.approx(whole, rel=1e-4)  # rounding grows with the steps
+
+
 def test_without_a_teacher_pairs_alone_are_told_apart(tmp_path: Path) -> None:
     recipe = read_recipe(SMOKE)
     alone = replace(
