@@ -21,6 +21,8 @@ class DataConfig:
         parallel_sources: of parallel texts.
         languages: that texts are taken of, by the names of files; empty: all.
         exponent: a language with n texts is drawn in proportion to ``n ** exponent``.
+        curriculum: whether an epoch goes from easy pairs to hard ones, by the rank that the teacher gives their own
+            document (`curriculum.py`).
         pairs_taken: at most, over all languages.
         queries_taken: the same of questions without a passage.
         parallel_taken: at most, over all pairs of languages.
@@ -38,6 +40,7 @@ class DataConfig:
     parallel_sources: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     exponent: float = 0.5
+    curriculum: bool = False
     pairs_taken: int = 40_000
     queries_taken: int = 40_000
     parallel_taken: int = 40_000
@@ -168,19 +171,26 @@ class Recipe:
         """Refuse what cannot be minimised.
 
         Raises:
-            InvalidConfigError: a loss needs a teacher and there is none, or there is nothing to learn from.
+            InvalidConfigError: something needs a teacher and there is none, there is nothing to learn from, or a size
+                is out of range.
         """
+        data = self.data
         if not self.teacher and (self.loss.token or self.loss.ranking):
             raise InvalidConfigError(
                 "the token and ranking losses need a teacher", help="name one, or give both the weight 0 in [loss]"
             )
-        data = self.data
+        if not self.teacher and data.curriculum:
+            raise InvalidConfigError(
+                "a curriculum goes by the teacher's ranks", help="name a teacher, or leave out curriculum"
+            )
         if not (data.sources or data.documents or data.parallel_sources or data.lists):
             raise InvalidConfigError(
                 "there is nothing to learn from", help="name sources, documents, translations or lists"
             )
         if data.list_size < 2:
             raise InvalidConfigError("a list of one candidate teaches nothing", help="give list_size 2 or more")
+        if self.loop.chunk < 0:
+            raise InvalidConfigError("a chunk holds one pair or more", help="give chunk 1 or more, or 0 for all")
 
 
 def read_recipe(path: Path) -> Recipe:
