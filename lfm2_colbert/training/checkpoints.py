@@ -13,6 +13,8 @@ from lfm2_colbert.config import BackboneConfig, EncoderConfig
 from lfm2_colbert.encoders.loading import resolve
 from lfm2_colbert.encoders.onnx import MODEL_FILE, TOKENIZER_FILE, read_encoder_config
 from lfm2_colbert.export.onnx import read_weights
+from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
+from lfm2_colbert.training.development import Tokenize
 from lfm2_colbert.training.recipe import ShapeConfig
 from lfm2_colbert.training.start import Start, Tensors, drawn
 
@@ -34,6 +36,15 @@ def read_start(name: str, shape: ShapeConfig | None, rng: np.random.Generator) -
     source = resolve(name)
     start = _exported(Path(source.location)) if source.kind == "onnx" else _checkpoint(Path(source.location))
     return start if shape is None else drawn(start.config, start.tokenizer, shape, rng)
+
+
+def tokenizers_of(start: Start) -> tuple[Tokenize, Tokenize]:
+    """Give what makes ids of queries and of documents."""
+    tokenizer = TextTokenizer(read_tokenizer(start.tokenizer, markers=start.config.markers), start.config.tokens)
+    return (
+        lambda texts: [each.ids for each in tokenizer.queries(texts)],
+        lambda texts: [each.ids for each in tokenizer.documents(texts)],
+    )
 
 
 def write_folder(start: Start, tensors: Tensors, folder: Path) -> None:
