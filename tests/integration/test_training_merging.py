@@ -202,6 +202,13 @@ def test_what_cannot_be_merged_is_refused(checkpoints: Path, sets: Path, tmp_pat
     assert "error[already_exists]" in refused.err
 
 
+def test_what_is_written_keeps_the_token_contract(tmp_path: Path) -> None:
+    drawn = read_start("nano", SHAPE, np.random.default_rng(0))
+    tokens = replace(drawn.config.tokens, skip_ids=(1000, 1001, 2000), query_length=20)
+    write_folder(replace(drawn, config=replace(drawn.config, tokens=tokens)), drawn.tensors, tmp_path / "made")
+    assert open_checkpoint(tmp_path / "made").tokens == tokens
+
+
 def write_swapped(path: Path) -> None:
     """Let two pieces of a vocabulary change places."""
     packed = path.suffix == ".xz"
