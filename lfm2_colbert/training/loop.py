@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lfm2_colbert.model import ColBERTModel
+from lfm2_colbert.registry import lookup
 from lfm2_colbert.training.batches import ListBatch, Material, TrainingBatch, made
 from lfm2_colbert.training.development import Judged, mean, ndcg
 from lfm2_colbert.training.gradients import LOSS, Parts, add_gradients
@@ -39,6 +40,11 @@ CURVE = "curve.jsonl"
 QUERY_SHARE = 0.4
 """Of the token loss; documents have the rest."""
 CLIP = 1.0
+ADAPTERS = {
+    "add": "lfm2_colbert.training.adapters:add_adapters",
+    "merge": "lfm2_colbert.training.adapters:merge_adapters",
+}
+"""Loaded by name: only recipes that ask for adapters need their library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,11 @@ def run(
     """
     torch.manual_seed(recipe.seed)
     loop, device = recipe.loop, material.ids.device
-    model = start.model().to(device).train().requires_grad_(True)
+    model = start.model().to(device).train()
+    if recipe.lora is None:
+        model.requires_grad_(True)
+    else:
+        lookup(ADAPTERS, "add", "part of training", extra="train")(model, recipe.lora)
     optimizers = optimizers_of(model, loop)
     first = load_state(folder / STATE, model, optimizers)
     curve = _Curve(folder / CURVE, first, loop, on_told) if rank == 0 else None
@@ -112,6 +122,8 @@ def run(
             curve.tell(done, mean(ndcg(model, development)) if is_due else None)
         if done % loop.keep_every == 0 or is_last:
             save_state(folder / STATE, model, optimizers, done)
+    if recipe.lora is not None:
+        lookup(ADAPTERS, "merge", "part of training", extra="train")(model)
     return model.eval().requires_grad_(False)
 
 

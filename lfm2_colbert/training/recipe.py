@@ -122,6 +122,35 @@ class LoopConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraConfig:
+    """Adapters that are learned in place of the weights beside them (LoRA; Hu et al., 2022).
+
+    What is made is a checkpoint as any other: adapters are added to the weights in the end. Their rate is
+    `LoopConfig.rate`.
+
+    Attributes:
+        rank: of each adapter: it holds ``rank · (n_in + n_out)`` numbers.
+        alpha: an adapter counts ``alpha / rank`` times.
+        modules: linear layers of the backbone that get one, by the last part of their names.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    modules: tuple[str, ...] = ("in_proj", "q_proj", "k_proj", "v_proj", "out_proj", "w1", "w2", "w3")
+
+    def __post_init__(self) -> None:
+        """Refuse adapters that hold nothing.
+
+        Raises:
+            InvalidConfigError: rank or alpha are below 1, or no module gets one.
+        """
+        if min(self.rank, self.alpha) < 1 or not self.modules:
+            raise InvalidConfigError(
+                "adapters need a rank and an alpha of 1 or more, and modules", help="leave keys out of [lora]"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class ShapeConfig:
     """A shape to begin from nothing with; vocabulary and token contract are the start's (see `BackboneConfig`).
 
@@ -147,6 +176,7 @@ class Recipe:
         seed: of everything random.
         start: encoder that training begins with: a name that `load_encoder` takes, mostly a checkpoint folder.
         shape: weights are drawn in this shape instead; None: those of the start.
+        lora: adapters that are learned while all weights of the start are kept; None: all weights are learned.
         teacher: whose token vectors are learned: the folder of a BERT with XLM-R's vocabulary (multilingual-e5), or an
             encoder of the start's vocabulary, by name; empty: none, and only the losses of pairs and lists are left.
         teacher_prefixes: text put before queries and before documents for the teacher.
@@ -164,6 +194,7 @@ class Recipe:
     teacher: str = ""
     loss: LossConfig = LossConfig()
     shape: ShapeConfig | None = None
+    lora: LoraConfig | None = None
     teacher_prefixes: tuple[str, ...] = ("query: ", "passage: ")
     licence: str = "Apache-2.0"
 
@@ -171,8 +202,8 @@ class Recipe:
         """Refuse what cannot be minimised.
 
         Raises:
-            InvalidConfigError: something needs a teacher and there is none, there is nothing to learn from, or a size
-                is out of range.
+            InvalidConfigError: something needs a teacher and there is none, there is nothing to learn from, a size is
+                out of range, or adapters have nothing to adapt.
         """
         data = self.data
         if not self.teacher and (self.loss.token or self.loss.ranking):
@@ -189,6 +220,8 @@ class Recipe:
             )
         if data.list_size < 2:
             raise InvalidConfigError("a list of one candidate teaches nothing", help="give list_size 2 or more")
+        if self.lora is not None and self.shape is not None:
+            raise InvalidConfigError("adapters cannot mend drawn weights", help="leave out [shape] or [lora]")
         if self.loop.chunk < 0:
             raise InvalidConfigError("a chunk holds one pair or more", help="give chunk 1 or more, or 0 for all")
 
