@@ -16,6 +16,7 @@ from lfm2_colbert.config import from_mapping, to_json
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError
 from lfm2_colbert.training.batches import TRANSLATIONS, Material
 from lfm2_colbert.training.beginning import begun, load_beginning, save_beginning
+from lfm2_colbert.training.chart import CHART, write_chart
 from lfm2_colbert.training.checkpoints import read_start, tokenizers_of, write_folder
 from lfm2_colbert.training.corpus import ABOUT, DOCUMENT, QUERY, read_corpus, write_corpus
 from lfm2_colbert.training.decontamination import Contamination, held_out
@@ -72,9 +73,10 @@ def train(recipe: Recipe, folder: Path, on_prepared: OnPrepared, on_told: OnTold
     else:
         (folder / MEETING).unlink(missing_ok=True)
         spawn(_joined, (recipe, folder, on_told), nprocs=recipe.loop.processes)  # type: ignore[no-untyped-call]
-    last = Told(**json.loads((folder / CURVE).read_text(encoding="utf-8").splitlines()[-1]))
-    write_report(recipe, folder, last)
-    return Trained(folder / CHECKPOINT, last)
+    lines = [Told(**json.loads(line)) for line in (folder / CURVE).read_text(encoding="utf-8").splitlines()]
+    write_chart(folder / CHART, recipe.name, lines)
+    write_report(recipe, folder, lines[-1])
+    return Trained(folder / CHECKPOINT, lines[-1])
 
 
 def require_same(recipe: Recipe, folder: Path) -> None:

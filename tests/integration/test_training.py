@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -82,6 +83,8 @@ def test_what_is_made_says_what_of(trained: Path) -> None:
     assert report["checkpoint"] == open_checkpoint(trained / "checkpoint").fingerprint
     assert report["last"]["tokens"] >= report["last"]["tokens_in_all"]
     assert report["data"]["pairs"]["parallel"] == 72
+    panels = [panel[0].text for panel in ElementTree.parse(trained / "curve.svg").getroot() if panel.tag.endswith("}g")]
+    assert len(panels) == 4  # the sum, and what smoke.toml weighs
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_been(trained: Path, tmp_path: Path) -> None:
