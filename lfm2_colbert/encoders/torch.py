@@ -38,7 +38,7 @@ def load_torch(location: str, options: LoadOptions) -> Encoder:
     folder = Path(location)
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = _device(options.device)
+    device = usable_device(options.device)
     return _exported(folder, device) if (folder / CONFIG_FILE).exists() else _checkpoint(folder, options.name, device)
 
 
@@ -64,7 +64,12 @@ def _exported(folder: Path, device: str) -> Encoder:
     return TokenEncoder(config, folder_tokenizer(folder, config), _forward(model), files_fingerprint(folder))
 
 
-def _device(wanted: str) -> str:
+def usable_device(wanted: str) -> str:
+    """Choose between ``cpu`` and ``cuda`` where ``auto`` leaves it open.
+
+    Raises:
+        InvalidArgumentError: there is no such device here.
+    """
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
         raise InvalidArgumentError("no CUDA device is usable here", help="use --device cpu")

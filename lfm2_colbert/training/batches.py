@@ -21,6 +21,8 @@ ANCHORS = 256
 """Documents that others are gathered around, for batches whose documents are hard to tell apart."""
 WINDOW = 64
 """Steps whose pairs are sorted together, by length or by anchor."""
+STAGES = 10
+"""Windows of each kind that a curriculum has at least."""
 MULTIPLE = 8
 """Lengths are padded to a multiple, so that few shapes occur."""
 
@@ -34,6 +36,8 @@ LISTS = 1
 """Stands beside a seed, so that the order of lists is another than that of pairs."""
 
 Rows = NDArray[np.int32]
+Places = NDArray[np.int32]
+"""Of each pair among those of its kind, from easy to hard (`curriculum.py`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,15 +126,20 @@ class ListBatch:
     scores: Tensor
 
 
-def batches_of(material: Material, tokens_per_step: int, seed: int, number: int) -> list[Chosen]:
-    """Give the batches of an epoch, of pairs and of lists."""
+def batches_of(
+    material: Material, tokens_per_step: int, seed: int, number: int, places: Places | None = None
+) -> list[Chosen]:
+    """Give the batches of an epoch, of pairs and of lists; with `places`, lists stand anywhere among pairs in order."""
     corpus = material.corpus
-    pairs = [Chosen(rows, False) for rows in epoch(material, tokens_per_step, seed, number)]
+    pairs = [Chosen(rows, False) for rows in epoch(material, tokens_per_step, seed, number, places)]
     if not len(corpus.lists):
         return pairs
     rng = np.random.default_rng([seed, number, LISTS])
     found = [*pairs, *(Chosen(rows, True) for rows in _lists(corpus, tokens_per_step, rng))]
-    return [found[i] for i in rng.permutation(len(found))]
+    order = rng.permutation(len(found))
+    if places is not None:
+        order[order < len(pairs)] = np.arange(len(pairs))
+    return [found[i] for i in order]
 
 
 def made(material: Material, chosen: Chosen) -> TrainingBatch | ListBatch:
@@ -138,17 +147,30 @@ def made(material: Material, chosen: Chosen) -> TrainingBatch | ListBatch:
     return (_lists_made if chosen.are_lists else _pairs_made)(material, chosen.rows)
 
 
-def epoch(material: Material, tokens_per_step: int, seed: int, number: int) -> list[Rows]:
-    """Give the batches of pairs of an epoch, each the rows in `Corpus.pairs`."""
+def epoch(material: Material, tokens_per_step: int, seed: int, number: int, places: Places | None = None) -> list[Rows]:
+    """Give the batches of pairs of an epoch, each the rows in `Corpus.pairs`.
+
+    With `places`, windows go from easy to hard, those of all kinds side by side, and their steps in any order; what is
+    less than a window apart changes places from epoch to epoch, so that other pairs meet.
+    """
     corpus, rng = material.corpus, np.random.default_rng([seed, number])
     found: list[Rows] = []
+    begins: list[float] = []
+    ends: list[float] = []
     for kind in range(len(corpus.kinds)):
         order = rng.permutation(np.flatnonzero(corpus.pairs[:, 2] == kind).astype(np.int32))
-        lengths = corpus.lengths_of(corpus.pairs[order, :2])
-        for place, own in enumerate(_windows(order, lengths.sum(axis=1), tokens_per_step)):
+        size = _window_size(corpus.lengths_of(corpus.pairs[order, :2]).sum(axis=1), tokens_per_step)
+        if places is not None:
+            size = min(size, max(len(order) // STAGES, 2))
+            order = order[np.argsort(places[order] + size * rng.random(len(order)))]
+        for place, own in enumerate(_windows(order, size)):
             window = _sorted(material, own, rng, by_anchor=place % 2 == 1)
-            found += list(_cut(corpus.lengths_of(corpus.pairs[window, :2]), window, tokens_per_step))
-    return [found[i] for i in rng.permutation(len(found))]
+            cut = list(_cut(corpus.lengths_of(corpus.pairs[window, :2]), window, tokens_per_step))
+            found += cut
+            begins += [place * size / len(order)] * len(cut)
+            ends += [(place + 1) * size / len(order)] * len(cut)
+    steps = rng.permutation(len(found)) if places is None else np.argsort(rng.uniform(begins, ends))
+    return [found[i] for i in steps]
 
 
 def _pairs_made(material: Material, rows: Rows) -> TrainingBatch:
@@ -171,7 +193,7 @@ def _lists(corpus: Corpus, tokens_per_step: int, rng: np.random.Generator) -> It
     """Cut lists of like lengths where the padded batch would exceed its tokens; one list alone may."""
     queries, documents = corpus.lengths_of(corpus.lists[:, 0]), corpus.lengths_of(corpus.lists[:, 1:]).max(axis=1)
     n, order = corpus.list_scores.shape[1], rng.permutation(len(corpus.lists)).astype(np.int32)
-    for own in _windows(order, (queries + n * documents)[order], tokens_per_step):
+    for own in _windows(order, _window_size((queries + n * documents)[order], tokens_per_step)):
         window = own[np.argsort(documents[own], kind="stable")]
         first = 0
         for place in range(1, len(window)):
@@ -182,9 +204,12 @@ def _lists(corpus: Corpus, tokens_per_step: int, rng: np.random.Generator) -> It
         yield window[first:]
 
 
-def _windows(rows: Rows, n_tokens: NDArray[np.int64], tokens_per_step: int) -> Iterator[Rows]:
-    """Cut rows that hold `n_tokens` each, ``(n,)``, into what some `WINDOW` steps hold."""
-    size = max(int(WINDOW * tokens_per_step / max(n_tokens.mean(), 1)), 2) if len(rows) else 1
+def _window_size(n_tokens: NDArray[np.int64], tokens_per_step: int) -> int:
+    """Count the rows, of `n_tokens` each, that some `WINDOW` steps hold."""
+    return max(int(WINDOW * tokens_per_step / max(n_tokens.mean(), 1)), 2) if len(n_tokens) else 1
+
+
+def _windows(rows: Rows, size: int) -> Iterator[Rows]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 

@@ -32,7 +32,9 @@ def with_projection(start: Start, material: Material, recipe: Recipe) -> Start:
     size = model.projection.in_features
     products = torch.zeros(size, size, device=device)
     wanted = torch.zeros(size, model.projection.out_features, device=device)
-    for chosen in islice(chosen_of(material, recipe), FITTED_BATCHES):
+    # All kinds of texts, not the easy ones that a curriculum begins with.
+    mixed = replace(recipe, data=replace(recipe.data, curriculum=False))
+    for chosen in islice(chosen_of(material, mixed), FITTED_BATCHES):
         batch = made(material, chosen)
         for side in (batch.queries, batch.documents):
             with torch.inference_mode():

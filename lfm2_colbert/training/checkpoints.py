@@ -13,6 +13,8 @@ from lfm2_colbert.config import BackboneConfig, EncoderConfig
 from lfm2_colbert.encoders.loading import resolve
 from lfm2_colbert.encoders.onnx import MODEL_FILE, TOKENIZER_FILE, read_encoder_config
 from lfm2_colbert.export.onnx import read_weights
+from lfm2_colbert.tokenization import TextTokenizer, piece_ids, read_tokenizer, tokenizer_specification
+from lfm2_colbert.training.development import Tokenize
 from lfm2_colbert.training.recipe import ShapeConfig
 from lfm2_colbert.training.start import Start, Tensors, drawn
 
@@ -36,6 +38,15 @@ def read_start(name: str, shape: ShapeConfig | None, rng: np.random.Generator) -
     return start if shape is None else drawn(start.config, start.tokenizer, shape, rng)
 
 
+def tokenizers_of(start: Start) -> tuple[Tokenize, Tokenize]:
+    """Give what makes ids of queries and of documents."""
+    tokenizer = TextTokenizer(read_tokenizer(start.tokenizer, markers=start.config.markers), start.config.tokens)
+    return (
+        lambda texts: [each.ids for each in tokenizer.queries(texts)],
+        lambda texts: [each.ids for each in tokenizer.documents(texts)],
+    )
+
+
 def write_folder(start: Start, tensors: Tensors, folder: Path) -> None:
     """Write weights with the shape, contract and vocabulary of a start, in sentence-transformers' layout; float16."""
     unfinished = folder.with_name(f".{folder.name}.part")
@@ -45,7 +56,7 @@ def write_folder(start: Start, tensors: Tensors, folder: Path) -> None:
     trunk = {name.removeprefix("backbone."): half[name] for name in half if name.startswith("backbone.")}
     save_file(trunk, unfinished / "model.safetensors")
     save_file({"linear.weight": half["projection.weight"]}, unfinished / "1_Dense" / "model.safetensors")
-    for name, content in _settings(start.config).items():
+    for name, content in _settings(start.config, _skipped(start)).items():
         (unfinished / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shutil.copyfile(start.tokenizer, unfinished / start.tokenizer.name)
     shutil.rmtree(folder, ignore_errors=True)
@@ -64,7 +75,13 @@ def _checkpoint(folder: Path) -> Start:
     return Start(config, found.tokenizer_path, found.tensors(), found.fingerprint)
 
 
-def _settings(config: EncoderConfig) -> dict[str, Any]:
+def _skipped(start: Start) -> list[str]:
+    """Give the pieces of documents whose vectors are dropped."""
+    ids = start.config.tokens.skip_ids
+    return [piece for piece, number in piece_ids(tokenizer_specification(start.tokenizer)).items() if number in ids]
+
+
+def _settings(config: EncoderConfig, skipped: list[str]) -> dict[str, Any]:
     """Write the settings by which `open_checkpoint`, PyLate and sentence-transformers find shape and contract."""
     tokens = config.tokens
     return {
@@ -79,7 +96,7 @@ def _settings(config: EncoderConfig) -> dict[str, Any]:
             "document_length": tokens.document_length,
             "do_query_expansion": tokens.expansion_id is not None,
             "attend_to_expansion_tokens": tokens.attend_to_expansion,
-            "skiplist_words": [],
+            "skiplist_words": skipped,
             "similarity_fn_name": "MaxSim",
         },
         "modules.json": MODULES,

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lfm2_colbert.model import ColBERTModel
+from lfm2_colbert.registry import lookup
 from lfm2_colbert.training.batches import ListBatch, Material, TrainingBatch, made
 from lfm2_colbert.training.development import Judged, mean, ndcg
+from lfm2_colbert.training.gradients import LOSS, Parts, add_gradients
 from lfm2_colbert.training.losses import (
     contrastive,
     decoupled_top_k,
@@ -37,9 +40,11 @@ CURVE = "curve.jsonl"
 QUERY_SHARE = 0.4
 """Of the token loss; documents have the rest."""
 CLIP = 1.0
-
-Parts = dict[str, Tensor]
-"""A step's losses by name, each a field of `LossConfig`."""
+ADAPTERS = {
+    "add": "lfm2_colbert.training.adapters:add_adapters",
+    "merge": "lfm2_colbert.training.adapters:merge_adapters",
+}
+"""Loaded by name: only recipes that ask for adapters need their library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,11 @@ def run(
     """
     torch.manual_seed(recipe.seed)
     loop, device = recipe.loop, material.ids.device
-    model = start.model().to(device).train().requires_grad_(True)
+    model = start.model().to(device).train()
+    if recipe.lora is None:
+        model.requires_grad_(True)
+    else:
+        lookup(ADAPTERS, "add", "part of training", extra="train")(model, recipe.lora)
     optimizers = optimizers_of(model, loop)
     first = load_state(folder / STATE, model, optimizers)
     curve = _Curve(folder / CURVE, first, loop, on_told) if rank == 0 else None
@@ -113,19 +122,23 @@ def run(
             curve.tell(done, mean(ndcg(model, development)) if is_due else None)
         if done % loop.keep_every == 0 or is_last:
             save_state(folder / STATE, model, optimizers, done)
+    if recipe.lora is not None:
+        lookup(ADAPTERS, "merge", "part of training", extra="train")(model)
     return model.eval().requires_grad_(False)
 
 
-def losses_of(
-    model: ColBERTModel, batch: TrainingBatch | ListBatch, config: LossConfig, progress: float, *, autocast: bool
-) -> Parts:
-    """Compute the losses of a batch; `progress` is the share of the tokens that have been seen.
+def losses_of(q: Tensor, d: Tensor, batch: TrainingBatch | ListBatch, config: LossConfig, progress: float) -> Parts:
+    """Compute the losses of a batch and their weighed sum, `LOSS`.
 
     With `LossConfig.dims` each is the mean over the vectors and their beginnings (Kusupati et al., 2022).
+
+    Args:
+        q: ``(B, Q, dim)``, vectors of the queries.
+        d: ``(C, D, dim)``, those of the documents.
+        batch: whose vectors they are.
+        config: of the losses.
+        progress: share of the tokens that have been seen.
     """
-    device = batch.queries.ids.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=autocast):
-        q, d = (model(side.ids, side.masks) for side in (batch.queries, batch.documents))
     is_ranked = progress >= config.ranking_from
     teacher = None
     if is_ranked and config.ranking and isinstance(batch, TrainingBatch):
@@ -134,12 +147,8 @@ def losses_of(
         _parts(_cut(q, width), _cut(d, width), batch, config, teacher, is_ranked=is_ranked)
         for width in (q.shape[-1], *config.dims)
     ]
-    return {name: torch.stack([parts[name] for parts in by_width]).mean(0) for name in by_width[0]}
-
-
-def weighed(parts: Parts, config: LossConfig) -> Tensor:
-    """Give the weighed sum of losses."""
-    return torch.stack([getattr(config, name) * value for name, value in parts.items()]).sum()
+    means = {name: torch.stack([parts[name] for parts in by_width]).mean(0) for name in by_width[0]}
+    return means | {LOSS: torch.stack([getattr(config, name) * value for name, value in means.items()]).sum()}
 
 
 def divergence(student: Tensor, teacher: Tensor, config: LossConfig) -> Tensor:
@@ -167,21 +176,20 @@ def _learn(
     curve: "_Curve | None",
 ) -> None:
     """Make one step of all processes."""
-    progress = step.before / recipe.loop.tokens
-    set_rates(optimizers, recipe.loop, step.number, progress)
+    loop, progress = recipe.loop, step.before / recipe.loop.tokens
+    set_rates(optimizers, loop, step.number, progress)
     batch = made(material, step.chosen[rank])
-    parts = losses_of(model, batch, recipe.loss, progress, autocast=recipe.loop.autocast)
-    loss = weighed(parts, recipe.loss)
     for optimizer in optimizers:
         optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    if recipe.loop.processes > 1:
+    losses = partial(losses_of, batch=batch, config=recipe.loss, progress=progress)
+    parts = add_gradients(model, batch, losses, chunk=loop.chunk, autocast=loop.autocast)
+    if loop.processes > 1:
         average(model)
     nn.utils.clip_grad_norm_(model.parameters(), CLIP)
     for optimizer in optimizers:
         optimizer.step()
     if curve is not None:
-        curve.add({name: value.detach() for name, value in parts.items()} | {"loss": loss.detach()}, step.n_tokens)
+        curve.add(parts, step.n_tokens)
 
 
 def _parts(

@@ -1,5 +1,6 @@
 """Who changes which weights: Muon the matrices of the layers, AdamW the table and the rest, by one schedule.
 
+Adapters are AdamW's, as in their paper: orthogonal steps would raise all directions of so low a rank alike.
 Muon: Jordan et al., 2024 (`torch.optim.Muon`). AdamW: Loshchilov and Hutter, 2019.
 """
 
@@ -12,31 +13,40 @@ from torch.optim import AdamW, Muon, Optimizer
 from lfm2_colbert.training.recipe import LoopConfig
 
 BETAS = (0.9, 0.98)
+ADAPTER = "lora_"
+"""Part of the names of adapters' weights (`adapters.py`)."""
+RATE = "highest_rate"
+"""Under this name a group of weights keeps what its rate rises to."""
 
 
 def optimizers_of(model: nn.Module, loop: LoopConfig) -> list[Optimizer]:
-    """Share the weights of an encoder out."""
+    """Share out the weights of an encoder that are learned; each optimiser has at least one."""
     matrices, table, rest = [], [], []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if "embed_tokens" in name:
             table.append(parameter)
-        elif parameter.ndim == 2 and ".layers." in name:
+        elif parameter.ndim == 2 and ".layers." in name and ADAPTER not in name:
             matrices.append(parameter)
         else:
             rest.append(parameter)
-    return [
-        Muon(matrices, lr=loop.matrix_rate, weight_decay=0.0, adjust_lr_fn="original"),
-        AdamW(table, lr=loop.table_rate, betas=BETAS, weight_decay=0.0),
-        AdamW(rest, lr=loop.rate, betas=BETAS, weight_decay=0.0),
-    ]
+    found: list[Optimizer] = []
+    if matrices:
+        group = {"params": matrices, RATE: loop.matrix_rate}
+        found.append(Muon([group], lr=loop.matrix_rate, weight_decay=0.0, adjust_lr_fn="original"))
+    for parameters, rate in ((table, loop.table_rate), (rest, loop.rate)):
+        if parameters:
+            found.append(AdamW([{"params": parameters, RATE: rate}], lr=rate, betas=BETAS, weight_decay=0.0))
+    return found
 
 
 def set_rates(optimizers: Sequence[Optimizer], loop: LoopConfig, step: int, progress: float) -> None:
     """Let rates rise over the steps of the warm-up, and fall to 0 with the last token, on straight lines."""
     share = min((step + 1) / max(loop.warm_up, 1), 1 - progress)
-    for optimizer, rate in zip(optimizers, (loop.matrix_rate, loop.table_rate, loop.rate), strict=True):
+    for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = rate * share
+            group["lr"] = group[RATE] * share
 
 
 def average(model: nn.Module) -> None:

@@ -7,6 +7,7 @@ from itertools import islice
 
 from lfm2_colbert.errors import InvalidConfigError
 from lfm2_colbert.training.batches import Chosen, Material, batches_of
+from lfm2_colbert.training.curriculum import places
 from lfm2_colbert.training.recipe import Recipe
 
 LAST_EPOCH = 10**9
@@ -36,9 +37,11 @@ def planned(material: Material, recipe: Recipe) -> Iterator[Step]:
 
 def chosen_of(material: Material, recipe: Recipe) -> Iterator[Chosen]:
     """Give the batches of all epochs, without end."""
+    seed = recipe.seed
+    placed = places(material.corpus, material.dense, seed) if recipe.data.curriculum else None
     with ThreadPoolExecutor(1) as worker:
         epochs = (
-            worker.submit(batches_of, material, recipe.loop.tokens_per_step, recipe.seed, number)
+            worker.submit(batches_of, material, recipe.loop.tokens_per_step, seed, number, placed)
             for number in range(LAST_EPOCH)
         )
         following = next(epochs)

@@ -21,6 +21,8 @@ class DataConfig:
         parallel_sources: of parallel texts.
         languages: that texts are taken of, by the names of files; empty: all.
         exponent: a language with n texts is drawn in proportion to ``n ** exponent``.
+        curriculum: whether an epoch goes from easy pairs to hard ones, by the rank that the teacher gives their own
+            document (`curriculum.py`).
         pairs_taken: at most, over all languages.
         queries_taken: the same of questions without a passage.
         parallel_taken: at most, over all pairs of languages.
@@ -38,6 +40,7 @@ class DataConfig:
     parallel_sources: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     exponent: float = 0.5
+    curriculum: bool = False
     pairs_taken: int = 40_000
     queries_taken: int = 40_000
     parallel_taken: int = 40_000
@@ -90,6 +93,8 @@ class LoopConfig:
         tokens: to see in all, by all processes.
         tokens_per_step: of one process.
         processes: that share the work, one thread each.
+        chunk: pairs of a step that are encoded at once, so that a large batch fits in memory (GradCache,
+            `gradients.py`); the gradients are the same, for a second forward pass. 0: all.
         matrix_rate: learning rate of Muon, for the matrices of the layers.
         table_rate: of AdamW, for the embedding table.
         rate: of AdamW, for everything else.
@@ -104,6 +109,7 @@ class LoopConfig:
     tokens: int
     tokens_per_step: int = 4600
     processes: int = 1
+    chunk: int = 0
     matrix_rate: float = 0.01
     table_rate: float = 5e-4
     rate: float = 1e-3
@@ -113,6 +119,35 @@ class LoopConfig:
     develop_every: int = 0
     autocast: bool = True
     device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class LoraConfig:
+    """Adapters that are learned in place of the weights beside them (LoRA; Hu et al., 2022).
+
+    What is made is a checkpoint as any other: adapters are added to the weights in the end. Their rate is
+    `LoopConfig.rate`.
+
+    Attributes:
+        rank: of each adapter: it holds ``rank · (n_in + n_out)`` numbers.
+        alpha: an adapter counts ``alpha / rank`` times.
+        modules: linear layers of the backbone that get one, by the last part of their names.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    modules: tuple[str, ...] = ("in_proj", "q_proj", "k_proj", "v_proj", "out_proj", "w1", "w2", "w3")
+
+    def __post_init__(self) -> None:
+        """Refuse adapters that hold nothing.
+
+        Raises:
+            InvalidConfigError: rank or alpha are below 1, or no module gets one.
+        """
+        if min(self.rank, self.alpha) < 1 or not self.modules:
+            raise InvalidConfigError(
+                "adapters need a rank and an alpha of 1 or more, and modules", help="leave keys out of [lora]"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +176,7 @@ class Recipe:
         seed: of everything random.
         start: encoder that training begins with: a name that `load_encoder` takes, mostly a checkpoint folder.
         shape: weights are drawn in this shape instead; None: those of the start.
+        lora: adapters that are learned while all weights of the start are kept; None: all weights are learned.
         teacher: whose token vectors are learned: the folder of a BERT with XLM-R's vocabulary (multilingual-e5), or an
             encoder of the start's vocabulary, by name; empty: none, and only the losses of pairs and lists are left.
         teacher_prefixes: text put before queries and before documents for the teacher.
@@ -158,6 +194,7 @@ class Recipe:
     teacher: str = ""
     loss: LossConfig = LossConfig()
     shape: ShapeConfig | None = None
+    lora: LoraConfig | None = None
     teacher_prefixes: tuple[str, ...] = ("query: ", "passage: ")
     licence: str = "Apache-2.0"
 
@@ -165,19 +202,28 @@ class Recipe:
         """Refuse what cannot be minimised.
 
         Raises:
-            InvalidConfigError: a loss needs a teacher and there is none, or there is nothing to learn from.
+            InvalidConfigError: something needs a teacher and there is none, there is nothing to learn from, a size is
+                out of range, or adapters have nothing to adapt.
         """
+        data = self.data
         if not self.teacher and (self.loss.token or self.loss.ranking):
             raise InvalidConfigError(
                 "the token and ranking losses need a teacher", help="name one, or give both the weight 0 in [loss]"
             )
-        data = self.data
+        if not self.teacher and data.curriculum:
+            raise InvalidConfigError(
+                "a curriculum goes by the teacher's ranks", help="name a teacher, or leave out curriculum"
+            )
         if not (data.sources or data.documents or data.parallel_sources or data.lists):
             raise InvalidConfigError(
                 "there is nothing to learn from", help="name sources, documents, translations or lists"
             )
         if data.list_size < 2:
             raise InvalidConfigError("a list of one candidate teaches nothing", help="give list_size 2 or more")
+        if self.lora is not None and self.shape is not None:
+            raise InvalidConfigError("adapters cannot mend drawn weights", help="leave out [shape] or [lora]")
+        if self.loop.chunk < 0:
+            raise InvalidConfigError("a chunk holds one pair or more", help="give chunk 1 or more, or 0 for all")
 
 
 def read_recipe(path: Path) -> Recipe:

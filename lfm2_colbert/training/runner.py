@@ -14,10 +14,10 @@ from torch.multiprocessing.spawn import spawn
 from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.config import from_mapping, to_json
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError
-from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
 from lfm2_colbert.training.batches import TRANSLATIONS, Material
 from lfm2_colbert.training.beginning import begun, load_beginning, save_beginning
-from lfm2_colbert.training.checkpoints import read_start, write_folder
+from lfm2_colbert.training.chart import CHART, write_chart
+from lfm2_colbert.training.checkpoints import read_start, tokenizers_of, write_folder
 from lfm2_colbert.training.corpus import ABOUT, DOCUMENT, QUERY, read_corpus, write_corpus
 from lfm2_colbert.training.decontamination import Contamination, held_out
 from lfm2_colbert.training.development import Tokenize, load_judged, read_judged, save_judged
@@ -73,9 +73,10 @@ def train(recipe: Recipe, folder: Path, on_prepared: OnPrepared, on_told: OnTold
     else:
         (folder / MEETING).unlink(missing_ok=True)
         spawn(_joined, (recipe, folder, on_told), nprocs=recipe.loop.processes)  # type: ignore[no-untyped-call]
-    last = Told(**json.loads((folder / CURVE).read_text(encoding="utf-8").splitlines()[-1]))
-    write_report(recipe, folder, last)
-    return Trained(folder / CHECKPOINT, last)
+    lines = [Told(**json.loads(line)) for line in (folder / CURVE).read_text(encoding="utf-8").splitlines()]
+    write_chart(folder / CHART, recipe.name, lines)
+    write_report(recipe, folder, lines[-1])
+    return Trained(folder / CHECKPOINT, lines[-1])
 
 
 def require_same(recipe: Recipe, folder: Path) -> None:
@@ -112,20 +113,11 @@ def prepare_texts(recipe: Recipe, start: Start, folder: Path, on_prepared: OnPre
     """Read and tokenise what is learned from and what the curve shows, unless that was done."""
     if start.config.backbone.vocab_size > LARGEST_VOCABULARY:
         raise InvalidConfigError("vocabularies of more than 65,536 pieces cannot be trained", help="use a smaller one")
-    queries, documents = _tokenizers(start)
+    queries, documents = tokenizers_of(start)
     if not (folder / CORPUS / ABOUT).exists():
         _write_corpus(recipe, folder, queries, documents, on_prepared)
     if recipe.data.development and not (folder / DEVELOPMENT).exists():
         save_judged(folder / DEVELOPMENT, read_judged(Path(recipe.data.development), queries, documents))
-
-
-def _tokenizers(start: Start) -> tuple[Tokenize, Tokenize]:
-    """Give what makes ids of queries and of documents."""
-    tokenizer = TextTokenizer(read_tokenizer(start.tokenizer, markers=start.config.markers), start.config.tokens)
-    return (
-        lambda texts: [each.ids for each in tokenizer.queries(texts)],
-        lambda texts: [each.ids for each in tokenizer.documents(texts)],
-    )
 
 
 def _write_corpus(

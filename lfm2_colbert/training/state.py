@@ -1,4 +1,4 @@
-"""States of a run, from which a killed one goes on: weights, optimisers and the step, without pickles.
+"""States of a run, from which a killed one goes on: weights that are learned, optimisers, the step; without pickles.
 
 A state is written beside the last one and takes its place by renaming.
 """
@@ -18,7 +18,7 @@ STEP = "step"
 
 def save_state(path: Path, model: nn.Module, optimizers: list[Optimizer], step: int) -> None:
     """Write a state."""
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors: dict[str, Tensor] = {f"model.{name}": own for name, own in model.named_parameters() if own.requires_grad}
     for number, optimizer in enumerate(optimizers):
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{index}.{key}": torch.as_tensor(v) for key, v in values.items()}
@@ -32,7 +32,10 @@ def load_state(path: Path, model: nn.Module, optimizers: list[Optimizer]) -> int
         return 0
     arrays = read_archive(path)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if name != STEP}
-    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                parameter.copy_(tensors[f"model.{name}"])
     for number, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():

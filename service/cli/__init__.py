@@ -15,6 +15,7 @@ COMMANDS = {
     "restore": "service.cli.restore:restore",
     "eval": "service.cli.evaluation.group:evaluation",
     "train": "service.cli.train:train",
+    "merge": "service.cli.merge:merge",
     "mine": "service.cli.mine:mine",
     "score": "service.cli.score:score",
     "export": "service.cli.export:export",

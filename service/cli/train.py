@@ -28,7 +28,7 @@ TRAINING = {
 def train(recipe: Path, output: Path, settings: Settings) -> None:
     """Train an encoder as RECIPE.toml says: texts are read, a teacher reads them, and the encoder learns its vectors.
 
-    DIR/checkpoint is a model folder for --model; DIR/curve.jsonl and DIR/training.json say how it came about.
+    DIR/checkpoint is a model folder for --model; curve.svg, curve.jsonl and training.json in DIR say how it came about.
     """
     read_recipe, run = (lookup(TRAINING, name, "part of training", extra="train") for name in TRAINING)
     trained = run(read_recipe(recipe), output, _prepared, _told)

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ from lfm2_colbert import load_encoder
 from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError, NotFoundError
 from lfm2_colbert.training.checkpoints import read_start, write_folder
-from lfm2_colbert.training.loop import CURVE
-from lfm2_colbert.training.recipe import Recipe, read_recipe
+from lfm2_colbert.training.loop import CURVE, Told
+from lfm2_colbert.training.recipe import LoraConfig, Recipe, read_recipe
 from lfm2_colbert.training.runner import train
 
 pytestmark = pytest.mark.torch
@@ -82,6 +83,8 @@ def test_what_is_made_says_what_of(trained: Path) -> None:
     assert report["checkpoint"] == open_checkpoint(trained / "checkpoint").fingerprint
     assert report["last"]["tokens"] >= report["last"]["tokens_in_all"]
     assert report["data"]["pairs"]["parallel"] == 72
+    panels = [panel[0].text for panel in ElementTree.parse(trained / "curve.svg").getroot() if panel.tag.endswith("}g")]
+    assert len(panels) == 4  # the sum, and what smoke.toml weighs
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_been(trained: Path, tmp_path: Path) -> None:
@@ -138,6 +141,18 @@ def test_two_processes_see_the_same_texts_as_one(trained: Path, tmp_path: Path) 
     assert open_checkpoint(tmp_path / "two" / "checkpoint").dim == 128
 
 
+def test_processes_that_encode_in_chunks_learn_as_those_that_do_not(trained: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(SMOKE)
+    for name, chunk in (("whole", 0), ("chunks", 5)):
+        for part in ("corpus", "targets"):
+            shutil.copytree(trained / part, tmp_path / name / part)
+        loop = replace(recipe.loop, tokens=8_000, processes=2, chunk=chunk, tell_every=1)
+        train(replace(recipe, loop=loop), tmp_path / name, ignore, ignore)
+    whole, chunks = ([line["loss"] for line in curve(tmp_path / name)] for name in ("whole", "chunks"))
+    assert len(whole) > 3
+    assert chunks == pytest.approx(whole, rel=1e-4)  # rounding grows with the steps
+
+
 def test_without_a_teacher_pairs_alone_are_told_apart(tmp_path: Path) -> None:
     recipe = read_recipe(SMOKE)
     alone = replace(
@@ -153,6 +168,40 @@ def test_without_a_teacher_pairs_alone_are_told_apart(tmp_path: Path) -> None:
         replace(recipe, teacher="")
     with pytest.raises(InvalidConfigError, match="nothing to learn"):
         replace(recipe, data=replace(recipe.data, parallel_sources=()))
+    with pytest.raises(InvalidConfigError, match="drawn weights"):
+        replace(recipe, lora=LoraConfig())
+    with pytest.raises(InvalidConfigError, match="chunk"):
+        replace(recipe, loop=replace(recipe.loop, chunk=-1))
+
+
+def test_adapters_are_learned_and_merged_and_a_stopped_run_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    recipe = read_recipe(SMOKE)
+    adapted = replace(
+        recipe,
+        teacher="",
+        shape=None,
+        lora=LoraConfig(rank=4, alpha=8, modules=("w1", "q_proj")),
+        loss=replace(recipe.loss, token=0.0, ranking=0.0, contrastive=1.0),
+        loop=replace(recipe.loop, tokens=12_000, rate=0.002, keep_every=3, tell_every=1),
+    )
+    train(adapted, tmp_path / "whole", ignore, ignore)
+
+    def stop(told: Told) -> None:
+        if told.step == 5:
+            raise KeyboardInterrupt
+
+    shutil.copytree(tmp_path / "whole" / "corpus", tmp_path / "stopped" / "corpus")
+    with pytest.raises(KeyboardInterrupt):
+        train(adapted, tmp_path / "stopped", ignore, stop)
+    train(adapted, tmp_path / "stopped", ignore, ignore)
+    start = read_start("nano", None, np.random.default_rng(0)).tensors
+    ours, theirs = (open_checkpoint(tmp_path / name / "checkpoint").tensors() for name in ("stopped", "whole"))
+    assert set(ours) == set(theirs) == set(start)
+    for key, tensor in theirs.items():
+        np.testing.assert_array_equal(ours[key], tensor)
+        changed = np.abs(tensor - start[key].astype(np.float16)).max() > 1e-4
+        assert changed == key.endswith((".w1.weight", ".q_proj.weight")), key
 
 
 def test_a_folder_of_another_recipe_is_refused(trained: Path) -> None:
