@@ -59,10 +59,6 @@ class Corpus:
         lengths: NDArray[np.int64] = self.offsets[texts + 1] - self.offsets[texts]
         return lengths
 
-    def text(self, number: int) -> NDArray[np.uint16]:
-        """Give the ids of a text."""
-        return self.ids[self.offsets[number] : self.offsets[number + 1]]
-
 
 def write_corpus(
     folder: Path,

@@ -25,6 +25,7 @@ from lfm2_colbert.training.gradients import LOSS, Parts, add_gradients
 from lfm2_colbert.training.losses import (
     contrastive,
     decoupled_top_k,
+    margin_mse,
     maxsim,
     maxsim_of_lists,
     ranking_divergence,
@@ -61,6 +62,7 @@ class Told:
         ranking: 0 where no step had it.
         contrastive: the same.
         lists: the same.
+        margins: the same.
         alignment: the same.
         ndcg: on the development sets, where it was measured.
     """
@@ -74,6 +76,7 @@ class Told:
     ranking: float = 0.0
     contrastive: float = 0.0
     lists: float = 0.0
+    margins: float = 0.0
     alignment: float = 0.0
     ndcg: float | None = None
 
@@ -214,7 +217,11 @@ def _parts(
         return parts
     if isinstance(batch, ListBatch):
         student = config.student_scale * maxsim_of_lists(q, queries.present, d, documents.present)
-        return parts | {"lists": divergence(student, config.list_scale * batch.scores, config)}
+        wanted = config.list_scale * batch.scores
+        parts["lists"] = divergence(student, wanted, config)
+        if config.margins:
+            parts["margins"] = margin_mse(student, wanted)
+        return parts
     return parts | _ranked(q, d, batch, config, teacher)
 
 

@@ -59,6 +59,7 @@ class LossConfig:
         ranking: of the divergence from the teacher's scores within a batch.
         contrastive: of telling the pair's own document from the others of the batch.
         lists: of the divergence from the scores of a list's candidates.
+        margins: of the squared differences of a list's margins, its best candidate against the others.
         alignment: of telling a translation from the others of the batch, asked in either language.
         ranking_from: share of the tokens after which all but the token loss begin.
         dims: widths at which the beginnings of vectors are learned too (Matryoshka); empty: none.
@@ -74,6 +75,7 @@ class LossConfig:
     ranking: float = 0.1
     contrastive: float = 0.01
     lists: float = 0.1
+    margins: float = 0.0
     alignment: float = 0.0
     dims: tuple[int, ...] = ()
     ranking_from: float = 0.0

@@ -117,7 +117,7 @@ def _read(batch: NDArray[np.int64], corpus: Corpus, teacher: Teacher, mean: Tens
 
 
 def _states(batch: NDArray[np.int64], corpus: Corpus, teacher: Teacher) -> Tensor:
-    texts = texts_of(corpus.ids, corpus.offsets[batch], int(corpus.lengths[batch[0]]))
+    texts = texts_of(corpus.ids, corpus.offsets[batch], int(corpus.lengths_of(batch[0])))
     return teacher.states(texts, int(corpus.roles[batch[0]]))
 
 
