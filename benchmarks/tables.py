@@ -16,6 +16,7 @@ from benchmarks.command import run
 from benchmarks.markdown import decimals, markdown
 from benchmarks.quality_tables import far, languages, matrix, sets
 from benchmarks.results_file import DIRTY, ROOT, Results, read
+from benchmarks.training_tables import panel, runs
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
 
 DOCUMENTS = ("README.md", "docs/**/*.md", "lfm2_colbert/bundled/*/README.md")
@@ -366,6 +367,8 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "hybrid": hybrid,
     "lexical": lexical,
     "throughput": throughput,
+    "training": runs,
+    "panel": panel,
 }
 
 

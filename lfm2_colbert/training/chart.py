@@ -18,6 +18,7 @@ TITLES = {
     "ranking": "ranking loss",
     "contrastive": "contrastive loss",
     "lists": "loss of lists",
+    "margins": "loss of margins",
     "alignment": "alignment loss",
     "ndcg": "nDCG@10 on the development sets",
 }

@@ -16,15 +16,17 @@ import numpy as np
 import torch
 
 import lfm2_colbert
-from lfm2_colbert.config import to_json
+from lfm2_colbert.config import from_mapping, to_json
 from lfm2_colbert.errors import InvalidConfigError, NotFoundError
 from lfm2_colbert.training.archive import Arrays, read_archive, write_archive
 from lfm2_colbert.training.bert import WORDS
+from lfm2_colbert.training.chart import CHART, write_chart
 from lfm2_colbert.training.checkpoints import read_start, write_folder
+from lfm2_colbert.training.loop import Told
 from lfm2_colbert.training.packed import CODES, CORPUS, DEVELOPMENT, RECIPE, RUNS, SCALES, START, TEACHER
 from lfm2_colbert.training.quantised import BLOCK, from_rows, to_four_bits
 from lfm2_colbert.training.recipe import Recipe
-from lfm2_colbert.training.runner import OnPrepared, prepare_texts, require_same
+from lfm2_colbert.training.runner import REPORT, OnPrepared, prepare_texts, require_same
 from lfm2_colbert.training.start import Tensors
 from lfm2_colbert.training.teachers import bert_config, is_bert, read_bert, read_pieces
 
@@ -89,7 +91,8 @@ def unpack(recipe: Recipe, name: str, found: Path, folder: Path) -> None:
         arrays |= read_archive(part)
     folder.mkdir(parents=True, exist_ok=True)
     write_folder(start, _weights(arrays), folder / "checkpoint")
-    (folder / "training.json").write_text(json.dumps(runs[0], indent=1) + "\n", encoding="utf-8")
+    (folder / REPORT).write_text(json.dumps(runs[0], indent=1) + "\n", encoding="utf-8")
+    write_chart(folder / CHART, name, [from_mapping(Told, line) for line in runs[0]["curve"]])
 
 
 def _weights(arrays: Mapping[str, Any]) -> Tensors:

@@ -1,0 +1,65 @@
+"""Tables of training: what runs reached, and the development panel as the bundled encoder is served on it."""
+
+from typing import Any
+
+from benchmarks.markdown import markdown
+from benchmarks.panel import TEACHER
+from benchmarks.results_file import Results
+
+COLUMNS = {
+    "hybrid": ("nano-1", "lfm2-colbert", "hybrid"),
+    "nano-1": ("nano-1", "lfm2-colbert", "semantic"),
+    "nano-0": ("nano-0", "lfm2-colbert", "semantic"),
+    "bm25": ("nano-1", "bm25", ""),
+}
+"""Column → encoder, system, and how its setting begins."""
+
+
+def runs(results: Results) -> str:
+    """One line a run: how long it was, and what it found."""
+    lines = [
+        [
+            row["run"], row.get("changed", ""), f"{row['tokens'] / 1e6:.1f}", f"{60 * row['hours']:.1f}",
+            f"{row['ndcg_at_10']:.3f}", f"{row['ndcg_within']:.3f}", f"{row['ndcg_crossed']:.3f}", _difference(row),
+        ]
+        for row in sorted(results.rows, key=lambda row: (row["tokens"], -row["ndcg_at_10"]))
+    ]  # fmt: skip
+    head = ["run", "changed", "million tokens", "minutes", "nDCG@10", "within", "across", "difference to base, 95 %"]
+    return markdown(head, lines)
+
+
+def panel(results: Results) -> str:
+    """One line a task of the panel, then the means."""
+    rows = [row for row in results.rows if "query_language" in row]
+    tasks = sorted({_task(row) for row in rows})
+    figures = {task: [_of(rows, task, column) for column in COLUMNS] + [TEACHER[task]] for task in tasks}
+    lines = [[task, *map(_points, values)] for task, values in figures.items()]
+    columns = list(zip(*figures.values(), strict=True))
+    lines.append(["mean", *(_points(sum(column) / len(column)) for column in columns)])
+    return markdown(["task", *COLUMNS, "teacher, one vector"], lines)
+
+
+def _of(rows: list[dict[str, Any]], task: str, column: str) -> float:
+    encoder, system, setting = COLUMNS[column]
+    (found,) = (
+        row["ndcg_at_10"]
+        for row in rows
+        if _task(row) == task
+        and (row["encoder"], row["system"]) == (encoder, system)
+        and row["setting"].startswith(setting)
+    )
+    return float(found)
+
+
+def _task(row: dict[str, Any]) -> str:
+    return f"{row['dataset']} {row['query_language']}→{row['document_language']}"
+
+
+def _difference(row: dict[str, Any]) -> str:
+    if "difference" not in row:
+        return ""
+    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f}"
