@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "service.cli.train:train",
     "mine": "service.cli.mine:mine",
     "score": "service.cli.score:score",
+    "adapt": "service.cli.adapt:adapt",
     "export": "service.cli.export:export",
     "doctor": "service.cli.doctor:doctor",
 }
