@@ -5,8 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from lfm2_colbert.training.lists import Lists
 from lfm2_colbert.training.questions import Kind, Passage
 from lfm2_colbert.training.recipe import Recipe, read_recipe
+from lfm2_colbert.training.scoring import together
 from lfm2_colbert.training.sources import Pair
 
 RECIPE = Path(__file__).with_name("domain.toml")
@@ -39,6 +43,20 @@ def pairs_of(passages: Iterable[Passage]) -> list[Pair]:
         for passage in passages
         for question in passage.questions
     ]
+
+
+def lifted(labelled: Lists, scored: Lists) -> Lists:
+    """Put what is known to answer and what an encoder says together, as several scorers are.
+
+    The encoder's own scores alone would teach it nothing, and labels alone that all other candidates are equally wrong.
+
+    Args:
+        labelled: 1 for answers, 0 for the rest.
+        scored: the same lists with the encoder's scores.
+    """
+    both = ([np.array(row.scores, np.float32) for row in rows] for rows in zip(labelled.rows, scored.rows, strict=True))
+    rows = (replace(row, scores=tuple(together(own).tolist())) for row, own in zip(scored.rows, both, strict=True))
+    return Lists(scored.queries, scored.documents, tuple(rows))
 
 
 def questions_by_language(passages: Iterable[Passage]) -> dict[str, Mapping[str, int]]:

@@ -42,6 +42,7 @@ PARTS = {
     "endpoint": "lfm2_colbert.training.endpoint:Endpoint",
     "recipe": "lfm2_colbert.training.adaptation:read_domain_recipe",
     "pairs_of": "lfm2_colbert.training.adaptation:pairs_of",
+    "lifted": "lfm2_colbert.training.adaptation:lifted",
     "by_language": "lfm2_colbert.training.adaptation:questions_by_language",
     "read_pairs": "lfm2_colbert.training.sources:read_all_pairs",
     "write_pairs": "lfm2_colbert.training.sources:write_pairs",
@@ -183,7 +184,7 @@ class Adaptation:
         scored = part["score"](
             mined.lists, [scorer], folder / ".scores", lambda _, *told: bars.counted("score", "lists", *told)
         )
-        part["write_lists"](folder / SCORED, scored)
+        part["write_lists"](folder / SCORED, part["lifted"](mined.lists, scored))
         return {name: value for name, value in asdict(mined).items() if name != "lists"}
 
     def train(self, on_prepared: Callable[[str, int, int], None], on_told: Callable[[Any], None]) -> Mapping[str, int]:

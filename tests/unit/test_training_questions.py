@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from lfm2_colbert.errors import TooFewDocumentsError
 from lfm2_colbert.training import division
-from lfm2_colbert.training.adaptation import RECIPE, pairs_of, questions_by_language, read_domain_recipe
+from lfm2_colbert.training.adaptation import RECIPE, lifted, pairs_of, questions_by_language, read_domain_recipe
 from lfm2_colbert.training.division import LEAST_DOCUMENTS, Division, distinct, divide
+from lfm2_colbert.training.lists import Lists, Row
 from lfm2_colbert.training.questions import Kind, Passage, Question, asked, can_answer, first_sentence, plain, weight
 from lfm2_colbert.training.sources import Pair, read_all_pairs, write_pairs
 
@@ -210,6 +211,17 @@ def test_pairs_are_read_as_they_were_written(tmp_path: Path) -> None:
     write_pairs(tmp_path, own)
     assert sorted(read_all_pairs(tmp_path), key=repr) == sorted(own, key=repr)
     assert pairs_of(passages(1, 1)) == [Pair("Frage 0 0?", "Text 0 0", "de", "documents")]
+
+
+def test_what_answers_is_lifted_above_what_the_encoder_says() -> None:
+    texts = {"a": "A", "b": "B", "c": "C", "d": "D"}
+    labels = Lists({"q": "Q"}, texts, (Row("q", tuple(texts), (1.0, 0.0, 0.0, 0.0)),))
+    scored = Lists({"q": "Q"}, texts, (Row("q", tuple(texts), (0.6, 0.8, 0.6, 0.4)),))
+    (row,) = lifted(labels, scored).rows
+    # Labels: mean 1/4, deviation √3/4 → √3 and −1/√3; scores: mean .6, deviation .2/√2 → 0, √2, 0, −√2.
+    rest = -(3**-0.5)
+    expected = [3**0.5 / 2, (rest + 2**0.5) / 2, rest / 2, (rest - 2**0.5) / 2]
+    assert row.scores == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_recipe_holds_tokens_to_the_model_that_is_given() -> None:
