@@ -205,14 +205,12 @@ class Adaptation:
     def offer(self, won: Sequence[Gain]) -> Path | None:
         """Put the adapted encoder in its place where it is surely better; else see that there is none."""
         place = self._wanted.output / MODEL
-        shutil.rmtree(place, ignore_errors=True)
-        if not won[0].is_sure:
-            return None
         unfinished = place.with_name(f".{MODEL}.part")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(self._exported, unfinished)
-        unfinished.rename(place)
-        return place
+        if won[0].is_sure:
+            shutil.copytree(self._exported, unfinished)
+        shutil.rmtree(place, ignore_errors=True)
+        return unfinished.rename(place) if won[0].is_sure else None
 
     @property
     def _exported(self) -> Path:

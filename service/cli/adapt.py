@@ -13,6 +13,8 @@ from service.cli.output import print_json, print_line, print_table
 from service.settings import Settings, judge_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from service.adapting.documents import Folder
     from service.adapting.held_out import Gain
     from service.adapting.stages import Questions
@@ -67,6 +69,8 @@ def adapt(
     with progress_bars() as bars:
         mined = adaptation.mine(bars)
     touched = adaptation.train(prepared, told)
+    if not settings.as_json:
+        _show_learned(mined, touched)
     with progress() as tell:
         won = adaptation.compare(tell)
     place = adaptation.offer(won)
@@ -111,6 +115,16 @@ def _kinds(asked: "Questions") -> Iterator[tuple[str, ...]]:
 def _left_out(asked: "Questions") -> str:
     named = [f"{count:,} {name}" for name, count in asked.left_out.items() if count]
     return f"; left out: {', '.join(named)}" if named else ""
+
+
+def _show_learned(mined: "Mapping[str, int]", touched: "Mapping[str, int]") -> None:
+    print_line(
+        f"mined   left out {mined['false_negatives']:,} that score like an answer and {mined['duplicates']:,} that "
+        f"read like one; {mined['unfound']:,} answers were not found; {mined['without']:,} questions have no negative"
+    )
+    if touched:
+        named = ", ".join(f"{count:,} {'lists' if name == 'lists' else 'questions'}" for name, count in touched.items())
+        print_line(f"learned left out for words that are held out, too: {named}")
 
 
 def _show_gains(won: "tuple[Gain, ...]", place: Path | None, model: str) -> None:
