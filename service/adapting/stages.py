@@ -23,7 +23,7 @@ import xxhash
 from eval.progress import Progress
 from eval.writing import replace_file
 from index.language import is_foreign
-from lfm2_colbert.encoders.loading import licence_of, load_encoder
+from lfm2_colbert.encoders.loading import licence_of, load_encoder, resolve
 from lfm2_colbert.errors import InvalidArgumentError
 from lfm2_colbert.registry import lookup
 from service.adapting.documents import Folder, read_folder
@@ -60,6 +60,8 @@ ABOUT, PAIRS, SETS, LISTS, SCORED, RUN = "about.json", "pairs", "sets", "lists",
 WRITTEN, EXPORTED, MODEL = "written.jsonl", "exported", "model"
 FOREIGN, UNWRITTEN = "foreign", "unwritten"
 MODE = "hybrid"
+TRAINED = ("onnx", "torch")
+"""Kinds of encoders whose weights training reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,11 @@ class Adaptation:
         Raises:
             MissingExtraError: the extra ``train`` is not installed.
             InvalidConfigError: the recipe cannot be read.
+            InvalidArgumentError: the encoder is none that can be trained.
             UnknownEncoderError: there is no such encoder.
         """
+        if resolve(wanted.model).kind not in TRAINED:
+            raise InvalidArgumentError(f"'{wanted.model}' cannot be trained", help="take nano, or a model folder")
         self._wanted, self._device, self._threads = wanted, device, threads
         self._part = {name: lookup(PARTS, name, "part of training", extra="train") for name in PARTS}
         out = wanted.output
@@ -119,38 +124,26 @@ class Adaptation:
         self._encoder = load_encoder(wanted.model, device=device, threads=threads)
 
     def read(self, bars: Bars) -> Folder:
-        """Read the documents, and refuse a folder that holds an adaptation to others.
+        """Read the documents.
 
         Raises:
-            NotFoundError: there are none.
-            InvalidArgumentError: the output is of other documents, of another encoder or of another writer.
+            NotFoundError: there is no such folder.
         """
-        found = read_folder(self._wanted.documents, self._encoder, self._part["passage"], bars.file)
-        texts = xxhash.xxh3_128()
-        for each in found.passages:
-            texts.update(f"{each.id}\0{each.title}\0{each.text}\0".encode(errors="surrogatepass"))
-        writer = self._writer.fingerprint if self._writer else ""
-        about = {"passages": texts.hexdigest(), "encoder": self._encoder.fingerprint, "writer": writer}
-        path = self._wanted.output / ABOUT
-        if path.exists() and json.loads(path.read_text(encoding="utf-8")) != about:
-            raise InvalidArgumentError(
-                f"{self._wanted.output} is of other documents, another encoder or other questions",
-                help="give another folder: -o DIR",
-            )
-        replace_file(path, json.dumps(about, indent=1) + "\n")
-        return found
+        return read_folder(self._wanted.documents, self._encoder, self._part["passage"], bars.file)
 
     def ask(self, folder: Folder, bars: Bars) -> Questions:
         """Make questions, divide them, and write what is learned from and what is measured on.
 
         Raises:
             TooFewDocumentsError: too few documents have a passage that can be asked for.
+            InvalidArgumentError: the output is of other documents, of another encoder or of another writer.
             ModelUnavailableError: the language model did not answer, or refused.
         """
         part, out = self._part, self._wanted.output
         passages = list(folder.passages) if self._writer else [part["asked"](each) for each in folder.passages]
         able = [each for each in passages if (part["can_answer"](each) if self._writer else each.questions)]
         division = part["divide"](able, self._recipe.seed)
+        self._require_same(folder)
         if self._writer:
             division = self._written(self._writer, division, bars)
         asked = part["distinct"](division)
@@ -159,6 +152,25 @@ class Adaptation:
         made = {each.id: each for side in (passages, *division.sides) for each in side}.values()
         n_training, n_held_out = (sum(len(each.questions) for each in side) for side in asked.sides)
         return Questions(part["by_language"](made), n_training, n_held_out, asked.left_out)
+
+    def _require_same(self, folder: Folder) -> None:
+        """Keep what the output is of, or refuse it where it is of something else."""
+        texts = xxhash.xxh3_128()
+        for each in folder.passages:
+            texts.update(f"{each.id}\0{each.title}\0{each.text}\0".encode(errors="surrogatepass"))
+        about = {
+            "passages": texts.hexdigest(),
+            "encoder": self._encoder.fingerprint,
+            "writer": self._writer.fingerprint if self._writer else "",
+            "seed": self._recipe.seed,
+        }
+        path = self._wanted.output / ABOUT
+        if path.exists() and json.loads(path.read_text(encoding="utf-8")) != about:
+            raise InvalidArgumentError(
+                f"{self._wanted.output} is of other documents, another encoder or other questions",
+                help="give another folder: -o DIR",
+            )
+        replace_file(path, json.dumps(about, indent=1) + "\n")
 
     def _written(self, writer: Any, division: Any, bars: Bars) -> Any:
         """Let the language model ask; a question in another language than its passage's is left out, and counted."""

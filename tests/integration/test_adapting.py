@@ -118,7 +118,7 @@ def test_a_folder_becomes_a_verdict_and_goes_on_where_it_was_killed(
     assert {path: path.read_bytes() for path in kept} == kept
     require_sides_apart(out)
     require_offer_only_for_a_sure_gain(begun, out)
-    refused = run("adapt", documents / "de", recipe, "-o", out)
+    refused = run(*command, "--questions", "server", "--address", "http://localhost:1/v1", "--server-model", "m")
     assert "error[invalid_argument]" in refused.err
     assert refused.status == 2
 
@@ -159,6 +159,7 @@ def require_offer_only_for_a_sure_gain(adaptation: Adaptation, out: Path) -> Non
         (("--questions", "server", "--server-model", "m", "--address", "ftp://x"), "invalid_argument", 2),
         (("none.toml",), "not_found", 2),
         (("--model", "none"), "unknown_encoder", 2),
+        (("--model", "hashing"), "invalid_argument", 2),
     ],
 )
 def test_errors_are_coded(
