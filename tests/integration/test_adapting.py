@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -20,7 +21,10 @@ from eval.compare import Contrast, Verdict
 from eval.datasets.folder import load
 from lfm2_colbert import load_encoder
 from lfm2_colbert.errors import ModelUnavailableError
+from lfm2_colbert.training.archive import read_archive
+from lfm2_colbert.training.checkpoints import read_start
 from lfm2_colbert.training.sources import read_all_pairs
+from lfm2_colbert.training.start import PROJECTION_WEIGHT
 from service.adapting.held_out import Gain
 from service.adapting.stages import Adaptation, Wanted
 from service.cli.main import main
@@ -29,6 +33,7 @@ from service.cli.progress import progress_bars
 pytestmark = pytest.mark.torch
 
 SHORTEST, DOCUMENTS = 7, 70
+FOREIGN = "この文章は何について書かれていますか？"
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,8 @@ def test_a_folder_becomes_a_verdict_and_goes_on_where_it_was_killed(
     assert f"{DOCUMENTS} documents" in again.out
     assert {path: path.read_bytes() for path in kept} == kept
     require_sides_apart(out)
+    own, begins = read_start("nano", None, np.random.default_rng(0)), read_archive(out / "training" / "beginning.npz")
+    np.testing.assert_array_equal(begins[PROJECTION_WEIGHT], own.tensors[PROJECTION_WEIGHT])  # as it is served today
     require_offer_only_for_a_sure_gain(begun, out)
     refused = run(*command, "--questions", "server", "--address", "http://localhost:1/v1", "--server-model", "m")
     assert "error[invalid_argument]" in refused.err
@@ -143,7 +150,7 @@ def require_offer_only_for_a_sure_gain(adaptation: Adaptation, out: Path) -> Non
 
     assert adaptation.offer(won(0.01)) == out / "model"
     adapted = load_encoder(str(out / "model"), threads=1)
-    assert adapted.name.endswith("model")
+    assert adapted.name == "nano-1-out"
     assert adapted.encode_queries(["東京"]).vectors.shape[1] == load_encoder("nano").dim
     assert json.loads((out / "model" / "encoder.json").read_text())["licence"] == "Apache-2.0"
     assert adaptation.offer(won(0.0)) is None
@@ -188,7 +195,7 @@ class Model(BaseHTTPRequestHandler):
         german = [each["passage"] for _, each in self.asked if each["language"] == "de"]
         question = f"{data['passage'][:60]}?"
         if data["passage"] == german[0] if german else False:
-            question = "この文章は何について書かれていますか？"
+            question = FOREIGN
         content = "no idea" if data["language"] == "th" else json.dumps({"question": question})
         sent = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
         self.send_response(200)
@@ -226,7 +233,9 @@ def test_a_language_model_asks_in_the_language_of_the_passage(
         assert {key for key, _ in handler.asked} == {"Bearer secret"}
         texts = {each.text for each in folder.passages}
         assert {data["passage"] for _, data in handler.asked} <= texts  # whole, with their headings
-        assert found.left_out["foreign"] == 1
+        assert found.left_out["foreign"] >= 1
+        written = [path.read_text(encoding="utf-8") for path in (tmp_path / "out").rglob("*.jsonl")]
+        assert sum(FOREIGN in text for text in written) == 1  # in the journal, and nowhere else
         assert found.left_out["unwritten"] == n_thai // 4 > 0
         assert found.by_language["ja"]["written"] > 0 == found.by_language["ja"]["heading"]
         assert found.by_language["th"]["written"] == 0 < found.by_language["th"]["none"]
