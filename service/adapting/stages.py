@@ -116,7 +116,7 @@ class Adaptation:
             raise InvalidArgumentError(f"'{wanted.model}' cannot be trained", help="take nano, or a model folder")
         self._wanted, self._device, self._threads = wanted, device, threads
         self._part = {name: lookup(PARTS, name, "part of training", extra="train") for name in PARTS}
-        out = wanted.output
+        out = wanted.output.absolute()
         self._recipe = self._part["recipe"](
             wanted.recipe, wanted.model, pairs=out / PAIRS, lists=out / LISTS / SCORED, held_out=out / SETS
         )
