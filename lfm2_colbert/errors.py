@@ -23,6 +23,7 @@
     │   ├── NonFiniteVectorError    non_finite_vectors
     │   ├── NotParallelError        not_parallel
     │   ├── NotTextError            not_text
+    │   ├── TooFewDocumentsError    too_few_documents
     │   ├── UnsafeModelError        unsafe_model
     │   └── UnsupportedFileError    unsupported_file
     ├── EnvironmentFault (exit 4: this machine is off)
@@ -196,6 +197,12 @@ class NotTextError(DataError):
     """A file named as text holds binary data."""
 
     code = "not_text"
+
+
+class TooFewDocumentsError(DataError):
+    """There are fewer documents than an encoder can be adapted to."""
+
+    code = "too_few_documents"
 
 
 class UnsafeModelError(DataError):

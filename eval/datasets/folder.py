@@ -5,11 +5,13 @@
 <folder>/<language>/qrels/<split>.tsv       header, then query id, document id, grade
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from eval.datasets.base import Task, cleaned, crossed
-from eval.datasets.files import documents_of, json_lines, queries_of, tab_separated_judgements
+from eval.datasets.files import HEADER, documents_of, json_lines, queries_of, tab_separated_judgements
+from eval.writing import replace_file
 from lfm2_colbert.errors import NotFoundError, NotParallelError, UnknownNameError
 
 CORPUS = "corpus.jsonl"
@@ -47,6 +49,23 @@ def load(folder: Path, language: str, *, query_language: str | None = None, spli
             qrels=tab_separated_judgements(home / "qrels" / f"{split}.tsv"),
         )
     )
+
+
+def write(task: Task, folder: Path) -> None:
+    """Write a task that is asked in the language of its documents as one of a set, for `load`.
+
+    Raises:
+        PermissionDeniedError: the folder may not be written.
+        StorageError: the disk refused.
+    """
+    home = folder / task.language
+    titles = {key: str(each.metadata.get("title", "")) for key, each in task.documents.items()}
+    judged = [(query, document, grade) for query, own in task.qrels.items() for document, grade in own.items()]
+    lines = ["\t".join(map(str, row)) for row in (HEADER, *judged)]
+    replace_file(home / "qrels" / f"{task.split}.tsv", "\n".join((*lines, "")))
+    replace_file(home / "queries.jsonl", _lines({"_id": key, "text": text} for key, text in task.queries.items()))
+    rows = ({"_id": key, "title": titles[key], "text": each.text} for key, each in task.documents.items())
+    replace_file(home / CORPUS, _lines(rows))
 
 
 def asked_in(folder: Path, language: str) -> list[str]:
@@ -141,3 +160,7 @@ def known_languages(folder: Path) -> list[str]:
 def _own(folder: Path, language: str) -> list[str]:
     beside = asked_in(folder, language)
     return [language] if language in beside else beside
+
+
+def _lines(rows: Iterable[Mapping[str, str]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

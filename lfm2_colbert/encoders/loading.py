@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from lfm2_colbert.checkpoint import read_json
 from lfm2_colbert.encoders import ENCODERS
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.errors import InvalidArgumentError, UnknownEncoderError
@@ -85,6 +86,18 @@ def resolve(name: str) -> Source:
     folder = _folder(name)
     kind = "onnx" if (folder / "encoder.json").is_file() else "torch"
     return Source(str(folder), kind, str(folder))
+
+
+def licence_of(name: str) -> str:
+    """Give the licence that an encoder's weights are known to have, which what is made of them keeps; "" if none is.
+
+    Raises:
+        UnknownEncoderError: neither a known name nor a model folder.
+    """
+    if name in HUB_MODELS:
+        return HUB_MODELS[name].licence
+    settings = Path(resolve(name).location) / "encoder.json"
+    return str(read_json(settings).get("licence", "")) if settings.is_file() else ""
 
 
 def _folder(name: str) -> Path:

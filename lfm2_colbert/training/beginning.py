@@ -18,7 +18,12 @@ FITTED_BATCHES, RIDGE = 60, 1e-3
 
 
 def begun(start: Start, material: Material, recipe: Recipe, teacher: Teacher) -> Start:
-    """Take the teacher's words as the table, if the recipe says so, and fit the projection to the targets."""
+    """Take the teacher's words as the table, if the recipe says so, and fit the projection to the targets.
+
+    A start that is its own teacher begins as it is: nothing is nearer to its vectors.
+    """
+    if recipe.shape is None and recipe.start == recipe.teacher and teacher.is_space:
+        return start
     if recipe.shape is not None and recipe.shape.teacher_table:
         counts = np.bincount(material.corpus.ids, minlength=start.config.backbone.vocab_size)
         start = with_table(start, teacher.words(), counts)

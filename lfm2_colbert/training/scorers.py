@@ -22,7 +22,8 @@ from lfm2_colbert.encoders.loading import PINNED, load_encoder
 from lfm2_colbert.errors import InvalidArgumentError, UnknownEncoderError, UnknownNameError, UnsafeModelError
 from lfm2_colbert.hub import HubModel, local_folder
 from lfm2_colbert.registry import missing_extra
-from lfm2_colbert.training.judge import Endpoint, Judge
+from lfm2_colbert.training.endpoint import Endpoint
+from lfm2_colbert.training.judge import Judge
 from lfm2_colbert.training.lists import Scores
 from lfm2_colbert.training.scoring import Scorer
 

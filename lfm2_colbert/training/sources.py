@@ -108,6 +108,18 @@ def read_all_pairs(path: Path) -> Iterator[Pair]:
     return read_pairs(path, sources)
 
 
+def write_pairs(folder: Path, pairs: Iterable[Pair]) -> None:
+    """Write pairs as ``<source>/<language>.jsonl``, for `read_pairs`; each file takes the place of an older one."""
+    files: dict[Path, list[str]] = defaultdict(list)
+    for pair in pairs:
+        row = {"query": pair.query, "positive": pair.document}
+        files[folder / pair.source / f"{pair.group}.jsonl"].append(json.dumps(row, ensure_ascii=False))
+    for path, lines in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".part").write_text("\n".join((*lines, "")), encoding="utf-8", errors="replace")
+        path.with_suffix(".part").replace(path)
+
+
 def read_parallel(folder: Path, sources: Sequence[str]) -> Iterator[Pair]:
     """Read translations, the second column as the document.
 

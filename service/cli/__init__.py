@@ -18,6 +18,7 @@ COMMANDS = {
     "merge": "service.cli.merge:merge",
     "mine": "service.cli.mine:mine",
     "score": "service.cli.score:score",
+    "adapt": "service.cli.adapt:adapt",
     "export": "service.cli.export:export",
     "doctor": "service.cli.doctor:doctor",
 }

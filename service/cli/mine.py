@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,13 +10,6 @@ from lfm2_colbert.registry import lookup
 from service.cli import options
 from service.cli.output import print_json, print_line
 from service.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from index.collection import Collection
-    from lfm2_colbert.encoders.base import Encoder
-    from service.cli.progress import Bars
 
 MINING = {
     "pairs": "lfm2_colbert.training.sources:read_all_pairs",
@@ -27,10 +20,8 @@ MINING = {
     "write": "lfm2_colbert.training.lists:write_lists",
 }
 """Loaded by name, as all of training is."""
-WORK, JOURNAL, COLLECTION = ".mining", "mined.jsonl", "pool"
+WORK, JOURNAL = ".mining", "mined.jsonl"
 MODES = ("hybrid", "semantic", "lexical")
-LONGEST_QUERY = 8192
-"""Characters of a query that a collection takes."""
 
 
 @click.command()
@@ -67,6 +58,7 @@ def mine(
     """
     from lfm2_colbert.encoders.loading import load_encoder
     from service.cli.progress import progress_bars
+    from service.pool import Pool
 
     part = {name: lookup(MINING, name, "part of training", extra="train") for name in MINING}
     written = _form(part["form"], form)
@@ -74,7 +66,7 @@ def mine(
     found = [pair for pair in part["pairs"](pairs) if pair.query and pair.document]
     pool = part["pooled"](found, limit)
     encoder = load_encoder(model, device=settings.device, threads=settings.threads)
-    with progress_bars() as bars, _Served(pool.documents, encoder, mode, output / WORK, bars) as served:
+    with progress_bars() as bars, Pool(pool.documents, encoder, mode, output / WORK, bars) as served:
         mined = part["mine"](
             pool, served, mining, output / WORK / JOURNAL, lambda *told: bars.counted("mine", "questions", *told)
         )
@@ -97,36 +89,3 @@ def _form(forms: Any, name: str) -> Any:
     if name not in list(forms):
         raise UnknownNameError.of("format", name, list(forms))
     return forms(name)
-
-
-class _Served:
-    """All documents in a collection, which is made when it is first asked."""
-
-    def __init__(self, documents: "Mapping[str, str]", encoder: "Encoder", mode: str, home: Path, bars: "Bars") -> None:
-        self._documents, self._encoder, self._mode = documents, encoder, mode
-        self._home, self._bars = home, bars
-        self._collection: Collection | None = None
-        self.fingerprint = f"{mode} {encoder.fingerprint}"
-
-    def __enter__(self) -> "_Served":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._collection is not None:
-            self._collection.close()
-
-    def search(self, query: str, k: int) -> list[tuple[str, float]]:
-        """Give documents in the order of the mode with their raw scores, which no calibration bends."""
-        if self._collection is None:
-            self._collection = self._indexed()
-        result = self._collection.search(query[:LONGEST_QUERY], k=k, mode=self._mode, highlight=False)
-        return [(hit.document_id, hit.raw_score) for hit in result.hits]
-
-    def _indexed(self) -> "Collection":
-        from index.collection import Collection
-        from index.types import Document
-
-        collection = Collection.open(COLLECTION, create=True, encoder=self._encoder, home=self._home)
-        documents = (Document(key, text) for key, text in self._documents.items())
-        collection.add(documents, on_progress=self._bars.encoded)
-        return collection

@@ -13,7 +13,7 @@ from service.settings import Settings, judge_key
 SCORING = {
     "read": "lfm2_colbert.training.lists:read_lists",
     "write": "lfm2_colbert.training.lists:write_lists",
-    "endpoint": "lfm2_colbert.training.judge:Endpoint",
+    "endpoint": "lfm2_colbert.training.endpoint:Endpoint",
     "scorers": "lfm2_colbert.training.scorers:load_scorers",
     "score": "lfm2_colbert.training.scoring:score",
 }

@@ -2,13 +2,13 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from lfm2_colbert.registry import lookup
 from service.cli import options
 from service.cli.output import print_json, print_line
+from service.cli.trained import prepared, told
 from service.settings import Settings
 
 TRAINING = {
@@ -31,22 +31,8 @@ def train(recipe: Path, output: Path, settings: Settings) -> None:
     DIR/checkpoint is a model folder for --model; curve.svg, curve.jsonl and training.json in DIR say how it came about.
     """
     read_recipe, run = (lookup(TRAINING, name, "part of training", extra="train") for name in TRAINING)
-    trained = run(read_recipe(recipe), output, _prepared, _told)
+    trained = run(read_recipe(recipe), output, prepared, told)
     if settings.as_json:
         print_json({"checkpoint": str(trained.checkpoint), **asdict(trained.last)})
     else:
         print_line(f"done    {trained.last.tokens:,} tokens · lfm2-colbert index FOLDER --model {trained.checkpoint}")
-
-
-def _prepared(stage: str, done: int, total: int) -> None:
-    print_line(f"{stage:8}{done:,} of {total:,}", err=True)
-
-
-def _told(told: Any) -> None:
-    left = (told.tokens_in_all - told.tokens) / max(told.tokens_per_s, 1)
-    found = "" if told.ndcg is None else f" · nDCG@10 {told.ndcg:.4f}"
-    print_line(
-        f"step    {told.step:,} · {told.tokens:,} of {told.tokens_in_all:,} tokens · {told.tokens_per_s:,.0f} "
-        f"tokens/s · loss {told.loss:.4f}{found} · {max(left, 0) / 60:.0f} min left",
-        err=True,
-    )

@@ -24,7 +24,8 @@ from lfm2_colbert.errors import (
     UnsafeModelError,
 )
 from lfm2_colbert.training import scorers
-from lfm2_colbert.training.judge import Endpoint, Judge
+from lfm2_colbert.training.endpoint import Endpoint
+from lfm2_colbert.training.judge import Judge
 from lfm2_colbert.training.lists import Lists, Row
 from lfm2_colbert.training.scorers import LateInteraction, load_scorer, load_scorers
 from lfm2_colbert.training.scoring import score
@@ -265,7 +266,7 @@ def test_a_judge_that_cannot_be_had_is_an_error(
     handler.answers += answers
     with pytest.raises(error, match=message):
         judge(attempts=2).scores("q", ["d"])
-    assert "secret" not in repr(judge()._endpoint)
+    assert "secret" not in repr(Endpoint("http://nowhere", "llm", "secret"))
 
 
 def test_scores_of_a_judge_are_kept_when_it_fails(model: Answering, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from eval.datasets import folder as sets
+from eval.datasets.base import Task
 from eval.datasets.folder import languages, load
 from index.types import Document
 from lfm2_colbert.errors import DuplicateIdError, Lfm2ColbertError, MalformedDocumentError, NotFoundError
@@ -87,3 +89,13 @@ def test_a_missing_file_is_not_found_and_bad_bytes_are_malformed(tmp_path: Path)
     (folder / "ja" / "corpus.jsonl").write_bytes(b'{"_id": "\xff"}')
     with pytest.raises(MalformedDocumentError, match="UTF-8"):
         load(folder, "ja")
+
+
+def test_a_task_is_loaded_as_it_was_written(tmp_path: Path) -> None:
+    documents = {key: Document(key, text) for key, text in {"a b#0": "東京", "c.md#1": "مرحبا 🎉\nZeile"}.items()}
+    documents["t"] = Document("t", "Text", {"title": "Titel"})
+    task = Task(
+        "own", "und", "und", "test", documents, {"q0": "どこ？", "q1": "أين؟"}, {"q0": {"a b#0": 1}, "q1": {"t": 2}}
+    )
+    sets.write(task, tmp_path / "own")
+    assert load(tmp_path / "own", "und") == task
