@@ -20,7 +20,7 @@ class Encoder(Protocol):
 
     @property
     def name(self) -> str:
-        """Full name, stored with a collection ("nano-0")."""
+        """Full name, stored with a collection ("nano-1")."""
 
     @property
     def fingerprint(self) -> str:

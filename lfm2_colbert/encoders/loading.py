@@ -15,6 +15,8 @@ from lfm2_colbert.registry import lookup
 BUNDLED = Path(__file__).parents[1] / "bundled" / "nano"
 NANO = "nano-1"
 ALIASES = {"nano": NANO}
+RETIRED = frozenset({"nano-0"})
+"""Bundled once: collections may still have been made with them."""
 HUB_MODELS = {
     "lfm2-colbert-350m": HubModel(
         "LiquidAI/LFM2-ColBERT-350M", "370cc1088cb5722499830bab3ff37a39c963fcd7", "LFM Open License v1.0"
@@ -74,6 +76,11 @@ def resolve(name: str) -> Source:
     name = ALIASES.get(name, name)
     if name == NANO:
         return Source(NANO, "onnx", str(BUNDLED))
+    if name in RETIRED:
+        raise UnknownEncoderError(
+            f"the encoder '{name}' is no longer a part of this program",
+            help="encode a collection anew that was made with it: lfm2-colbert rebuild -c NAME --model nano",
+        )
     if name == "hashing":
         return Source(name, "hashing", "")
     if name in HUB_MODELS:

@@ -290,6 +290,12 @@ def test_nano_goes_by_its_full_name() -> None:
     assert load_encoder("nano").name == "nano-1"
 
 
+def test_of_an_encoder_that_was_bundled_once_the_way_out_is_to_encode_anew() -> None:
+    with pytest.raises(UnknownEncoderError, match="nano-0") as caught:
+        load_encoder("nano-0")
+    assert "rebuild -c NAME --model nano" in caught.value.help
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "encoder.json", "tokenizer.json.xz"])
 def test_the_fingerprint_of_an_exported_folder_changes_with_any_file(exported: Path, tmp_path: Path, name: str) -> None:
     from lfm2_colbert.checkpoint import files_fingerprint
