@@ -29,8 +29,11 @@ def languages(results: Results) -> str:
     own = [row for row in results.rows if row["query_language"] == row["document_language"]]
     lines = []
     for language in sorted({row["document_language"] for row in own}):
-        rows = [row for row in own if row["document_language"] == language]
-        sets = sorted({row["dataset"] for row in rows})
+        found = [row for row in own if row["document_language"] == language]
+        sets = sorted({row["dataset"] for row in _of(found, "semantic")})  # of all systems, or means are of other sets
+        rows = [row for row in found if row["dataset"] in sets]
+        if not sets:
+            continue
         values = [*(_mean(_of(rows, column)) for column in SYSTEMS), _mean(_of(rows, "semantic"), "recall_at_100")]
         lines.append([language, ", ".join(sets), *map(_points, values)])
     return markdown(["language", "sets", *SYSTEMS, "semantic, R@100"], lines)

@@ -1,11 +1,12 @@
 """Tables in the documents are those that the committed results give."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.results_file import ROOT, measured, write
+from benchmarks.results_file import RESULTS, ROOT, measured, write
 from benchmarks.tables import documents, filled, table
 from lfm2_colbert.errors import InvalidArgumentError, NotFoundError, UnknownNameError
 
@@ -52,6 +53,18 @@ def test_a_language_is_a_line_of_means_over_its_sets(root: Path) -> None:
     lines = table("quality", root).splitlines()
     assert lines[2] == "| ja | jaquad, jsquad | 87.0 | 85.0 | 85.1 | 90.0 | 75.0 | 99.9 |"
     assert lines[3] == ""  # what is asked across languages has its own table
+
+
+def test_sets_that_our_encoder_was_not_measured_on_are_in_no_mean(root: Path) -> None:
+    before = table("quality", root).splitlines()[2]
+    elsewhere = quality_row("nano-0", "semantic balanced", 0.1, dataset="mlqa")
+    kept = json.loads((root / RESULTS / "quality.json").read_text(encoding="utf-8"))["rows"]
+    save(root, "quality", [*kept, elsewhere, elsewhere | {"query_language": "zh", "document_language": "zh"}])
+    assert table("quality", root).splitlines()[2:4] == [before, ""]
+
+
+def test_a_table_says_where_its_figures_come_from(root: Path) -> None:
+    lines = table("quality", root).splitlines()
     assert COMMIT[:12] in lines[-1]
     assert "python -m benchmarks.quality" in lines[-1]
 
