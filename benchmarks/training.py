@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.results_file import ROOT, measured, measured_commit, write
+from eval.compare import leaves
 from eval.significance import stratified_interval, stratified_p
 from lfm2_colbert.training.packed import QUERIES, RUNS
 
@@ -78,18 +79,10 @@ def difference(queries: Mapping[str, NDArray[np.float64]], base: str, name: str)
 
 def changes(base: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
     """Give what another recipe says otherwise, as ``key=value``."""
-    ours, theirs = dict(_leaves(base)), dict(_leaves(other))
+    ours, theirs = dict(leaves(base)), dict(leaves(other))
     for key, value in theirs.items():
         if value != ours.get(key) and key not in APART:
-            yield f"{key}={json.dumps(value)}"
-
-
-def _leaves(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{before}{key}.")
-        else:
-            yield before + key, value
+            yield f"{key}={value}"
 
 
 def _is_crossed(name: str) -> bool:

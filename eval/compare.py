@@ -267,7 +267,7 @@ def _missing(tasks: Iterable[TaskContrast], left_out: Sequence[TaskKey]) -> Iter
 
 def _changed_settings(a: Report, b: Report) -> Iterator[str]:
     """Name the options that differ; of an option that one lacks, `nothing`."""
-    ours, theirs = dict(_leaves(a.config)), dict(_leaves(b.config))
+    ours, theirs = dict(leaves(a.config)), dict(leaves(b.config))
     for name in {**ours, **theirs}:
         if ours.get(name) != theirs.get(name):
             yield f"{name} is {ours.get(name, 'nothing')} in A and {theirs.get(name, 'nothing')} in B"
@@ -282,11 +282,11 @@ def _changed_data(a: Report, b: Report, compared: Iterable[TaskKey]) -> Iterator
         yield f"cleaned differently in A and B: {_listed(map(str, cleaned))}"
 
 
-def _leaves(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Give each option, nested ones by their path, as JSON."""
+def leaves(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Give each option of a report or a recipe, nested ones by their path, as JSON."""
     for name, item in value.items():
         if isinstance(item, Mapping):
-            yield from _leaves(item, f"{before}{name}.")
+            yield from leaves(item, f"{before}{name}.")
         else:
             yield f"{before}{name}", json.dumps(item, ensure_ascii=False)
 

@@ -29,7 +29,7 @@ from lfm2_colbert.training.bert import Bert, BertConfig
 from lfm2_colbert.training.corpus import Corpus, read_corpus
 from lfm2_colbert.training.development import Judged, load_judged, ndcg
 from lfm2_colbert.training.loop import CURVE, Told, run
-from lfm2_colbert.training.quantised import from_four_bits, to_rows
+from lfm2_colbert.training.quantised import CODES, SCALES, from_four_bits, restored, to_rows
 from lfm2_colbert.training.recipe import Recipe
 from lfm2_colbert.training.start import EMBEDDINGS, drawn
 from lfm2_colbert.training.targets import Targets, read_targets, write_targets
@@ -38,7 +38,6 @@ from lfm2_colbert.training.teacher import BertTeacher, Pieces
 CORPUS, DEVELOPMENT, RECIPE, START, TEACHER = "corpus", "development.npz", "recipe.json", "start.json", "teacher.npz"
 RUNS, QUERIES = "runs.json", "queries.npz"
 SEPARATOR, WEIGHTS = ";", "weights"
-CODES, SCALES = ".codes", ".scales"
 LARGEST_FILE = 15 * 2**20
 
 
@@ -126,20 +125,8 @@ def _teacher(folder: Path, device: torch.device) -> BertTeacher:
     begin, end = kept.pop("ends").tolist()
     prefixes = tuple(tuple(kept.pop(f"prefix.{role}").tolist()) for role in (0, 1))
     pieces = Pieces(kept.pop("pieces"), begin, end, prefixes)
-    tensors = {name: torch.from_numpy(values).to(device) for name, values in unpacked(kept).items()}
+    tensors = {name: torch.from_numpy(values).to(device) for name, values in restored(kept, from_four_bits).items()}
     return BertTeacher(Bert(config, tensors), pieces, device)
-
-
-def unpacked(kept: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-    """Give tensors back, those in four bits and those in sixteen, as float32."""
-    found = {}
-    for name, values in kept.items():
-        if name.endswith(CODES):
-            plain = name.removesuffix(CODES)
-            found[plain] = from_four_bits(values, kept[plain + SCALES])
-        elif not name.endswith(SCALES):
-            found[name] = values.astype(np.float32)
-    return found
 
 
 def _run(wanted: Wanted, pack: Pack, out: Path, device: torch.device) -> tuple[dict[str, Any], Arrays]:

@@ -7,10 +7,8 @@ cut to the pieces that the student has.
 import io
 import json
 import tarfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,11 +21,10 @@ from lfm2_colbert.training.bert import WORDS
 from lfm2_colbert.training.chart import CHART, write_chart
 from lfm2_colbert.training.checkpoints import read_start, write_folder
 from lfm2_colbert.training.loop import Told
-from lfm2_colbert.training.packed import CODES, CORPUS, DEVELOPMENT, RECIPE, RUNS, SCALES, START, TEACHER
-from lfm2_colbert.training.quantised import BLOCK, from_rows, to_four_bits
+from lfm2_colbert.training.packed import CORPUS, DEVELOPMENT, RECIPE, RUNS, START, TEACHER
+from lfm2_colbert.training.quantised import BLOCK, CODES, SCALES, from_rows, restored, to_four_bits
 from lfm2_colbert.training.recipe import Recipe
 from lfm2_colbert.training.runner import REPORT, OnPrepared, prepare_texts, require_same
-from lfm2_colbert.training.start import Tensors
 from lfm2_colbert.training.teachers import bert_config, is_bert, read_bert, read_pieces
 
 RUN = "run.py"
@@ -90,20 +87,9 @@ def unpack(recipe: Recipe, name: str, found: Path, folder: Path) -> None:
     for part in parts:
         arrays |= read_archive(part)
     folder.mkdir(parents=True, exist_ok=True)
-    write_folder(start, _weights(arrays), folder / "checkpoint")
+    write_folder(start, restored(arrays, from_rows), folder / "checkpoint")
     (folder / REPORT).write_text(json.dumps(runs[0], indent=1) + "\n", encoding="utf-8")
     write_chart(folder / CHART, name, [from_mapping(Told, line) for line in runs[0]["curve"]])
-
-
-def _weights(arrays: Mapping[str, Any]) -> Tensors:
-    tensors = {}
-    for name, values in arrays.items():
-        if name.endswith(CODES):
-            plain = name.removesuffix(CODES)
-            tensors[plain] = from_rows(values, arrays[plain + SCALES])
-        elif not name.endswith(SCALES):
-            tensors[name] = values.astype(np.float32)
-    return tensors
 
 
 def _teacher(recipe: Recipe, tokenizer: Path) -> Arrays:

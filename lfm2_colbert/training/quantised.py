@@ -4,14 +4,21 @@ Four bits as ggml's Q4_0: blocks of 32 along the last axis, a float16 scale each
 Eight bits by rows, as `export/onnx.py` stores tables, so that nothing is lost that the export would keep.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+CODES, SCALES = ".codes", ".scales"
+"""Ends of the names under which a quantised tensor lies in an archive."""
 BLOCK = 32
 LOWEST, HIGHEST = -8, 7
 ROW_SCALE = 127
 
 Floats = NDArray[np.float32]
+Decoded = Callable[[NDArray[Any], NDArray[Any]], Floats]
+"""Codes and scales → values."""
 
 
 def to_four_bits(values: Floats) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
@@ -42,3 +49,17 @@ def from_rows(codes: NDArray[np.int8], scales: Floats) -> Floats:
     """Give back ``(n, k)``."""
     values: Floats = codes * scales
     return values
+
+
+def restored(
+    kept: Mapping[str, NDArray[Any]], decoded: Callable[[NDArray[Any], NDArray[Any]], Floats]
+) -> dict[str, Floats]:
+    """Give tensors back as float32: those of codes and scales by `decoded`, those in sixteen bits as they are."""
+    found: dict[str, Floats] = {}
+    for name, values in kept.items():
+        if name.endswith(CODES):
+            plain = name.removesuffix(CODES)
+            found[plain] = decoded(values, kept[plain + SCALES])
+        elif not name.endswith(SCALES):
+            found[name] = values.astype(np.float32)
+    return found

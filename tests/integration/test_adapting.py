@@ -1,12 +1,9 @@
 """Adapting from a folder to a verdict: sides that share nothing, stages that are kept, a model only for a sure gain."""
 
-import io
 import json
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,7 +24,6 @@ from lfm2_colbert.training.sources import read_all_pairs
 from lfm2_colbert.training.start import PROJECTION_WEIGHT
 from service.adapting.held_out import Gain
 from service.adapting.stages import Adaptation, Wanted
-from service.cli.main import main
 from service.cli.progress import progress_bars
 
 pytestmark = pytest.mark.torch
@@ -36,28 +32,7 @@ SHORTEST, DOCUMENTS = 7, 70
 FOREIGN = "この文章は何について書かれていますか？"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["lfm2-colbert", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), captured.out, captured.err)
-
-    return call
+Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")

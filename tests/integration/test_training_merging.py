@@ -1,13 +1,13 @@
 """Checkpoints that become one: the mean as NumPy has it, a spoiled one left out, what does not fit refused."""
 
-import io
+import functools
 import json
 import lzma
 import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +23,6 @@ from lfm2_colbert.training.development import mean, ndcg, read_judged
 from lfm2_colbert.training.merging import Mean, greedy, merge, uniform
 from lfm2_colbert.training.recipe import ShapeConfig
 from lfm2_colbert.training.start import Start, Tensors
-from service.cli.main import main
 
 pytestmark = pytest.mark.torch
 
@@ -45,29 +44,13 @@ QUESTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
+Run = Callable[..., Any]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("LFM2_COLBERT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["lfm2-colbert", "merge", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(stopped.value.code or 0), captured.out, captured.err)
-
-    return call
+def run(run: Run) -> Run:
+    """Call `lfm2-colbert merge`."""
+    return functools.partial(run, "merge")
 
 
 @pytest.fixture(scope="module")
