@@ -101,7 +101,13 @@ def test_what_was_interrupted_goes_on_where_it_stopped(tmp_path: Path, write_set
 
     def start(home: Path) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            command(*asked, str(home)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command(*asked, str(home)),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # What a shell starts in the background is told to ignore interruptions, and so is what that starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     answers = tmp_path / "stopped" / ".evaluations" / "answers"
