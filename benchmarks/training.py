@@ -91,7 +91,7 @@ def _is_crossed(name: str) -> bool:
 
 
 def _seconds(curve: Sequence[Mapping[str, float]]) -> float:
-    """Add up what the lines of a curve took; measuring in between does not count, nor does it where there was none."""
+    """Add up what the lines of a curve took, measuring on the development sets included."""
     tokens = [0, *(line["tokens"] for line in curve)]
     return sum((tokens[n + 1] - tokens[n]) / line["tokens_per_s"] for n, line in enumerate(curve))
 

@@ -1,7 +1,7 @@
 """Train on another machine, which needs nothing but torch.
 
 python recipes/carry.py pack recipes/nano.toml data/nano-1 nano.tar.xz
-# there: tar -xJf nano.tar.xz && python run.py OUT 'nano-1;loop.tokens=300000000;weights=true'
+# there: tar -xJf nano.tar.xz && python run.py OUT 'nano-1;weights=true'
 python recipes/carry.py unpack recipes/nano.toml nano-1 OUT data/nano-1
 """
 

@@ -56,7 +56,7 @@ class Told:
         step: steps done.
         tokens: tokens seen by all processes, markers included.
         tokens_in_all: that the recipe asks for.
-        tokens_per_s: since the line before.
+        tokens_per_s: since the line before, measuring on the development sets included.
         loss: the weighed sum.
         token: unweighed, as the others.
         ranking: 0 where no step had it.

@@ -66,6 +66,7 @@ def train(recipe: Recipe, folder: Path, on_prepared: OnPrepared, on_told: OnTold
         NotFoundError: a source is not there.
         UnsafeModelError: start or teacher hold what this program never loads.
     """
+    require_device(recipe)
     require_same(recipe, folder)
     prepare(recipe, folder, on_prepared)
     if recipe.loop.processes == 1:
@@ -77,6 +78,19 @@ def train(recipe: Recipe, folder: Path, on_prepared: OnPrepared, on_told: OnTold
     write_chart(folder / CHART, recipe.name, lines)
     write_report(recipe, folder, lines[-1])
     return Trained(folder / CHECKPOINT, lines[-1])
+
+
+def require_device(recipe: Recipe) -> None:
+    """Refuse a recipe that this machine cannot follow.
+
+    Raises:
+        InvalidConfigError: its device is not here, or is none.
+    """
+    if recipe.loop.device not in ("cpu", "cuda") or (recipe.loop.device == "cuda" and not torch.cuda.is_available()):
+        raise InvalidConfigError(
+            f"the device '{recipe.loop.device}' cannot be used here",
+            help='write device = "cpu" in [loop], or carry the run to a machine that has it: recipes/carry.py',
+        )
 
 
 def require_same(recipe: Recipe, folder: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
 from safetensors.numpy import load_file
 
 from benchmarks.results_file import ROOT
@@ -208,6 +209,17 @@ def test_a_folder_of_another_recipe_is_refused(trained: Path) -> None:
     other = replace(read_recipe(SMOKE), seed=2)
     with pytest.raises(InvalidArgumentError, match="another recipe"):
         train(other, trained, ignore, ignore)
+
+
+@pytest.mark.parametrize("device", ["cuda", "abacus"])
+def test_a_device_that_is_not_here_is_refused_before_any_work(tmp_path: Path, device: str) -> None:
+    if torch.cuda.is_available() and device == "cuda":
+        pytest.skip("this machine has the device")
+    recipe = read_recipe(SMOKE)
+    with pytest.raises(InvalidConfigError, match=device) as caught:
+        train(replace(recipe, loop=replace(recipe.loop, device=device)), tmp_path / "run", ignore, ignore)
+    assert "carry.py" in caught.value.help
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_model_that_is_shipped_never_learns_from_what_forbids_it(tmp_path: Path) -> None:
