@@ -17,24 +17,24 @@ from index.codecs import CODECS
 from index.codecs.frame import Frame
 from index.coding import Coding
 from index.damage import set_damaged_aside
-from index.drift import look
+from index.drift import drift_notices
 from index.effort import Effort
 from index.filters.stored import Field
 from index.fusion import Fusion, Mode
 from index.home import collection_folder, is_collection, new_collection_folder
 from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
-from index.intake import DOCUMENTS_PER_COMMIT, Intake, OnFile, Scan
+from index.intake import Intake, OnFile, Scan, put_all
 from index.maintenance import OnClustered, OptimizeReport, needs_optimize, optimize
 from index.merging import merge_tiers
 from index.pooling import require_factor
 from index.reading.base import ReadOptions
+from index.rebuilding import encode_anew
 from index.recall_file import Estimate, keep
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
 from index.request import Request
 from index.searcher import Searcher
 from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
-from index.staging import Staging
 from index.store import Store
 from index.types import Document, IndexReport, Notice, Passage, SearchOptions, SearchResult
 from lfm2_colbert.encoders.base import Encoder
@@ -46,9 +46,6 @@ from lfm2_colbert.registry import lookup
 DEFAULT_ENCODER = "nano"
 DEFAULT_CODEC = "scalar4"
 EVERY_DOCUMENT = SearchOptions()
-DRIFTED = Notice(
-    "centroids_drifted", "new texts are unlike those that centroids were trained on: `optimize` would find more of them"
-)
 
 
 def _ignore(*progress: object) -> None:
@@ -194,6 +191,12 @@ class Collection:
         """Whether scores have a meaning (`optimize`)."""
         return stored_calibration(self._store) is not None
 
+    def documents(self, *, after: str = "", limit: int = 100) -> list[StoredDocument]:
+        """Give documents in the order of their ids: those behind the id `after`, `limit` at most."""
+        with self._store.snapshot():
+            found = (self._store.document(each) for each in self._store.ids_after(after, limit))
+            return [document for document in found if document]
+
     def ids(self) -> list[str]:
         """List the ids of all documents, in order."""
         return self._store.all_ids()
@@ -226,13 +229,7 @@ class Collection:
             raise InvalidArgumentError(
                 f"{len(given)} documents of {store.settings.dim} dimensions, but {len(vectors)} items of {vectors.dim}"
             )
-        intake, unchanged = Intake(), 0
-        for start in range(0, len(given), DOCUMENTS_PER_COMMIT):
-            with store.transaction():
-                changes = [store.put(document, None) for document in given[start : start + DOCUMENTS_PER_COMMIT]]
-            intake.added += changes.count(Change.ADDED)
-            intake.changed += changes.count(Change.CHANGED)
-            unchanged += changes.count(Change.UNCHANGED)
+        intake, unchanged = put_all(store, given)
         if vectors is not None:
             publish_vectors(
                 store, self._coding.for_vectors, self._codebook(), [document.id for document in given], vectors
@@ -271,8 +268,20 @@ class Collection:
         unchanged = store.count_under(scan.root) - intake.added - intake.changed
         return self._report(intake, unchanged, self.index_pending(on_progress), started, on_clustered)
 
+    def put(self, documents: Sequence[Document]) -> list[Change]:
+        """Store documents in one durable transaction and leave their encoding to `index_pending`.
+
+        Raises:
+            InvalidArgumentError: a document cannot be stored; then none was.
+            DocumentTooLargeError: a document exceeds 64 MiB; then none was stored.
+            IndexLockedError: another process writes the collection.
+        """
+        store = self._writer()
+        with store.transaction():
+            return [store.put(document, None) for document in documents]
+
     def index_pending(self, on_progress: OnProgress = _ignore) -> IndexingReport:
-        """Encode documents that were stored and not yet encoded, as after a kill."""
+        """Encode documents that were stored and not yet encoded, as after a kill or a `put`."""
         store = self._writer()
         if not store.pending_characters():
             return IndexingReport()
@@ -304,19 +313,21 @@ class Collection:
         store = self._writer()
         encoder = encoder or self.encoder
         new = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, threads=self._threads)
-        built = store.settings
-        settings = settings_of(new, codec or built.codec, built.pool)
-        staging = Staging(store, settings)
-        coding = Coding(staging)
-        if coding.stored() is None and new.mean is not None:
-            coding.freeze(Frame(new.mean))
-        report = index_pending(staging, new, coding.for_vectors, None, on_progress)
-        staging.commit()
+        report = encode_anew(store, new, codec or store.settings.codec, on_progress)
         self._encoder_source, self._encoder = new, None
         self._use(store)
-        if needs_optimize(store):
-            self.optimize()
+        self.maintain()
         return report
+
+    def maintain(self, on_clustered: OnClustered = _ignore) -> list[Notice]:
+        """Do after an intake what pays: train centroids, or merge small segments; say what should be done besides."""
+        store = self._writer()
+        if needs_optimize(store):
+            self.optimize(on_clustered=on_clustered)
+        elif codec := self._coding.stored():
+            merge_tiers(store, codec)
+            return drift_notices(store, codec)
+        return []
 
     def optimize(self, seed: int = 0, on_clustered: OnClustered = _ignore) -> OptimizeReport:
         """Merge small segments, train centroids and measure recall; `add` and `add_files` do it when it pays.
@@ -477,12 +488,7 @@ class Collection:
         started: float,
         on_clustered: OnClustered = _ignore,
     ) -> IndexReport:
-        if needs_optimize(self._store):
-            self.optimize(on_clustered=on_clustered)
-        elif codec := self._coding.stored():
-            merge_tiers(self._store, codec)
-            drift = look(self._store, codec)
-            intake.notices += [DRIFTED] if drift and drift.has_drifted else []
+        intake.notices += self.maintain(on_clustered)
         return IndexReport(
             documents=self._store.n_rows("documents"),
             passages=self._store.n_rows("passages"),

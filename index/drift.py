@@ -14,12 +14,17 @@ from index.records import DRIFT, TRAINED
 from index.segment import Segment
 from index.snapshot import load_codebook
 from index.store import Store
+from index.types import Notice
 
 SAMPLED_TOKENS = 2000
 CHECKED_AGAIN = 0.05
 """Growth since the last look from which another is taken."""
 FALLEN = 0.03
 """So much lower a mean cosine says that centroids should be trained anew."""
+
+DRIFTED = Notice(
+    "centroids_drifted", "new texts are unlike those that centroids were trained on: `optimize` would find more of them"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +74,9 @@ def look(store: Store, codec: Codec) -> Drift | None:
     with store.transaction():
         store.set_note(DRIFT, asdict(drift))
     return drift
+
+
+def drift_notices(store: Store, codec: Codec) -> list[Notice]:
+    """Say that centroids should be trained anew, where a look finds that."""
+    drift = look(store, codec)
+    return [DRIFTED] if drift and drift.has_drifted else []

@@ -4,7 +4,7 @@ A file's content hash is written last, after its documents, so a run that was ki
 it again; documents that stand already are then unchanged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +34,22 @@ class Intake:
     removed: int = 0
     failed: list[Failure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+
+
+def put_all(store: Store, documents: Sequence[Document]) -> tuple[Intake, int]:
+    """Store documents that a program gives, a few hundred a commit; give what changed, and how many did not.
+
+    Raises:
+        InvalidArgumentError: a document cannot be stored; batches before it stay.
+    """
+    intake, unchanged = Intake(), 0
+    for start in range(0, len(documents), DOCUMENTS_PER_COMMIT):
+        with store.transaction():
+            changes = [store.put(document, None) for document in documents[start : start + DOCUMENTS_PER_COMMIT]]
+        intake.added += changes.count(Change.ADDED)
+        intake.changed += changes.count(Change.CHANGED)
+        unchanged += changes.count(Change.UNCHANGED)
+    return intake, unchanged
 
 
 class Scan:

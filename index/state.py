@@ -89,6 +89,11 @@ class StoredState:
         """List the ids of all documents, in order."""
         return [document_id for (document_id,) in self._database.rows("SELECT id FROM documents ORDER BY id")]
 
+    def ids_after(self, after: str, limit: int) -> list[str]:
+        """List ids in order, from the first one behind `after`."""
+        found = self._database.rows("SELECT id FROM documents WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        return [document_id for (document_id,) in found]
+
     def document_ids(self, keys: Iterable[int]) -> dict[int, str]:
         """Give the ids of documents by their keys; keys of none are left out."""
         wanted = json.dumps(list(keys))
