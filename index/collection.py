@@ -234,7 +234,7 @@ class Collection:
             publish_vectors(
                 store, self._coding.for_vectors, self._codebook(), [document.id for document in given], vectors
             )
-        return self._report(intake, unchanged, self.index_pending(on_progress), started)
+        return self._report(intake, unchanged, self.index_pending(on_progress), started, _ignore)
 
     def add_files(
         self,
@@ -481,12 +481,7 @@ class Collection:
         self._searcher = Searcher(store, lambda: self.encoder, self._threads, self._searcher)
 
     def _report(
-        self,
-        intake: Intake,
-        unchanged: int,
-        encoded: IndexingReport,
-        started: float,
-        on_clustered: OnClustered = _ignore,
+        self, intake: Intake, unchanged: int, encoded: IndexingReport, started: float, on_clustered: OnClustered
     ) -> IndexReport:
         intake.notices += self.maintain(on_clustered)
         return IndexReport(
