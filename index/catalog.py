@@ -25,9 +25,18 @@ class Summary:
 def summaries(home: str | Path | None = None) -> Iterator[Summary]:
     """Give all collections in the order of their names."""
     for name in list_collections(home):
-        with Store.open(collection_folder(home, name), writable=False) as store:
-            counts = store.counts()
-            yield Summary(name, counts.documents, counts.bytes, store.settings.encoder)
+        yield summary(home, name)
+
+
+def summary(home: str | Path | None, name: str) -> Summary:
+    """Describe a collection.
+
+    Raises:
+        NotFoundError: there is none of this name.
+    """
+    with Store.open(collection_folder(home, name), writable=False) as store:
+        counts = store.counts()
+        return Summary(name, counts.documents, counts.bytes, store.settings.encoder)
 
 
 def remove(folder: Path) -> None:

@@ -35,8 +35,11 @@
     │   ├── PermissionDeniedError   permission_denied
     │   ├── ReadFailedError         read_failed
     │   └── StorageError            storage_failed
-    └── BusyError (exit 5: somebody else is at it)
-        └── IndexLockedError        index_locked
+    ├── BusyError (exit 5: somebody else is at it)
+    │   ├── DeadlineExceededError   deadline_exceeded
+    │   ├── IndexLockedError        index_locked
+    │   └── OverloadedError         overloaded
+    └── RemoteError (exit 6: the server at the other end said no, or nothing)
 
 `code` is what programs compare; it is the same in Python, on the command line and over HTTP.
 `help` is one way out, written as something the reader can do.
@@ -279,10 +282,29 @@ class BusyError(Lfm2ColbertError):
     exit_status = 5
 
 
+class DeadlineExceededError(BusyError):
+    """Something was not done in the time it was given."""
+
+    code = "deadline_exceeded"
+
+
 class IndexLockedError(BusyError):
     """Another process writes this collection."""
 
     code = "index_locked"
+
+
+class OverloadedError(BusyError):
+    """More is asked than can be done."""
+
+    code = "overloaded"
+
+
+class RemoteError(Lfm2ColbertError):
+    """A server could not be reached, or refused; what it said is in the message."""
+
+    code = "remote"
+    exit_status = 6
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,284 @@
+"""What every door of the server opens on: HTTP, its foreign dialects and MCP all call this, and nothing below it.
+
+All methods are coroutines of one event loop; what computes or touches a disk runs in threads behind them.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from index.catalog import Summary, summary
+from index.collection import Collection
+from index.fusion import Mode
+from index.request import Request
+from index.reranking import Ranked, rerank
+from index.selection import FacetValue, Where
+from index.types import Document, Failure, SearchResult
+from lfm2_colbert.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
+from lfm2_colbert.multivectors import MultiVectors
+from service.engine.jobs import Job, JobState
+from service.engine.library import Library
+from service.engine.metrics import Metrics
+from service.engine.queue import QueryQueue
+from service.engine.writer import refusal_of
+
+POLL_SECONDS = 0.02
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of the documents of a request, in their order: a change each, or why it was not stored.
+
+    Attributes:
+        outcomes: `index.records.Change` values, or failures.
+        job: makes them searchable; None where nothing was to be done.
+    """
+
+    outcomes: tuple[str | Failure, ...]
+    job: str | None
+
+
+class Engine:
+    """Searches, writes and looks up, for many at once."""
+
+    def __init__(
+        self, home: Path | None, model: str, *, threads: int | None = None, device: str = "auto", readers: int | None = None
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            home: where collections live.
+            model: encoder of new collections, of `rerank` and `embed`.
+            threads: of a forward pass; None: half the processors, so that searches have the others.
+            device: of encoders.
+            readers: searches that run at once; None: one a processor.
+        """
+        processors = len(os.sched_getaffinity(0))
+        n_readers = readers or max(processors, 2)
+        self.library = Library(
+            home, model, readers=n_readers, encoder_threads=threads or max(processors // 2, 1), device=device
+        )
+        self.metrics = Metrics()
+        self._searching = ThreadPoolExecutor(n_readers, "search")
+        self._encoding = ThreadPoolExecutor(1, "encode")
+        self._others = ThreadPoolExecutor(4, "other")
+        self._queue = QueryQueue(self._encoding)
+
+    async def start(self) -> None:
+        """Load the encoder, map what searches read first, and go on with what an earlier server left."""
+        await self._run(lambda: self.library.encoder(self.library.model))
+        await self._run(self._warm_up)
+        await self._run(self.library.index_pending)
+
+    def close(self) -> None:
+        """Finish what is being committed, and close everything."""
+        self.library.close()
+        for executor in (self._searching, self._encoding, self._others):
+            executor.shutdown(cancel_futures=True)
+
+    async def search(self, name: str, query: str, request: Request) -> SearchResult:
+        """Answer a question; a cursor goes on with the reader that gave it.
+
+        Raises:
+            NotFoundError: there is no such collection.
+            Lfm2ColbertError: as `index.Collection.search`.
+        """
+        reader, request = _reader_of(request)
+        waited = await self._encoded(name, [query], request)
+
+        def run() -> SearchResult:
+            with self.library.reader(name, reader) as (collection, number):
+                result = _asked(collection, query, request)
+            cursor = f"{number}.{result.cursor}" if result.cursor else None
+            return replace(result, cursor=cursor, timings_ms={**result.timings_ms, "encode": waited})
+
+        result = await asyncio.get_running_loop().run_in_executor(self._searching, run)
+        self.metrics.searched(name, result)
+        return result
+
+    async def search_many(self, name: str, queries: Sequence[str], request: Request) -> list[SearchResult]:
+        """Answer many questions, in their order."""
+        waited = await self._encoded(name, queries, request)
+
+        def run() -> list[SearchResult]:
+            with self.library.reader(name) as (collection, _):
+                found = collection.search_batch(
+                    queries, k=request.k, effort=request.effort, mode=request.mode, where=request.where,
+                    highlight=request.highlight, options=request.options,
+                )  # fmt: skip
+                share = waited / len(queries)
+                return [replace(each, timings_ms={**each.timings_ms, "encode": share}) for each in found]
+
+        results = await asyncio.get_running_loop().run_in_executor(self._searching, run)
+        for result in results:
+            self.metrics.searched(name, result)
+        return results
+
+    async def facets(self, name: str, field: str, where: Where | None, limit: int) -> list[FacetValue]:
+        """Count documents by the values of a field."""
+        return await self.read(name, lambda collection: collection.facets(field, where=where, limit=limit))
+
+    async def rerank(self, query: str, texts: Sequence[str], top_n: int | None) -> list[Ranked]:
+        """Order texts by how well they answer a question, with the encoder of the server."""
+        encoder = self.library.encoder(self.library.model)
+        await self._queue.encode(encoder, [query])
+        return await asyncio.get_running_loop().run_in_executor(
+            self._searching, lambda: rerank(query, texts, encoder, top_n=top_n)
+        )
+
+    async def embed(self, texts: Sequence[str], *, as_queries: bool) -> MultiVectors:
+        """Give the token vectors of texts."""
+        encoder = self.library.encoder(self.library.model)
+        encode = encoder.encode_queries if as_queries else encoder.encode_documents
+        return await asyncio.get_running_loop().run_in_executor(self._searching, lambda: encode(texts))
+
+    async def put(self, name: str, documents: Sequence[Document], *, searchable_within: float | None) -> Stored:
+        """Store documents; return when they are durable, or also searchable.
+
+        Args:
+            name: the collection.
+            documents: those that cannot be stored are passed over, and the answer says why.
+            searchable_within: seconds to wait for their encoding; None does not wait.
+
+        Raises:
+            IndexLockedError: another process writes the collection.
+            StorageError: the disk refused; none was stored.
+            DeadlineExceededError: all is durable, but encoding takes longer than was to be waited.
+        """
+        refusals = await self._run(lambda: [refusal_of(document) for document in documents])
+        accepted = [document for document, refused in zip(documents, refusals, strict=True) if not refused]
+        if not accepted:
+            return Stored(tuple(refused for refused in refusals if refused), None)
+        future, job = self.library.writer(name).put(accepted)
+        changes = iter(await _wait(future))
+        if searchable_within is not None:
+            await self.ended(job, searchable_within)
+        return Stored(tuple(refused or next(changes) for refused in refusals), job)
+
+    async def delete(self, name: str, document_id: str) -> bool:
+        """Remove a document durably; say whether there was one."""
+        return await _wait(self.library.writer(name).submit(lambda collection: collection.delete(document_id)))
+
+    async def optimize(self, name: str) -> str:
+        """Begin to train centroids and merge segments; give the job."""
+        return self.library.writer(name).optimize()
+
+    def job(self, job_id: str) -> Job:
+        """Look a job up.
+
+        Raises:
+            NotFoundError: it is not known, or forgotten.
+        """
+        found = self.library.jobs.get(job_id)
+        if found is None:
+            raise NotFoundError("no such job", help="jobs are forgotten when the server ends, and after a thousand others")
+        return found
+
+    async def ended(self, job_id: str, within: float) -> Job:
+        """Wait until a job has ended.
+
+        Raises:
+            DeadlineExceededError: it has not within so many seconds.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while (job := self.job(job_id)).state is JobState.RUNNING:
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError as error:
+            raise DeadlineExceededError(
+                "the documents are stored, and still being encoded", help=f"follow the job {job_id}"
+            ) from error
+        return job
+
+    async def summaries(self, names: Sequence[str]) -> list[Summary]:
+        """Describe collections."""
+        return await self._run(lambda: [summary(self.library.home, name) for name in names])
+
+    async def create(self, name: str, codec: str | None, pool: int | None) -> None:
+        """Make a collection.
+
+        Raises:
+            AlreadyExistsError: there is one of this name.
+        """
+        await self._run(lambda: self.library.create(name, codec, pool))
+
+    async def remove(self, name: str) -> None:
+        """Delete a collection with all its documents."""
+        await self._run(lambda: self.library.remove(name))
+
+    async def read(self, name: str, ask: Callable[[Collection], T]) -> T:
+        """Ask a collection something."""
+
+        def run() -> T:
+            with self.library.reader(name) as (collection, _):
+                return ask(collection)
+
+        return await self._run(run)
+
+    async def _encoded(self, name: str, queries: Sequence[str], request: Request) -> float:
+        """Have queries encoded, where vectors are asked for; give the milliseconds that took."""
+        if request.mode == Mode.LEXICAL:
+            await self._run(lambda: self.library.require(name))
+            return 0.0
+        started = time.perf_counter()
+        if not self.library.knows_encoder_of(name):
+            await self._run(lambda: self.library.encoder_of(name))
+        self.library.require(name)
+        await self._queue.encode(self.library.encoder_of(name), queries)
+        return (time.perf_counter() - started) * 1000
+
+    async def _run(self, run: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._others, run)
+
+    def _warm_up(self) -> None:
+        for name in self.library.names():
+            with self.library.reader(name) as (collection, _):
+                collection.warm_up()
+
+
+def _asked(collection: Collection, query: str, request: Request) -> SearchResult:
+    return collection.search(
+        query, k=request.k, effort=request.effort, mode=request.mode, fusion=request.fusion, where=request.where,
+        highlight=request.highlight, options=request.options,
+    )  # fmt: skip
+
+
+def _reader_of(request: Request) -> tuple[int | None, Request]:
+    """Take the number of the reader off a cursor.
+
+    Raises:
+        InvalidArgumentError: it has none.
+    """
+    written = request.options.cursor
+    if written is None:
+        return None, request
+    number, dot, cursor = written.partition(".")
+    if not dot or not (number.isascii() and number.isdecimal() and len(number) < 4):
+        raise InvalidArgumentError("this is no cursor of a search", help="pass on what the page before gave")
+    return int(number), replace(request, options=replace(request.options, cursor=cursor))
+
+
+async def _wait(future: "Future[T]") -> T:
+    """Wait for what a writer does; when the client has gone, it need not begin."""
+    return await asyncio.wrap_future(future)
+
+
+def as_json(job: Job) -> dict[str, Any]:
+    """Give a job the shape that every door shows."""
+    return {
+        "job": job.id,
+        "kind": job.kind,
+        "collection": job.collection,
+        "state": str(job.state),
+        "progress": dict(job.progress),
+        "result": job.result,
+        "error": job.error,
+        "started": job.started,
+        "ended": job.ended,
+    }

@@ -1,0 +1,61 @@
+"""What a server tells Prometheus. Names are a contract: the dashboard in `docs/operating/` asks for them."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from index.types import SearchResult
+
+PREFIX = "lfm2_colbert"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+STAGES = ("encode", "search", "explain")
+
+
+class Metrics:
+    """Counters and gauges of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.registry = CollectorRegistry()
+        of_stage = ("collection", "stage")
+        self._stages = Histogram(
+            f"{PREFIX}_search_seconds", "Time of a search in each stage.", of_stage, buckets=SECONDS, registry=self.registry
+        )
+        self._requests = Histogram(
+            f"{PREFIX}_request_seconds", "Time of a request.", ("route", "status"), buckets=SECONDS, registry=self.registry
+        )
+        self._errors = Counter(f"{PREFIX}_errors", "Requests that were refused or failed.", ("code",), registry=self.registry)
+        self.inflight = Gauge(f"{PREFIX}_inflight", "Requests that are being answered.", registry=self.registry)
+        self.connections = Gauge(f"{PREFIX}_connections", "Open connections.", registry=self.registry)
+        of_collection = ("collection",)
+        self._chunks = Gauge(f"{PREFIX}_index_chunks", "Searchable passages.", of_collection, registry=self.registry)
+        self._bytes = Gauge(f"{PREFIX}_index_bytes", "Bytes on disk.", of_collection, registry=self.registry)
+        self._pending = Gauge(
+            f"{PREFIX}_pending_documents", "Documents that are stored and not searchable yet.", of_collection, registry=self.registry
+        )  # fmt: skip
+        self._recall = Gauge(
+            f"{PREFIX}_recall_at_10", "Share of what exact search finds that real queries got.", of_collection, registry=self.registry
+        )  # fmt: skip
+
+    def searched(self, collection: str, result: SearchResult) -> None:
+        """Note a search."""
+        for stage in STAGES:
+            self._stages.labels(collection, stage).observe(result.timings_ms.get(stage, 0.0) / 1000)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Note a request."""
+        self._requests.labels(route, str(status)).observe(seconds)
+
+    def failed(self, code: str) -> None:
+        """Note a request that was refused, or failed."""
+        self._errors.labels(code).inc()
+
+    def holds(self, collection: str, passages: int, n_bytes: int, pending: int, recall: float | None) -> None:
+        """Note what a collection holds now."""
+        self._chunks.labels(collection).set(passages)
+        self._bytes.labels(collection).set(n_bytes)
+        self._pending.labels(collection).set(pending)
+        if recall is not None:
+            self._recall.labels(collection).set(recall)
+
+    def exposed(self) -> bytes:
+        """Give everything in Prometheus' text format."""
+        return generate_latest(self.registry)
