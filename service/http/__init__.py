@@ -1,0 +1,1 @@
+"""The search engine over HTTP, as one process serves it to many."""
