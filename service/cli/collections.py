@@ -5,6 +5,7 @@ import click
 from service.cli import options
 from service.cli.output import megabytes, print_json, print_line, print_table
 from service.settings import Settings
+from service.shapes import summary_as_json
 
 
 @click.group(invoke_without_command=True)
@@ -18,8 +19,7 @@ def collections(context: click.Context, settings: Settings) -> None:
 
     found = list(summaries(settings.home))
     if settings.as_json:
-        rows = [{"collection": s.name, "documents": s.documents, "bytes": s.bytes, "encoder": s.encoder} for s in found]
-        print_json({"collections": rows})
+        print_json({"collections": [summary_as_json(summary) for summary in found]})
     elif found:
         print_table([(s.name, f"{s.documents:,} documents", megabytes(s.bytes), s.encoder) for s in found])
     else:

@@ -10,12 +10,13 @@ from service.cli import options
 from service.cli.output import print_json, print_line
 from service.cli.runs import Query, read_queries, write_run
 from service.settings import Settings
+from service.shapes import result_as_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from index import Collection, Hit, SearchResult
+    from index import Collection, SearchResult
     from index.selection import FacetValue
 
 QUIET_NOTICES = frozenset({"score_uncalibrated"})
@@ -134,20 +135,6 @@ class _Batch:
         return zip(self.queries, results, strict=True)
 
 
-def result_as_json(result: "SearchResult", collection_name: str, *, explain: bool) -> dict[str, Any]:
-    """Give a result the shape that every surface shares."""
-    return {
-        "query": result.query,
-        "collection": collection_name,
-        "mode": str(result.mode),
-        "hits": [_hit_as_json(hit, explain=explain) for hit in result.hits],
-        "warnings": [asdict(notice) for notice in result.warnings],
-        "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
-        "counts": dict(result.counts),
-        "cursor": result.cursor,
-    }
-
-
 def _facets_as_json(counted: "Mapping[str, list[FacetValue]]") -> dict[str, Any]:
     if not counted:
         return {}
@@ -156,13 +143,6 @@ def _facets_as_json(counted: "Mapping[str, list[FacetValue]]") -> dict[str, Any]
 
 def _shown(value: bool | int | float | str) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _hit_as_json(hit: "Hit", *, explain: bool) -> dict[str, Any]:
-    shown = asdict(hit)
-    if not explain:
-        del shown["matches"]
-    return shown
 
 
 def _print(result: "SearchResult", n_passages: int, *, explain: bool) -> None:

@@ -7,6 +7,7 @@ import click
 from service.cli import options
 from service.cli.output import megabytes, print_json, print_line, print_table
 from service.settings import Settings
+from service.shapes import status_as_json
 
 
 @click.command()
@@ -25,15 +26,11 @@ def status(collection_name: str, failed: bool, settings: Settings) -> None:
         fields, drift = store.fields.all(), store.note(DRIFT)
         live = kept(store.folder)
     if settings.as_json:
-        stored = {"dim": built.dim, "codec": built.codec, "pool": built.pool}
-        encoder = {"name": built.encoder, "fingerprint": built.fingerprint, **stored}
+        known = (recall or {}) | ({"live": asdict(live)} if live else {})
         listed = {"failures": [asdict(f) for f in failures]} if failed else {}
         print_json(
             {
-                "collection": collection_name,
-                **asdict(counts),
-                "encoder": encoder,
-                "recall": (recall or {}) | ({"live": asdict(live)} if live else {}),
+                **status_as_json(collection_name, counts, built, known),
                 "drift": drift or {},
                 "fields": [{**asdict(field), "documents": field.documents} for field in fields],
                 **listed,

@@ -1,0 +1,69 @@
+"""The JSON shapes that every surface shares: command line, HTTP, MCP."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from index import Hit, SearchResult
+    from index.catalog import Summary
+    from index.records import CollectionSettings, StoreCounts
+
+
+def result_as_json(result: "SearchResult", collection_name: str, *, explain: bool) -> dict[str, Any]:
+    """Give the answer to a query; `explain` adds where each token of the query was found."""
+    return {
+        "query": result.query,
+        "collection": collection_name,
+        "mode": str(result.mode),
+        "hits": [hit_as_json(hit, explain=explain) for hit in result.hits],
+        "warnings": [asdict(notice) for notice in result.warnings],
+        "timings_ms": {name: round(value, 3) for name, value in result.timings_ms.items()},
+        "counts": dict(result.counts),
+        "cursor": result.cursor,
+    }
+
+
+def hit_as_json(hit: "Hit", *, explain: bool) -> dict[str, Any]:
+    """Give a hit. It is written out by hand: `asdict` copies all metadata, and a server pays for that."""
+    shown = {
+        "rank": hit.rank,
+        "document_id": hit.document_id,
+        "passage": hit.passage,
+        "score": hit.score,
+        "raw_score": hit.raw_score,
+        "text": hit.text,
+        "span": {"start": hit.span.start, "end": hit.span.end},
+        "language": hit.language,
+        "metadata": hit.metadata,
+        "highlights": [{"start": each.start, "end": each.end, "score": each.score} for each in hit.highlights],
+    }
+    return shown | {"matches": [asdict(match) for match in hit.matches]} if explain else shown
+
+
+def summary_as_json(summary: "Summary") -> dict[str, Any]:
+    """Give a collection in a list."""
+    return {
+        "collection": summary.name,
+        "documents": summary.documents,
+        "bytes": summary.bytes,
+        "encoder": summary.encoder,
+    }
+
+
+def encoder_as_json(built: "CollectionSettings") -> dict[str, Any]:
+    """Give what a collection was built with."""
+    return {
+        "name": built.encoder,
+        "fingerprint": built.fingerprint,
+        "dim": built.dim,
+        "codec": built.codec,
+        "pool": built.pool,
+    }
+
+
+def status_as_json(
+    name: str, counts: "StoreCounts", built: "CollectionSettings", recall: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give what a collection holds."""
+    return {"collection": name, **asdict(counts), "encoder": encoder_as_json(built), "recall": dict(recall)}
