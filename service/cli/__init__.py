@@ -13,6 +13,7 @@ COMMANDS = {
     "repair": "service.cli.repair:repair",
     "backup": "service.cli.backup:backup",
     "restore": "service.cli.restore:restore",
+    "keys": "service.cli.keys:keys",
     "eval": "service.cli.evaluation.group:evaluation",
     "train": "service.cli.train:train",
     "merge": "service.cli.merge:merge",

@@ -318,6 +318,8 @@ LIGHT = [
     ["collections"],
     ["status", "-c", "pets"],
     ["get", "de/hund.txt", "-c", "pets"],
+    ["keys", "list"],
+    ["keys", "create", "reader"],
 ]
 
 
