@@ -318,6 +318,7 @@ LIGHT = [
     ["collections"],
     ["status", "-c", "pets"],
     ["get", "de/hund.txt", "-c", "pets"],
+    ["rerank", "--help"],
     ["keys", "list"],
     ["keys", "create", "reader"],
 ]

@@ -14,11 +14,18 @@ import click
 import pytest
 
 from service.cli.evaluation.group import evaluation
+from service.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SEARCHING = (ROOT / "docs" / "guides" / "searching.md").read_text(encoding="utf-8")
 EVALUATING = (ROOT / "docs" / "guides" / "evaluating.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+ANIMALS = {
+    "garten.txt": "Im Garten unter dem Baum schläft der Hund.",
+    "katze.md": "Die Katze trinkt Milch in der Küche.",
+    "東京.txt": "日本の首都は東京です。",
+}
 SETS_UP = ("git clone", "make ")
 """Commands that set the machine up; `make demo` is what a newcomer and CI's clean clone run."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
@@ -91,6 +98,24 @@ def test_an_evaluation_in_python_runs(checkout: Path, monkeypatch: pytest.Monkey
         f"handbook-monolingual-{name}" for name in ("de-de", "ja-ja")
     ]
     assert (checkout / "report-python" / "index.html").is_file()
+
+
+def test_the_examples_of_reranking_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "animals").mkdir()
+    for name, text in ANIMALS.items():
+        (tmp_path / "animals" / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks(SEARCHING, "python")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(example, "searching.md", "exec"), {})
+    assert printed.getvalue().startswith("1 0.")
+    (shown,) = (each for each in commands(SEARCHING) if each[0].startswith("lfm2-colbert rerank"))
+    monkeypatch.setattr("sys.argv", shlex.split(shown[0]))
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), pytest.raises(SystemExit):
+        main()
+    assert re.match(as_pattern(shown[1]), printed.getvalue().strip(), re.DOTALL), printed.getvalue()
 
 
 def test_commands_that_are_not_run_have_options_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
