@@ -156,11 +156,7 @@ class Collection:
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder, loaded on first use.
-
-        Raises:
-            ModelMismatchError: its files are not those the collection was built with.
-        """
+        """The encoder, loaded on first use; ModelMismatchError if its files are not those the collection was built with."""
         if self._encoder is None:
             source = self._encoder_source
             loaded = source if isinstance(source, Encoder) else source()
@@ -449,14 +445,15 @@ class Collection:
         """
         return self._searcher.facets(field, where, limit)
 
-    def live_recall(self) -> Estimate | None:
+    def live_recall(self, *, wait: bool = True) -> Estimate | None:
         """Estimate from real queries how much of what exact search finds they got.
 
         Of a hundred searches that let centroids choose, one is asked again exactly in the background, as long as that
         takes less than a fiftieth of the time. None before the first; `status` shows what the last process that
-        searched left.
+        searched left. `wait` lets what is being asked again come to its end.
         """
-        self._searcher.live.wait()
+        if wait:
+            self._searcher.live.wait()
         return self._searcher.live.estimate()
 
     def warm_up(self) -> int:

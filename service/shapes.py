@@ -1,13 +1,11 @@
 """The JSON shapes that every surface shares: command line, HTTP, MCP."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from index import Hit, SearchResult
     from index.catalog import Summary
-    from index.records import CollectionSettings, StoreCounts
 
 
 def result_as_json(result: "SearchResult", collection_name: str, *, explain: bool) -> dict[str, Any]:
@@ -50,20 +48,3 @@ def summary_as_json(summary: "Summary") -> dict[str, Any]:
         "encoder": summary.encoder,
     }
 
-
-def encoder_as_json(built: "CollectionSettings") -> dict[str, Any]:
-    """Give what a collection was built with."""
-    return {
-        "name": built.encoder,
-        "fingerprint": built.fingerprint,
-        "dim": built.dim,
-        "codec": built.codec,
-        "pool": built.pool,
-    }
-
-
-def status_as_json(
-    name: str, counts: "StoreCounts", built: "CollectionSettings", recall: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Give what a collection holds."""
-    return {"collection": name, **asdict(counts), "encoder": encoder_as_json(built), "recall": dict(recall)}

@@ -26,6 +26,7 @@ from service.engine.library import Library
 from service.engine.metrics import Metrics
 from service.engine.queue import QueryQueue
 from service.engine.writer import refusal_of
+from service.status import status_of
 
 POLL_SECONDS = 0.02
 T = TypeVar("T")
@@ -199,6 +200,17 @@ class Engine:
     async def summaries(self, names: Sequence[str]) -> list[Summary]:
         """Describe collections."""
         return await self._run(lambda: [summary(self.library.home, name) for name in names])
+
+    async def status(self, name: str) -> dict[str, Any]:
+        """Describe a collection."""
+        return await self._run(lambda: status_of(self.library.home, name))
+
+    async def measure(self) -> None:
+        """Bring the gauges of collections up to date."""
+        for name in self.library.names():
+            found = await self.status(name)
+            recall = self.library.live_recall(name)
+            self.metrics.holds(name, found["passages"], found["bytes"], found["pending"], recall)
 
     async def create(self, name: str, codec: str | None, pool: int | None) -> None:
         """Make a collection.

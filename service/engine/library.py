@@ -135,6 +135,13 @@ class Library:
         finally:
             reader.lock.release()
 
+    def live_recall(self, name: str) -> float | None:
+        """Give the share of what exact search finds that real queries got here, where some were asked again."""
+        readers = [reader.collection for reader in self._readers.get(name, []) if reader.collection is not None]
+        known = [found for found in (each.live_recall(wait=False) for each in readers) if found]
+        n_queries = sum(each.queries for each in known)
+        return sum(each.recall_at_10 * each.queries for each in known) / n_queries if n_queries else None
+
     def writer(self, name: str) -> Writer:
         """Give the writer of a collection.
 

@@ -1,0 +1,80 @@
+"""What routes are handed: the engine, who asks, the body. FastAPI fills these in by their types."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+
+from service.engine.engine import Engine
+from service.http.access import Caller
+from service.http.config import ServerConfig
+from service.http.guard import BODY, CALLER, PARSED
+from service.http.schemas import Problem
+
+
+class Json(JSONResponse):
+    """JSON in which texts stand as they are."""
+
+    def render(self, content: Any) -> bytes:
+        """Write it, refusing what is no JSON."""
+        return written(content)
+
+
+def written(content: Any) -> bytes:
+    """Give JSON text in UTF-8."""
+    import json
+
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+class _GuardedRequest(Request):
+    """A request whose body the guard has read."""
+
+    async def body(self) -> bytes:
+        return self.scope["state"].get(BODY, b"")  # type: ignore[no-any-return]
+
+    async def json(self) -> Any:
+        return self.scope["state"].get(PARSED)
+
+
+class GuardedRoute(APIRoute):
+    """A route behind the guard: no body is read, or parsed, twice."""
+
+    def get_route_handler(self) -> Any:
+        """Give the handler FastAPI would, on the guard's request."""
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Any:
+            return await handler(_GuardedRequest(request.scope, request.receive))
+
+        return guarded
+
+
+async def _engine(request: Request) -> Engine:
+    return request.app.state.engine  # type: ignore[no-any-return]
+
+
+async def _config(request: Request) -> ServerConfig:
+    return request.app.state.config  # type: ignore[no-any-return]
+
+
+async def _caller(request: Request) -> Caller:
+    return request.scope["state"][CALLER]  # type: ignore[no-any-return]
+
+
+TheEngine = Annotated[Engine, Depends(_engine)]
+TheConfig = Annotated[ServerConfig, Depends(_config)]
+TheCaller = Annotated[Caller, Depends(_caller)]
+
+COMMON = (400, 401, 403, 404, 405, 422, 429, 500, 503)
+WITH_BODY = (*COMMON, 408, 413, 415)
+
+
+def answers(*models: tuple[int, Any], body: bool = False, also: tuple[int, ...] = ()) -> dict[int | str, dict[str, Any]]:
+    """Give what a route may answer: its own models, and problems."""
+    refused = {
+        status: {"model": Problem, "content": {"application/problem+json": {}}}
+        for status in (*(WITH_BODY if body else COMMON), *also)
+    }
+    return {**refused, **{status: {"model": model} for status, model in models}}
