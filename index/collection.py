@@ -156,7 +156,7 @@ class Collection:
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder, loaded on first use; ModelMismatchError if its files are not those the collection was built with."""
+        """The encoder, loaded on first use; ModelMismatchError if its files are others than the collection's."""
         if self._encoder is None:
             source = self._encoder_source
             loaded = source if isinstance(source, Encoder) else source()

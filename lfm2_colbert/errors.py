@@ -33,8 +33,10 @@
     │   ├── ModelUnavailableError   model_unavailable
     │   ├── OutdatedLibraryError    outdated_library
     │   ├── PermissionDeniedError   permission_denied
+    │   ├── PortInUseError          port_in_use
     │   ├── ReadFailedError         read_failed
-    │   └── StorageError            storage_failed
+    │   ├── StorageError            storage_failed
+    │   └── UnsafeAddressError      unsafe_address
     ├── BusyError (exit 5: somebody else is at it)
     │   ├── DeadlineExceededError   deadline_exceeded
     │   ├── IndexLockedError        index_locked
@@ -263,6 +265,12 @@ class PermissionDeniedError(EnvironmentFault):
     code = "permission_denied"
 
 
+class PortInUseError(EnvironmentFault):
+    """A server cannot have the address it was to listen on."""
+
+    code = "port_in_use"
+
+
 class ReadFailedError(EnvironmentFault):
     """The disk did not give a file's bytes."""
 
@@ -273,6 +281,12 @@ class StorageError(EnvironmentFault):
     """A write did not reach the disk; nothing of it was acknowledged."""
 
     code = "storage_failed"
+
+
+class UnsafeAddressError(EnvironmentFault):
+    """A server was to be open to others without a key."""
+
+    code = "unsafe_address"
 
 
 class BusyError(Lfm2ColbertError):

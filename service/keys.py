@@ -102,9 +102,9 @@ class Keyring:
         self._reader: _Reader | None = None
 
     @property
-    def any_key(self) -> bool:
-        """Whether there is a key at all."""
-        return bool(self._entries())
+    def is_in_use(self) -> bool:
+        """Whether a key was ever made: when the last one is revoked, nobody gets in, rather than everybody."""
+        return bool(self._entries()) or _identity(self._path) is not None
 
     def all(self) -> list[Key]:
         """Give all keys, the oldest first."""

@@ -47,4 +47,3 @@ def summary_as_json(summary: "Summary") -> dict[str, Any]:
         "bytes": summary.bytes,
         "encoder": summary.encoder,
     }
-

@@ -22,6 +22,7 @@ COMMANDS = {
     "score": "service.cli.score:score",
     "adapt": "service.cli.adapt:adapt",
     "export": "service.cli.export:export",
+    "serve": "service.cli.serve:serve",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

@@ -35,7 +35,8 @@ def _print(found: dict[str, Any]) -> None:
     print_line(f"passages    {found['passages']:,} · {found['tokens']:,} tokens · {megabytes(found['bytes'])}")
     print_line(f"languages   {'  '.join(f'{code} {n:,}' for code, n in by_count)}")
     print_line(f"encoder     {encoder['name']} · {encoder['dim']} dimensions · {encoder['codec']}{pooling}")
-    print_line(f"fields      {' · '.join(f'{each["name"]} ({", ".join(each["types"])})' for each in found['fields'])}")
+    fields = [f"{each['name']} ({', '.join(each['types'])})" for each in found["fields"]]
+    print_line(f"fields      {' · '.join(fields)}")
     if "recall_at_10" in recall:
         print_line(f"recall@10   {recall['recall_at_10']:.3f} of {recall['effort']} against exact search")
     if live := recall.get("live"):

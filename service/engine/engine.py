@@ -49,7 +49,13 @@ class Engine:
     """Searches, writes and looks up, for many at once."""
 
     def __init__(
-        self, home: Path | None, model: str, *, threads: int | None = None, device: str = "auto", readers: int | None = None
+        self,
+        home: Path | None,
+        model: str,
+        *,
+        threads: int | None = None,
+        device: str = "auto",
+        readers: int | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -139,27 +145,24 @@ class Engine:
         encode = encoder.encode_queries if as_queries else encoder.encode_documents
         return await asyncio.get_running_loop().run_in_executor(self._searching, lambda: encode(texts))
 
-    async def put(self, name: str, documents: Sequence[Document], *, searchable_within: float | None) -> Stored:
-        """Store documents; return when they are durable, or also searchable.
+    async def put(self, name: str, documents: Sequence[Document]) -> Stored:
+        """Store documents durably; they are encoded behind that.
 
         Args:
             name: the collection.
             documents: those that cannot be stored are passed over, and the answer says why.
-            searchable_within: seconds to wait for their encoding; None does not wait.
 
         Raises:
             IndexLockedError: another process writes the collection.
             StorageError: the disk refused; none was stored.
-            DeadlineExceededError: all is durable, but encoding takes longer than was to be waited.
         """
         refusals = await self._run(lambda: [refusal_of(document) for document in documents])
         accepted = [document for document, refused in zip(documents, refusals, strict=True) if not refused]
         if not accepted:
             return Stored(tuple(refused for refused in refusals if refused), None)
         future, job = self.library.writer(name).put(accepted)
-        changes = iter(await _wait(future))
-        if searchable_within is not None:
-            await self.ended(job, searchable_within)
+        stored = await _wait(future)
+        changes = iter(stored)
         return Stored(tuple(refused or next(changes) for refused in refusals), job)
 
     async def delete(self, name: str, document_id: str) -> bool:
@@ -178,7 +181,9 @@ class Engine:
         """
         found = self.library.jobs.get(job_id)
         if found is None:
-            raise NotFoundError("no such job", help="jobs are forgotten when the server ends, and after a thousand others")
+            raise NotFoundError(
+                "no such job", help="jobs are forgotten when the server ends, and after a thousand others"
+            )
         return found
 
     async def ended(self, job_id: str, within: float) -> Job:

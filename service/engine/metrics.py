@@ -17,23 +17,31 @@ class Metrics:
         self.registry = CollectorRegistry()
         of_stage = ("collection", "stage")
         self._stages = Histogram(
-            f"{PREFIX}_search_seconds", "Time of a search in each stage.", of_stage, buckets=SECONDS, registry=self.registry
+            f"{PREFIX}_search_seconds",
+            "Time of a search in each stage.",
+            of_stage,
+            buckets=SECONDS,
+            registry=self.registry,
         )
         self._requests = Histogram(
-            f"{PREFIX}_request_seconds", "Time of a request.", ("route", "status"), buckets=SECONDS, registry=self.registry
+            f"{PREFIX}_request_seconds",
+            "Time of a request.",
+            ("route", "status"),
+            buckets=SECONDS,
+            registry=self.registry,
         )
-        self._errors = Counter(f"{PREFIX}_errors", "Requests that were refused or failed.", ("code",), registry=self.registry)
+        self._errors = Counter(
+            f"{PREFIX}_errors", "Requests that were refused or failed.", ("code",), registry=self.registry
+        )
         self.inflight = Gauge(f"{PREFIX}_inflight", "Requests that are being answered.", registry=self.registry)
-        self.connections = Gauge(f"{PREFIX}_connections", "Open connections.", registry=self.registry)
-        of_collection = ("collection",)
-        self._chunks = Gauge(f"{PREFIX}_index_chunks", "Searchable passages.", of_collection, registry=self.registry)
-        self._bytes = Gauge(f"{PREFIX}_index_bytes", "Bytes on disk.", of_collection, registry=self.registry)
-        self._pending = Gauge(
-            f"{PREFIX}_pending_documents", "Documents that are stored and not searchable yet.", of_collection, registry=self.registry
-        )  # fmt: skip
-        self._recall = Gauge(
-            f"{PREFIX}_recall_at_10", "Share of what exact search finds that real queries got.", of_collection, registry=self.registry
-        )  # fmt: skip
+
+        def of_collections(name: str, what: str) -> Gauge:
+            return Gauge(f"{PREFIX}_{name}", what, ("collection",), registry=self.registry)
+
+        self._chunks = of_collections("index_chunks", "Searchable passages.")
+        self._bytes = of_collections("index_bytes", "Bytes on disk.")
+        self._pending = of_collections("pending_documents", "Documents that are stored and not searchable yet.")
+        self._recall = of_collections("recall_at_10", "Share of what exact search finds that real queries got.")
 
     def searched(self, collection: str, result: SearchResult) -> None:
         """Note a search."""

@@ -160,7 +160,7 @@ class Writer:
                 with self._open(lambda encoder: PausingEncoder(encoder, self._pause)) as collection:
                     self._collection = collection
                     self._serve(collection)
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            except Exception as error:
                 if not isinstance(error, Lfm2ColbertError):
                     LOG.exception("writing failed", extra={"collection": self._name})
                 self._refuse_all(error)

@@ -10,7 +10,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 
-class Disconnected(Exception):  # noqa: N818 - nothing is wrong here: the client has gone
+class Disconnected(Exception):
     """The client has gone; there is nobody to answer."""
 
 
@@ -63,4 +63,3 @@ def too_large() -> Refusal:
 def too_slow() -> Refusal:
     """Give the refusal of a body that does not come."""
     return Refusal(408, "request_timeout", "The body did not come in time.", "send it again, without long pauses")
-

@@ -22,7 +22,7 @@ class Limits:
         answering: expensive requests that are carried out at once; None: four a processor.
         waiting: more of them that wait for their turn; the rest is 503.
         deadline_seconds: of a request from its body to its answer; then 503.
-        refusal_delay_seconds: an overloaded server answers so late, so that a client that tries again at once is slowed.
+        refusal_delay_seconds: an overloaded server answers so late: who tries again at once is slowed.
         connections: open at once; None: what file descriptors allow.
         requests_per_minute: of one key, or of one address where there are no keys; None: no bound.
     """

@@ -8,11 +8,12 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from starlette.routing import BaseRoute, Match, Route
 
 from lfm2_colbert.errors import Lfm2ColbertError
@@ -24,11 +25,12 @@ from service.http.config import Limits, ServerConfig
 from service.http.heads import SECURITY_HEADERS, Head, allowed_hosts, require_no_key_in_url
 from service.http.problems import INTERNAL, problem, refusal_of
 from service.http.rates import Rates
-from service.http.refusals import Refusal
+from service.http.refusals import Refusal, RefusalOfItems
 from service.http.strict_json import parse
 from service.keys import Keyring, Role
 
 LOG = logging.getLogger("lfm2_colbert.http")
+MOST_ERRORS = 32
 DISCARDED_BYTES = 64 * 1024
 """A body that is refused unread is thrown away up to here, for the sake of the connection; a larger one ends it."""
 CALLER, BODY, PARSED, PIECES, REQUEST_ID = "caller", "body", "parsed", "pieces", "request_id"
@@ -60,21 +62,21 @@ class _Exchange:
         """Pass an answer on, with the headers that every one has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = SECURITY_HEADERS | {"x-request-id": self.id}
+            headers = {**SECURITY_HEADERS, "x-request-id": self.id}
             if self.origin is not None:
-                headers = headers | {"access-control-allow-origin": self.origin, "vary": "origin"}
+                headers |= {"access-control-allow-origin": self.origin, "vary": "origin"}
             own = {bytes(name).lower() for name, _ in message.get("headers", ())}
             added = [(name.encode(), value.encode()) for name, value in headers.items() if name.encode() not in own]
             message = {**message, "headers": [*message.get("headers", ()), *added]}
         await self.send(message)
 
-    async def refuse(self, refusal: Refusal) -> None:
-        """Answer no."""
+    async def refuse(self, refusal: Refusal, **more: Any) -> None:
+        """Answer no; `more` are members of the answer beside those that every one has."""
         self.code = refusal.code
         headers = {"content-type": "application/problem+json", **refusal.headers}
         if self.unread and not _is_short(self.scope):
             headers["connection"] = "close"
-        body = problem(refusal, self.id)
+        body = problem(refusal, self.id, **more)
         named = [(name.encode(), value.encode()) for name, value in headers.items()]
         named.append((b"content-length", str(len(body)).encode()))
         await self.sends({"type": "http.response.start", "status": refusal.status, "headers": named})
@@ -85,7 +87,13 @@ class Guard:
     """An ASGI application around another one, whose routes it knows."""
 
     def __init__(
-        self, app: App, routes: Iterable[BaseRoute], config: ServerConfig, keyring: Keyring, metrics: Metrics, gate: Gate
+        self,
+        app: App,
+        routes: Iterable[BaseRoute],
+        config: ServerConfig,
+        keyring: Keyring,
+        metrics: Metrics,
+        gate: Gate,
     ) -> None:
         """Stand before `app`.
 
@@ -122,12 +130,12 @@ class Guard:
             await self._carry_out(exchange, self._checked(exchange))
         except Disconnected:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it gets one shape
+        except Exception as error:
             refusal = _refusal_for(error, exchange)
             if exchange.status:  # the answer has begun: all that is left is to break it off
                 exchange.code = refusal.code
                 raise
-            await exchange.refuse(refusal)
+            await exchange.refuse(refusal, **_more_of(error))
 
     def _checked(self, exchange: _Exchange) -> Access:
         """Look at the head alone."""
@@ -177,7 +185,7 @@ class Guard:
         Raises:
             Refusal: 401 ``unauthenticated``, 403 ``forbidden``.
         """
-        if access.role is None or (self._config.is_loopback and not self._keyring.any_key):
+        if access.role is None or (self._config.is_loopback and not self._keyring.is_in_use):
             return Caller(None)
         token = head.token()
         key = self._keyring.authenticate(token or b"")
@@ -298,12 +306,29 @@ def _refusal_for(error: Exception, exchange: _Exchange) -> Refusal:
         return error
     if isinstance(error, Lfm2ColbertError):
         return refusal_of(error)
+    if isinstance(error, RequestValidationError):
+        return Refusal(422, "invalid_request", "The request is not what this route reads.", "see errors for each field")
     if isinstance(error, TimeoutError):
         return Refusal(
             503, "deadline_exceeded", "This took too long.", "ask for less, or later", {"retry-after": RETRY_SECONDS}
         )
     LOG.error("internal error", exc_info=error, extra={"request_id": exchange.id, "route": exchange.route})
     return INTERNAL
+
+
+def _more_of(error: Exception) -> dict[str, Any]:
+    """Name the fields that are wrong, without what was in them; or what became of each item."""
+    if isinstance(error, RequestValidationError):
+        return {
+            "errors": [
+                {"field": _path(each["loc"]), "reason": str(each["msg"])} for each in error.errors()[:MOST_ERRORS]
+            ]
+        }
+    return {"items": error.items} if isinstance(error, RefusalOfItems) else {}
+
+
+def _path(location: Sequence[str | int]) -> str:
+    return ".".join(str(step)[:64] for step in location)
 
 
 def _is_short(scope: Scope) -> bool:

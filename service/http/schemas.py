@@ -108,7 +108,9 @@ class EmbedBody(Asked):
     input: Annotated[list[Annotated[str, Field(max_length=65536)]], Field(min_length=1, max_length=MAX_EMBEDDED)]
     kind: Literal["query", "document"] = "document"
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"input": ["東京は日本の首都です。"], "kind": "document"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"input": ["東京は日本の首都です。"], "kind": "document"}]}
+    )
 
 
 class Problem(BaseModel):

@@ -79,7 +79,7 @@ def test_a_wrong_call_makes_no_key(run: Run, keyring: Keyring, arguments: tuple[
     outcome = run("keys", "create", *arguments)
     assert outcome.status == 2
     assert "help: " in outcome.err
-    assert not keyring.any_key
+    assert not keyring.is_in_use
 
 
 def test_the_command_knows_every_role() -> None:

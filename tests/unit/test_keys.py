@@ -99,7 +99,7 @@ def test_a_scope_names_collections(keyring: Keyring, home: Path, collections: li
 
 
 def test_asking_makes_no_file(keyring: Keyring, home: Path) -> None:
-    assert not keyring.any_key
+    assert not keyring.is_in_use
     assert keyring.all() == []
     assert keyring.authenticate(b"a") is None
     assert not keyring.revoke("a")
@@ -137,20 +137,20 @@ def test_a_revoked_key_opens_nothing(keyring: Keyring) -> None:
 
 def test_what_one_keyring_does_another_knows_at_once(home: Path) -> None:
     one, other = Keyring(home), Keyring(home)
-    assert not other.any_key  # looked before there was a file
+    assert not other.is_in_use  # looked before there was a file
     key, token = one.create("a", Role.WRITE)
-    assert other.any_key
+    assert other.is_in_use
     assert other.authenticate(token.encode()) == key
     second, second_token = other.create("b", Role.READ)
     assert one.authenticate(second_token.encode()) == second
     one.revoke(key.id)
     assert other.authenticate(token.encode()) is None
     other.revoke(second.id)
-    assert not one.any_key
+    assert not one.is_in_use
 
 
 def test_what_another_process_does_is_known_at_once(keyring: Keyring, home: Path) -> None:
-    assert not keyring.any_key
+    assert not keyring.is_in_use
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         key, token = pool.apply(_create, (home,))
         assert keyring.authenticate(token.encode()) == key
@@ -168,14 +168,14 @@ def _revoke(home: Path, key_id: str) -> bool:
 
 def test_a_file_that_is_put_in_its_place_or_taken_away_is_noticed(keyring: Keyring, home: Path, tmp_path: Path) -> None:
     _, token = keyring.create("a", Role.READ)
-    assert keyring.any_key
+    assert keyring.is_in_use
     elsewhere = Keyring(tmp_path / "elsewhere")
     key, other = elsewhere.create("b", Role.READ)
     (tmp_path / "elsewhere" / FILE).rename(home / FILE)
     assert keyring.authenticate(other.encode()) == key
     assert keyring.authenticate(token.encode()) is None
     (home / FILE).unlink()
-    assert not keyring.any_key
+    assert not keyring.is_in_use
 
 
 def test_threads_may_ask_while_keys_come_and_go(keyring: Keyring) -> None:
@@ -199,7 +199,7 @@ def test_two_who_create_the_first_key_at_once_both_have_one(home: Path) -> None:
 def test_an_empty_file_is_one_whose_first_key_was_never_committed(keyring: Keyring, home: Path) -> None:
     (home / ".service").mkdir(parents=True)
     (home / FILE).touch()
-    assert not keyring.any_key
+    assert not keyring.is_in_use
     key, token = keyring.create("a", Role.READ)
     assert keyring.authenticate(token.encode()) == key
 
@@ -222,7 +222,7 @@ def test_damage_lets_nobody_in_and_says_so(keyring: Keyring, home: Path, change:
         with sqlite3.connect(home / FILE) as connection:
             connection.execute(f"UPDATE keys SET {spoilt}")
         connection.close()
-    for ask in (lambda: keyring.authenticate(token.encode()), lambda: keyring.any_key, keyring.all):
+    for ask in (lambda: keyring.authenticate(token.encode()), lambda: keyring.is_in_use, keyring.all):
         with pytest.raises(CorruptionError) as raised:
             ask()
         assert "create the keys anew" in raised.value.help

@@ -49,11 +49,8 @@ async def delete_collection(name: str, engine: TheEngine) -> Json:
     return Json({"deleted": name})
 
 
-@router.post(
-    "/v1/collections/{name}/optimize", status_code=202, responses=answers((202, Begun)), response_model=None
-)
+@router.post("/v1/collections/{name}/optimize", status_code=202, responses=answers((202, Begun)), response_model=None)
 @needs(Role.WRITE, scope="name")
 async def optimize(name: str, engine: TheEngine) -> Json:
     """Begin to train centroids, merge segments and measure recall."""
     return Json({"job": await engine.optimize(name)}, 202)
-

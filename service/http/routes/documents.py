@@ -11,11 +11,11 @@ from index.types import Document, Failure
 from lfm2_colbert.errors import NotFoundError
 from service.engine.engine import Engine
 from service.http.access import Body, needs
-from service.http.context import GuardedRoute, Json, TheConfig, TheEngine, answers
+from service.http.context import GuardedRoute, Json, TheConfig, TheEngine, answers, validated
 from service.http.documents import Line, document_of, lines_of
-from service.http.guard import PIECES
+from service.http.guard import PARSED, PIECES
 from service.http.problems import STATUS
-from service.http.refusals import Refusal
+from service.http.refusals import Refusal, RefusalOfItems
 from service.http.schemas import Deleted, DocumentAnswer, DocumentsAnswer, DocumentsBody, StoredAnswer
 from service.keys import Role
 
@@ -58,7 +58,7 @@ async def add_documents(
     state = request.scope["state"]
     if PIECES in state:
         return Json(await _store_lines(engine, name, lines_of(state[PIECES], most), wait))
-    body = validated(DocumentsBody, await _json(request))
+    body = validated(DocumentsBody, state[PARSED])
     lines = [Line(n, document_of(each, most)) for n, each in enumerate(body.documents, start=1)]
     intake = _Intake(name, listed=("added", "changed", "unchanged", "failed"))
     await intake.store(engine, lines)
@@ -136,7 +136,7 @@ class _Intake:
             Refusal: no document could be stored; its code is that of the first.
         """
         if self._counts["failed"] and self._counts["failed"] == sum(self._counts.values()):
-            raise _AllRefused(self._items)
+            raise _all_refused(self._items)
         if wait == "searchable" and self._job is not None:
             await engine.ended(self._job, SEARCHABLE_SECONDS)
         failed = self._counts["failed"] > 0
@@ -152,13 +152,10 @@ class _Intake:
             self._items.append(item)
 
 
-class _AllRefused(Refusal):
-    """None of the documents could be stored."""
-
-    def __init__(self, items: list[dict[str, Any]]) -> None:
-        code = items[0]["error"]["code"]
-        super().__init__(STATUS.get(code, 422), code, "No document could be stored.", "see items for each")
-        self.items = items
+def _all_refused(items: list[dict[str, Any]]) -> RefusalOfItems:
+    code = items[0]["error"]["code"]
+    refusal = Refusal(STATUS.get(code, 422), code, "No document could be stored.", "see items for each")
+    return RefusalOfItems(refusal, items)
 
 
 async def _store_lines(engine: Engine, name: str, lines: AsyncIterator[Line], wait: str) -> dict[str, Any]:

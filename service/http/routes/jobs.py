@@ -39,7 +39,8 @@ async def get_job(job: JobId, engine: TheEngine, caller: TheCaller) -> Json:
 
 @router.get(
     "/v1/jobs/{job}/events",
-    responses=answers() | {200: {"content": {"text/event-stream": {}}, "description": "Events `progress`, then `done`."}},
+    responses=answers()
+    | {200: {"content": {"text/event-stream": {}}, "description": "Events `progress`, then `done`."}},
     response_model=None,
 )
 @needs(Role.READ, open_ended=True)

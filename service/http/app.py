@@ -1,0 +1,99 @@
+"""The application: routes, the guard before them, and what begins and ends with the server."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from starlette.types import ASGIApp
+
+from service.engine.engine import Engine
+from service.http.admission import Gate
+from service.http.config import ServerConfig
+from service.http.guard import Guard
+from service.http.routes import collections, documents, jobs, models, operation, search
+from service.http.schemas import DocumentsBody
+from service.keys import Keyring
+
+LOG = logging.getLogger("lfm2_colbert.http")
+ROUTERS = (collections.router, documents.router, search.router, models.router, jobs.router, operation.router)
+ANSWERING_PER_PROCESSOR = 4
+DESCRIPTION = (
+    "Multilingual late-interaction search. Every refusal is problem+json with a `code` and a way out (`hint`)."
+)
+
+
+def make_app(engine: Engine, keyring: Keyring, config: ServerConfig) -> Guard:
+    """Put an application together.
+
+    Raises:
+        KeyError: a route does not say what it needs.
+    """
+    app = _App(
+        title="lfm2-colbert", version=version("lfm2-colbert"), description=DESCRIPTION, lifespan=_lifespan,
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
+    )  # fmt: skip
+    app.state.engine, app.state.config, app.state.ready = engine, config, False
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = _openapi(app, app.openapi)  # type: ignore[method-assign]
+    limits = config.limits
+    answering = limits.answering or ANSWERING_PER_PROCESSOR * len(os.sched_getaffinity(0))
+    gate = Gate(answering, limits.waiting, limits.refusal_delay_seconds)
+    routes = [route for router in ROUTERS for route in router.routes]
+    return Guard(app, routes, config, keyring, engine.metrics, gate)
+
+
+class _App(FastAPI):
+    """FastAPI without its own answers to errors: they fly through to the guard, which gives all of them one shape."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Leave out what would catch them."""
+        return AsyncExitStackMiddleware(self.router)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    starting = asyncio.create_task(_start(app))
+    try:
+        yield
+    finally:
+        starting.cancel()
+        await asyncio.to_thread(app.state.engine.close)
+
+
+async def _start(app: FastAPI) -> None:
+    """Get ready behind the open door: `/readyz` says when."""
+    try:
+        await app.state.engine.start()
+    except Exception:
+        LOG.exception("the server cannot get ready")
+        raise
+    app.state.ready = True
+    LOG.info("ready")
+
+
+def _openapi(app: FastAPI, generate: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Add to FastAPI's description what it cannot know: how keys are sent, and bodies that it does not read."""
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
+        schema = generate()
+        components = schema.setdefault("components", {})
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"key": []}, {}]
+        template = "#/components/schemas/{model}"
+        described_body = DocumentsBody.model_json_schema(ref_template=template)
+        for name, definition in described_body.pop("$defs").items():
+            components["schemas"].setdefault(name, definition)
+        components["schemas"]["DocumentsBody"] = described_body
+        app.openapi_schema = schema
+        return schema
+
+    return described

@@ -1,0 +1,33 @@
+"""The server's encoder itself: token vectors of texts."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from lfm2_colbert.encoders.base import Encoder
+from service.engine.engine import Engine
+from service.http.access import Body, needs
+from service.http.context import GuardedRoute, Json, TheEngine, answers
+from service.http.schemas import EmbedAnswer, EmbedBody
+from service.keys import Role
+
+router = APIRouter(route_class=GuardedRoute, tags=["models"])
+
+
+@router.post("/v1/embeddings/multi", responses=answers((200, EmbedAnswer), body=True), response_model=None)
+@needs(Role.READ, body=Body.JSON, expensive=True)
+async def embed(body: EmbedBody, engine: TheEngine) -> Json:
+    """Give the token vectors of texts, and the code points that each vector stands for."""
+    return Json(await _embedded(engine, body))
+
+
+async def _embedded(engine: Engine, body: EmbedBody) -> dict[str, Any]:
+    as_queries = body.kind == "query"
+    encoder: Encoder = engine.library.encoder(engine.library.model)
+    spans = encoder.query_spans if as_queries else encoder.document_spans
+    vectors = await engine.embed(body.input, as_queries=as_queries)
+    data = [
+        {"index": i, "vectors": item.tolist(), "spans": spans(text).tolist()}
+        for i, (text, item) in enumerate(zip(body.input, vectors, strict=True))
+    ]
+    return {"model": encoder.name, "dim": encoder.dim, "data": data}
