@@ -275,8 +275,8 @@ def _reader_of(request: Request) -> tuple[int | None, Request]:
     written = request.options.cursor
     if written is None:
         return None, request
-    number, dot, cursor = written.partition(".")
-    if not dot or not (number.isascii() and number.isdecimal() and len(number) < 4):
+    number, _, cursor = written.partition(".")
+    if not cursor or not (number.isascii() and number.isdecimal() and len(number) < 4):
         raise InvalidArgumentError("this is no cursor of a search", help="pass on what the page before gave")
     return int(number), replace(request, options=replace(request.options, cursor=cursor))
 

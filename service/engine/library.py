@@ -14,10 +14,10 @@ from pathlib import Path
 
 from index.catalog import remove
 from index.collection import Collection
-from index.home import STORE_FILE, collection_folder, list_collections
+from index.home import STORE_FILE, collection_folder, is_collection, list_collections, new_collection_folder
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
-from lfm2_colbert.errors import ModelMismatchError
+from lfm2_colbert.errors import AlreadyExistsError, ModelMismatchError
 from service.engine.encoding import RememberingEncoder
 from service.engine.jobs import Jobs
 from service.engine.writer import Writer
@@ -74,8 +74,14 @@ class Library:
         return collection_folder(self.home, name)
 
     def create(self, name: str, codec: str | None, pool: int | None) -> None:
-        """Make a collection with the encoder that the operator chose."""
+        """Make a collection with the encoder that the operator chose.
+
+        Raises:
+            AlreadyExistsError: there is one of this name.
+        """
         with self._lock:
+            if is_collection(new_collection_folder(self.home, name)):
+                raise AlreadyExistsError("there is a collection of this name", help="choose another name")
             Collection.open(
                 name, create=True, encoder=self.encoder(self.model), codec=codec, pool=pool, home=self.home
             ).close()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.serving.server import Asking, served
 from service.cli.main import main
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -294,6 +295,13 @@ class Outcome:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Iterator[Asking]:
+    """A server of an empty home, in this process, as somebody without a key asks it."""
+    with served(tmp_path / "home") as asking:
+        yield asking
 
 
 @pytest.fixture
