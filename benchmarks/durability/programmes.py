@@ -1,9 +1,7 @@
 """The programmes by name: how large they are when they are run whole, and when a change lands."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from benchmarks.durability.concurrency import share
 from benchmarks.durability.crashes import Exploration, explore
@@ -15,43 +13,10 @@ from benchmarks.durability.mutations import Mutations, mutate_at_rest, mutate_th
 from benchmarks.durability.peers import kill_fast_plaid
 from benchmarks.durability.planted import PLANTS
 from benchmarks.durability.repairs import repair_damage
+from benchmarks.programme import Outcome, Programme
 
 SEED = 1
 STATES_PER_PLANT = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a programme did: runs, what was wrong, and figures of its own."""
-
-    runs: int
-    violations: list[str]
-    figures: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Programme:
-    """One way of trying to break a collection.
-
-    Attributes:
-        sentence: what is done, so many times.
-        function: does it so many times.
-        size: of the whole run.
-        brief_size: of the run that belongs to every change.
-    """
-
-    sentence: str
-    function: Callable[[int], Outcome]
-    size: int
-    brief_size: int
-
-    def run(self, size: int) -> Outcome:
-        """Run so much of it."""
-        return self.function(size)
-
-    def brief(self) -> Outcome:
-        """Run a little of it."""
-        return self.function(self.brief_size)
 
 
 def _kills(n: int) -> Outcome:

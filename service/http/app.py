@@ -35,9 +35,16 @@ def make_app(engine: Engine, keyring: Keyring, config: ServerConfig) -> Guard:
         KeyError: a route does not say what it needs.
     """
     app = _App(
-        title="lfm2-colbert", version=version("lfm2-colbert"), description=DESCRIPTION, lifespan=_lifespan,
-        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
-    )  # fmt: skip
+        title="lfm2-colbert",
+        version=version("lfm2-colbert"),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # behind the guard, like everything else
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.state.engine, app.state.config, app.state.ready = engine, config, False
     for router in ROUTERS:
         app.include_router(router)

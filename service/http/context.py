@@ -3,12 +3,13 @@
 import json
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
+from index.home import COLLECTION_NAME
 from service.engine.engine import Engine
 from service.http.access import Caller
 from service.http.config import ServerConfig
@@ -83,16 +84,19 @@ TheEngine = Annotated[Engine, Depends(_engine)]
 TheConfig = Annotated[ServerConfig, Depends(_config)]
 TheCaller = Annotated[Caller, Depends(_caller)]
 
-COMMON = (400, 401, 403, 404, 405, 422, 429, 500, 503)
+Name = Annotated[str, Path(pattern=f"^{COLLECTION_NAME.pattern}$", description="A collection.")]
+
+COMMON = (400, 401, 403, 404, 405, 414, 422, 429, 431, 500, 503)
 WITH_BODY = (*COMMON, 408, 413, 415)
 
 
 def answers(
-    *models: tuple[int, Any], body: bool = False, also: tuple[int, ...] = ()
+    *models: tuple[int, Any], body: bool = False, also: tuple[int, ...] = (), links: dict[str, Any] | None = None
 ) -> dict[int | str, dict[str, Any]]:
-    """Give what a route may answer: its own models, and problems."""
+    """Give what a route may answer: its own models, with links to other routes, and problems."""
     refused = {
         status: {"model": Problem, "content": {"application/problem+json": {}}}
         for status in (*(WITH_BODY if body else COMMON), *also)
     }
-    return {**refused, **{status: {"model": model} for status, model in models}}
+    linked = {"links": links} if links else {}
+    return {**refused, **{status: {"model": model, **linked} for status, model in models}}

@@ -25,7 +25,7 @@ from service.http.config import Limits, ServerConfig
 from service.http.heads import SECURITY_HEADERS, Head, allowed_hosts, require_no_key_in_url
 from service.http.problems import INTERNAL, problem, refusal_of
 from service.http.rates import Rates
-from service.http.refusals import Refusal, RefusalOfItems
+from service.http.refusals import Refusal
 from service.http.strict_json import parse
 from service.keys import Keyring, Role
 
@@ -317,14 +317,11 @@ def _refusal_for(error: Exception, exchange: _Exchange) -> Refusal:
 
 
 def _more_of(error: Exception) -> dict[str, Any]:
-    """Name the fields that are wrong, without what was in them; or what became of each item."""
-    if isinstance(error, RequestValidationError):
-        return {
-            "errors": [
-                {"field": _path(each["loc"]), "reason": str(each["msg"])} for each in error.errors()[:MOST_ERRORS]
-            ]
-        }
-    return {"items": error.items} if isinstance(error, RefusalOfItems) else {}
+    """Name the fields that are wrong, without what was in them."""
+    if not isinstance(error, RequestValidationError):
+        return {}
+    wrong = error.errors()[:MOST_ERRORS]
+    return {"errors": [{"field": _path(each["loc"]), "reason": str(each["msg"])} for each in wrong]}
 
 
 def _path(location: Sequence[str | int]) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -25,12 +24,3 @@ class Refusal(Exception):
         """Say what is wrong and what can be done about it."""
         super().__init__(detail)
         self.status, self.code, self.detail, self.hint, self.headers = status, code, detail, hint, headers
-
-
-class RefusalOfItems(Refusal):
-    """None of what a request brought could be stored; `items` say why, each in the shape that answers have."""
-
-    def __init__(self, refusal: Refusal, items: list[dict[str, Any]]) -> None:
-        """Refuse in the words of `refusal`."""
-        super().__init__(refusal.status, refusal.code, refusal.detail, refusal.hint, refusal.headers)
-        self.items = items

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from index.queries import MAX_QUERY_CHARACTERS
 from index.request import MAX_HITS
@@ -20,10 +20,29 @@ Where = Annotated[
 ]
 
 
+ONE: dict[str, JsonValue] = {
+    "required": ["query"],
+    "properties": {"query": {"type": "string"}, "queries": {"type": "null"}},
+}
+MANY: dict[str, JsonValue] = {
+    "required": ["queries"],
+    "properties": {"queries": {"type": "array"}, "query": {"type": "null"}, "cursor": {"type": "null"}},
+}
+"""In words of JSON Schema: either `query` or `queries`."""
+
+
 class Asked(BaseModel):
     """A request's body: no unknown fields, no types that are nearly right."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _whole(value: Any) -> Any:
+    """Read 3.0 as 3, as JSON Schema does; what is no number stays, and is refused."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class SearchBody(Asked):
@@ -31,7 +50,7 @@ class SearchBody(Asked):
 
     query: Query | None = None
     queries: Annotated[list[Query], Field(min_length=1, max_length=MAX_QUERIES)] | None = None
-    k: Annotated[int, Field(ge=1, le=MAX_HITS, description="Documents wanted.")] = 10
+    k: Annotated[Whole, Field(ge=1, le=MAX_HITS, description="Documents wanted.")] = 10
     mode: Annotated[
         Literal["hybrid", "semantic", "lexical", "exact"],
         Field(description="By meaning and words, by meaning, by words; `exact`: by meaning, scoring every passage."),
@@ -42,14 +61,16 @@ class SearchBody(Asked):
     group_by: Annotated[str, Field(max_length=256, description="`document`, `passage` or a metadata field.")] = (
         "document"
     )
-    per_group: Annotated[int, Field(ge=1, le=MAX_HITS)] = 1
+    per_group: Annotated[Whole, Field(ge=1, le=MAX_HITS)] = 1
     collapse: Annotated[float, Field(gt=0, le=1, description="Leave near-duplicates out, as from 0.9.")] | None = None
     lang_balance: Annotated[bool, Field(description="Let languages take turns.")] = False
     cursor: Annotated[str, Field(max_length=1024)] | None = None
     highlight: Annotated[bool, Field(description="Say which words matched.")] = True
     explain: Annotated[bool, Field(description="Say where each token of the query was found.")] = False
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"query": "Wie lange habe ich Urlaub?", "k": 3}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"query": "Wie lange habe ich Urlaub?", "k": 3}], "oneOf": [ONE, MANY]}
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "SearchBody":
@@ -65,7 +86,7 @@ class FacetsBody(Asked):
 
     field: Annotated[str, Field(min_length=1, max_length=256)]
     where: Where = None
-    limit: Annotated[int, Field(ge=1, le=MAX_FACETS)] = 10
+    limit: Annotated[Whole, Field(ge=1, le=MAX_FACETS)] = 10
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"field": "lang"}]})
 
@@ -75,7 +96,7 @@ class NewCollection(Asked):
 
     name: Annotated[str, Field(pattern=CREATED_NAME)]
     codec: Literal["scalar4", "scalar4-coarse", "scalar2", "float16"] | None = None
-    pool: Annotated[int, Field(ge=1, le=3, description="Store all vectors, about a half, or a third.")] | None = None
+    pool: Annotated[Whole, Field(ge=1, le=3, description="Store all vectors, about a half, or a third.")] | None = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "handbook"}]})
 
@@ -124,7 +145,6 @@ class Problem(BaseModel):
     hint: str
     request_id: str
     errors: list["FieldProblem"] | None = None
-    items: list["Item"] | None = None
 
 
 class FieldProblem(BaseModel):

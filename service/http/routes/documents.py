@@ -11,11 +11,9 @@ from index.types import Document, Failure
 from lfm2_colbert.errors import NotFoundError
 from service.engine.engine import Engine
 from service.http.access import Body, needs
-from service.http.context import GuardedRoute, Json, TheConfig, TheEngine, answers, validated
+from service.http.context import GuardedRoute, Json, Name, TheConfig, TheEngine, answers, validated
 from service.http.documents import Line, document_of, lines_of
 from service.http.guard import PARSED, PIECES
-from service.http.problems import STATUS
-from service.http.refusals import Refusal, RefusalOfItems
 from service.http.schemas import Deleted, DocumentAnswer, DocumentsAnswer, DocumentsBody, StoredAnswer
 from service.keys import Role
 
@@ -41,7 +39,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["documents"])
 
 @router.post(
     "/v1/collections/{name}/documents",
-    responses=answers((200, StoredAnswer), body=True, also=(409, 507)),
+    responses=answers((200, StoredAnswer), (207, StoredAnswer), body=True, also=(409, 507)),
     response_model=None,
     openapi_extra=BODIES,
 )
@@ -52,23 +50,23 @@ async def add_documents(
     """Store documents, replacing those of the same id: JSON with a list, or one document a line (NDJSON).
 
     What is acknowledged survives a power cut. Each document is judged by itself; it becomes searchable behind the
-    answer, unless `wait=searchable`.
+    answer, unless `wait=searchable`. The status is 207 where some were refused: `items` says which, and why.
     """
     most = config.limits.document_bytes
     state = request.scope["state"]
     if PIECES in state:
-        return Json(await _store_lines(engine, name, lines_of(state[PIECES], most), wait))
+        return _answered(await _store_lines(engine, name, lines_of(state[PIECES], most), wait))
     body = validated(DocumentsBody, state[PARSED])
     lines = [Line(n, document_of(each, most)) for n, each in enumerate(body.documents, start=1)]
     intake = _Intake(name, listed=("added", "changed", "unchanged", "failed"))
     await intake.store(engine, lines)
-    return Json(await intake.answer(engine, wait))
+    return _answered(await intake.answer(engine, wait))
 
 
 @router.get("/v1/collections/{name}/documents", responses=answers((200, DocumentsAnswer)), response_model=None)
 @needs(Role.READ, scope="name")
 async def list_documents(
-    name: str,
+    name: Name,
     engine: TheEngine,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str, Query(max_length=1024, description="The id of the last document seen.")] = "",
@@ -84,7 +82,7 @@ async def list_documents(
     "/v1/collections/{name}/documents/{document_id:path}", responses=answers((200, DocumentAnswer)), response_model=None
 )
 @needs(Role.READ, scope="name")
-async def get_document(name: str, document_id: DocumentId, engine: TheEngine) -> Json:
+async def get_document(name: Name, document_id: DocumentId, engine: TheEngine) -> Json:
     """Give a document as it is stored."""
 
     def ask(collection: Collection) -> StoredDocument | None:
@@ -102,7 +100,7 @@ async def get_document(name: str, document_id: DocumentId, engine: TheEngine) ->
     response_model=None,
 )
 @needs(Role.WRITE, scope="name")
-async def delete_document(name: str, document_id: DocumentId, engine: TheEngine) -> Json:
+async def delete_document(name: Name, document_id: DocumentId, engine: TheEngine) -> Json:
     """Remove a document; the answer means that it is gone for good."""
     if not await engine.delete(name, document_id):
         raise NotFoundError("no such document")
@@ -130,13 +128,7 @@ class _Intake:
             self._note(line.number, document_id, outcome)
 
     async def answer(self, engine: Engine, wait: str) -> dict[str, Any]:
-        """Say what became of all; where all were refused, refuse.
-
-        Raises:
-            Refusal: no document could be stored; its code is that of the first.
-        """
-        if self._counts["failed"] and self._counts["failed"] == sum(self._counts.values()):
-            raise _all_refused(self._items)
+        """Say what became of all."""
         if wait == "searchable" and self._job is not None:
             await engine.ended(self._job, SEARCHABLE_SECONDS)
         failed = self._counts["failed"] > 0
@@ -152,10 +144,9 @@ class _Intake:
             self._items.append(item)
 
 
-def _all_refused(items: list[dict[str, Any]]) -> RefusalOfItems:
-    code = items[0]["error"]["code"]
-    refusal = Refusal(STATUS.get(code, 422), code, "No document could be stored.", "see items for each")
-    return RefusalOfItems(refusal, items)
+def _answered(answer: dict[str, Any]) -> Json:
+    """207 says that not all went well, also to who does not look into the answer."""
+    return Json(answer, 207 if answer["errors"] else 200)
 
 
 async def _store_lines(engine: Engine, name: str, lines: AsyncIterator[Line], wait: str) -> dict[str, Any]:

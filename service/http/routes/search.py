@@ -9,7 +9,7 @@ from index.fusion import Mode
 from index.request import Request as SearchRequest
 from index.types import SearchOptions
 from service.http.access import Body, needs
-from service.http.context import GuardedRoute, Json, TheEngine, answers
+from service.http.context import GuardedRoute, Json, Name, TheEngine, answers
 from service.http.schemas import FacetsAnswer, FacetsBody, SearchAnswer, SearchAnswers, SearchBody
 from service.keys import Role
 from service.shapes import result_as_json
@@ -23,7 +23,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["search"])
     response_model=None,
 )
 @needs(Role.READ, body=Body.JSON, expensive=True, scope="name")
-async def search(name: str, body: SearchBody, engine: TheEngine) -> Json:
+async def search(name: Name, body: SearchBody, engine: TheEngine) -> Json:
     """Find the documents that answer a query best, in whatever language they are written."""
     request = search_request(body)
     if body.query is not None:
@@ -37,7 +37,7 @@ async def search(name: str, body: SearchBody, engine: TheEngine) -> Json:
     "/v1/collections/{name}/facets", responses=answers((200, FacetsAnswer), body=True, also=(409,)), response_model=None
 )
 @needs(Role.READ, body=Body.JSON, expensive=True, scope="name")
-async def facets(name: str, body: FacetsBody, engine: TheEngine) -> Json:
+async def facets(name: Name, body: FacetsBody, engine: TheEngine) -> Json:
     """Count the documents by the values of a field."""
     values = await engine.facets(name, body.field, body.where, body.limit)
     return Json({"collection": name, "field": body.field, "values": [asdict(value) for value in values]})
