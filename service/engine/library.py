@@ -105,6 +105,10 @@ class Library:
                 self._encoders[full] = RememberingEncoder(loaded)
             return self._encoders[full]
 
+    def loaded_encoders(self) -> list[str]:
+        """Name the encoders that are in memory."""
+        return sorted(self._encoders)
+
     def encoder_of(self, name: str) -> RememberingEncoder:
         """Give the encoder of a collection.
 

@@ -58,6 +58,13 @@ class _Exchange:
     unread: bool = True
     code: str = ""
 
+    def is_short(self) -> bool:
+        """Whether the body, or what is left of it, is little enough to be thrown away."""
+        try:
+            return self.head.one(b"transfer-encoding") is None and (self.head.length() or 0) <= DISCARDED_BYTES
+        except Refusal:
+            return False
+
     async def sends(self, message: Message) -> None:
         """Pass an answer on, with the headers that every one has."""
         if message["type"] == "http.response.start":
@@ -74,7 +81,7 @@ class _Exchange:
         """Answer no; `more` are members of the answer beside those that every one has."""
         self.code = refusal.code
         headers = {"content-type": "application/problem+json", **refusal.headers}
-        if self.unread and not _is_short(self.scope):
+        if self.unread and not self.is_short():
             headers["connection"] = "close"
         body = problem(refusal, self.id, **more)
         named = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -95,13 +102,13 @@ class Guard:
         metrics: Metrics,
         gate: Gate,
     ) -> None:
-        """Stand before `app`.
+        """Stand before `app`; `routes` are kept with what each needs.
 
         Raises:
             KeyError: a route does not say what it needs.
         """
         self._app, self._config, self._keyring, self._metrics, self._gate = app, config, keyring, metrics, gate
-        self._routes = [(route, access_of(route.endpoint)) for route in routes if isinstance(route, Route)]
+        self.routes = [(route, access_of(route.endpoint)) for route in routes if isinstance(route, Route)]
         self._hosts = allowed_hosts(config.host, config.allowed_hosts)
         self._origins = frozenset(config.allowed_origins)
         self._rates = Rates(config.limits.requests_per_minute)
@@ -144,7 +151,7 @@ class Guard:
         exchange.route = route.path
         head.require_host(self._hosts)
         exchange.origin = head.require_origin(self._origins)
-        self._require_length(head.length(), access)
+        self._require_length(exchange, access)
         require_no_key_in_url(exchange.scope["query_string"])
         caller = exchange.caller = self._caller(head, access)
         if access.scope:
@@ -161,7 +168,7 @@ class Guard:
             Refusal: 404 ``not_found``; 405 ``method_not_allowed`` with the methods of all routes of this path.
         """
         allowed: set[str] = set()
-        for route, access in self._routes:
+        for route, access in self.routes:
             match, child = route.matches(scope)
             if match is Match.FULL:
                 return route, access, child["path_params"]
@@ -174,9 +181,12 @@ class Guard:
             )
         raise Refusal(404, "not_found", "There is nothing at this path.", "GET /openapi.json lists what there is")
 
-    def _require_length(self, length: int | None, access: Access) -> None:
-        most = self.limits.stream_bytes if access.body is Body.STREAM else self.limits.body_bytes
-        if length is not None and length > most:
+    def _require_length(self, exchange: _Exchange, access: Access) -> None:
+        """Refuse a body that is announced to be too long; where none is wanted, a short one is thrown away."""
+        length = exchange.head.length() or 0
+        if access.body is Body.NONE and not exchange.is_short():
+            raise too_large()
+        if length > (self.limits.stream_bytes if access.body is Body.STREAM else self.limits.body_bytes):
             raise too_large()
 
     def _caller(self, head: Head, access: Access) -> Caller:
@@ -326,13 +336,6 @@ def _more_of(error: Exception) -> dict[str, Any]:
 
 def _path(location: Sequence[str | int]) -> str:
     return ".".join(str(step)[:64] for step in location)
-
-
-def _is_short(scope: Scope) -> bool:
-    """Whether what may still come is little enough to be thrown away."""
-    length = dict(scope["headers"]).get(b"content-length", b"")
-    chunked = b"transfer-encoding" in dict(scope["headers"])
-    return not chunked and (not length or (length.isdigit() and int(length) <= DISCARDED_BYTES))
 
 
 def _address(scope: Scope) -> str:

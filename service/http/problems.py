@@ -43,7 +43,8 @@ OWN_SENTENCES: Mapping[type[Lfm2ColbertError], tuple[str, str]] = {
     StorageError: ("The disk refused; nothing of this was stored.", "the operator makes room; then send it again"),
     EnvironmentFault: ("The server lacks something it needs for this.", "the operator runs `lfm2-colbert doctor`"),
 }
-QUOTED = re.compile(r"""'[^']*'|"[^"]*"|‘[^’]*’""")
+QUOTED = re.compile(r"""(['"]).*?\1(?=$|[\s:;,.)\]])""", re.DOTALL)
+"""From a quote to one that ends a word: what was sent may itself hold quotes."""
 INTERNAL = Refusal(500, "internal", "Something went wrong here.", "tell the operator the request id: it is in the log")
 RETRY_SECONDS = "1"
 
