@@ -105,12 +105,22 @@ def served(home: Path, config: ServerConfig | None = None, model: str = "hashing
 
 
 @contextmanager
-def serving_process(home: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], Asking]]:
-    """Serve a home from a process of its own, which is killed at the end if it still lives."""
-    command = [sys.executable, "-m", "service", "serve", "--home", str(home), "--port", "0", *options]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment}
-    )
+def serving_process(
+    home: Path, *options: str, model: str = "hashing", log: Path | None = None, descriptors: int | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], Asking]]:
+    """Serve a home from a process of its own, which is killed at the end if it still lives.
+
+    Args:
+        home: where collections live.
+        options: of `lfm2-colbert serve`.
+        model: encoder of new collections.
+        log: file for what it logs.
+        descriptors: files and sockets it may have open.
+    """
+    command = [sys.executable, "-m", "service", "serve", "--home", str(home), "--port", "0", "--model", model, *options]
+    limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command] if descriptors else command
+    with (log or Path(os.devnull)).open("wb") as errors:
+        process = subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=errors)
     try:
         ask = Asking(_address_in(process.stdout.readline() if process.stdout else b""))
         _wait_until(lambda: _is_ready(ask))
@@ -118,6 +128,8 @@ def serving_process(home: Path, *options: str, **environment: str) -> Iterator[t
     finally:
         process.kill()
         process.wait()
+        if process.stdout:
+            process.stdout.close()
 
 
 def _address_in(line: bytes) -> str:
