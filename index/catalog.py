@@ -2,24 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from index.durable import DISK, disk_errors
 from index.home import collection_folder, is_collection, list_collections, new_collection_folder
 from index.lock import WriterLock
+from index.records import Summary as Summary
 from index.store import Store
 from lfm2_colbert.errors import AlreadyExistsError
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A collection in a list; `bytes` as in `StoreCounts`."""
-
-    name: str
-    documents: int
-    bytes: int
-    encoder: str
 
 
 def summaries(home: str | Path | None = None) -> Iterator[Summary]:

@@ -191,3 +191,13 @@ class StoreCounts:
     languages: Mapping[str, int]
     pending: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A collection in a list; `bytes` as in `StoreCounts`."""
+
+    name: str
+    documents: int
+    bytes: int
+    encoder: str

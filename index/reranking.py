@@ -16,31 +16,13 @@ from index.hits import PassageVectors, explain_hit
 from index.maxsim import maxsim
 from index.queries import Question, Window, encode_questions, require_query
 from index.types import Highlight, Passage
+from index.types import Ranked as Ranked
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.errors import InvalidArgumentError
 
 PASSAGES_PER_ENCODING = 256
 """Encoded at once, so that vectors of no more passages than these, and of the best of each text, are in memory."""
 NOT_POOLED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A text and what it is worth to the query.
-
-    Attributes:
-        index: its place among the texts that were given.
-        score: MaxSim per vector of the query, clipped to 0..1; 0 for an empty text. It orders the texts of one call and
-            is no probability: what a score means is measured in a collection (`index.calibration`), and here is none.
-        raw_score: MaxSim of its best passage, the sum over the query's vectors of the best dot product; 0 for an empty
-            text.
-        highlights: matched words of that passage, in reading order, code points into the whole text.
-    """
-
-    index: int
-    score: float
-    raw_score: float
-    highlights: tuple[Highlight, ...]
 
 
 def rerank(query: str, texts: Sequence[str], encoder: Encoder, *, top_n: int | None = None) -> list[Ranked]:

@@ -2,7 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from index.filters.stored import StoredFields
 from index.filters.syntax import And, Condition, Filter, Not, Operator, Value
 from index.filters.written import written
 from index.snapshot import EMPTY, Kept, Snapshot
+from index.types import FacetValue as FacetValue
 
 Where = str | Mapping[str, Any]
 """A filter as people and programs write it: in words, or JSON as text or as what that holds."""
@@ -74,14 +75,6 @@ class Selections:
         if len(self._narrowed) > KEPT_FILTERS:
             self._narrowed.popitem(last=False)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class FacetValue:
-    """A value of a field, and how many documents with a passage that was wanted hold it."""
-
-    value: Value
-    documents: int
 
 
 def facet_values(snapshot: Snapshot, field: str, fields: StoredFields, limit: int) -> list[FacetValue]:

@@ -200,3 +200,30 @@ class SearchResult:
 
     def __len__(self) -> int:
         return len(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value of a field, and how many documents with a passage that was wanted hold it."""
+
+    value: bool | int | float | str
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A text and what it is worth to the query.
+
+    Attributes:
+        index: its place among the texts that were given.
+        score: MaxSim per vector of the query, clipped to 0..1; 0 for an empty text. It orders the texts of one call and
+            is no probability: what a score means is measured in a collection (`index.calibration`), and here is none.
+        raw_score: MaxSim of its best passage, the sum over the query's vectors of the best dot product; 0 for an empty
+            text.
+        highlights: matched words of that passage, in reading order, code points into the whole text.
+    """
+
+    index: int
+    score: float
+    raw_score: float
+    highlights: tuple[Highlight, ...]

@@ -5,6 +5,7 @@
     │   ├── InvalidArgumentError    invalid_argument
     │   ├── InvalidConfigError      invalid_config
     │   ├── InvalidFilterError      invalid_filter
+    │   ├── LocalOnlyError          local_only
     │   ├── UnknownNameError        unknown_name
     │   │   └── UnknownEncoderError unknown_encoder
     │   ├── NotFoundError           not_found
@@ -53,9 +54,13 @@ from typing import ClassVar
 
 
 class Lfm2ColbertError(Exception):
-    """An error with a stable `code`, a sentence and one way out (`help`)."""
+    """An error with a stable `code`, a sentence and one way out (`help`).
 
-    code: ClassVar[str] = "error"
+    Attributes:
+        request_id: of the answer that said so, where a server did; "" else.
+    """
+
+    code: str = "error"
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, help: str = "") -> None:
@@ -63,6 +68,7 @@ class Lfm2ColbertError(Exception):
         super().__init__(message)
         self.message = message
         self.help = help
+        self.request_id = ""
 
 
 class UsageError(Lfm2ColbertError):
@@ -88,6 +94,12 @@ class InvalidFilterError(UsageError):
     """A filter cannot be read, or asks of a field what it does not hold."""
 
     code = "invalid_filter"
+
+
+class LocalOnlyError(UsageError):
+    """A server cannot be asked this; it is done where the collections lie."""
+
+    code = "local_only"
 
 
 class UnknownNameError(UsageError):
@@ -315,10 +327,19 @@ class OverloadedError(BusyError):
 
 
 class RemoteError(Lfm2ColbertError):
-    """A server could not be reached, or refused; what it said is in the message."""
+    """A server could not be reached, or refused; what it said is in the message.
+
+    Attributes:
+        code: ``remote``, or the server's own, such as ``unauthenticated``.
+    """
 
     code = "remote"
     exit_status = 6
+
+    def __init__(self, message: str, *, help: str = "", code: str = "remote") -> None:
+        """Keep a code that only servers have."""
+        super().__init__(message, help=help)
+        self.code = code
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,169 @@
+"""From JSON to the dataclasses that a local collection gives (`service.shapes` is the way there)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from index.records import Summary
+from index.types import FacetValue, Failure, Highlight, Hit, Match, Notice, Ranked, SearchResult, Span
+from service.engine.jobs import Job, JobState
+
+if TYPE_CHECKING:
+    from lfm2_colbert.multivectors import MultiVectors
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDocument:
+    """A document as a server stores it; `pending`: not searchable yet; `text` is "" where it was not asked for."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any]
+    pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of documents.
+
+    Attributes:
+        added: new ones.
+        changed: ones that were there, with another text or other metadata.
+        unchanged: ones that were there as they are.
+        failed: ones that were not stored, and why; `path` is their id.
+        jobs: that make them searchable, in the order in which they were begun; none where nothing was to be done.
+    """
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    failed: tuple[Failure, ...] = ()
+    jobs: tuple[str, ...] = ()
+
+    def __add__(self, other: "Stored") -> "Stored":
+        """Count both together."""
+        return Stored(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.failed + other.failed,
+            tuple(dict.fromkeys(self.jobs + other.jobs)),
+        )
+
+    def __len__(self) -> int:
+        """Count the documents that are stored now."""
+        return self.added + self.changed + self.unchanged
+
+
+def result_of(value: Any) -> SearchResult:
+    """Read the answer to a query."""
+    return SearchResult(
+        query=value["query"],
+        hits=tuple(map(hit_of, value["hits"])),
+        warnings=tuple(Notice(each["code"], each["message"]) for each in value["warnings"]),
+        timings_ms=dict(value["timings_ms"]),
+        counts=dict(value["counts"]),
+        mode=value["mode"],
+        cursor=value["cursor"],
+    )
+
+
+def results_of(value: Any) -> list[SearchResult]:
+    """Read the answers to many queries."""
+    return list(map(result_of, value["results"]))
+
+
+def hit_of(value: Any) -> Hit:
+    """Read a hit."""
+    return Hit(
+        rank=value["rank"],
+        document_id=value["document_id"],
+        passage=value["passage"],
+        score=value["score"],
+        raw_score=value["raw_score"],
+        text=value["text"],
+        span=_span(value["span"]),
+        language=value["language"],
+        metadata=value["metadata"],
+        highlights=_highlights(value["highlights"]),
+        matches=tuple(map(_match, value.get("matches") or ())),
+    )
+
+
+def facets_of(value: Any) -> list[FacetValue]:
+    """Read the values of a field."""
+    return [FacetValue(each["value"], each["documents"]) for each in value["values"]]
+
+
+def summaries_of(value: Any) -> list[Summary]:
+    """Read a list of collections."""
+    return [
+        Summary(each["collection"], each["documents"], each["bytes"], each["encoder"]) for each in value["collections"]
+    ]
+
+
+def document_of(value: Any) -> RemoteDocument:
+    """Read a document."""
+    return RemoteDocument(value["document_id"], value.get("text") or "", value["metadata"], value["pending"])
+
+
+def stored_of(value: Any, ids: Sequence[str]) -> Stored:
+    """Read what became of documents that were sent a line each, with these ids."""
+    jobs = (str(value["job"]),) if value["job"] else ()
+    return Stored(value["added"], value["changed"], value["unchanged"], _failures(value["items"], ids), jobs)
+
+
+def ranked_of(value: Any) -> list[Ranked]:
+    """Read texts in their order; a server may leave out what only this program asks for."""
+    return [
+        Ranked(
+            each["index"],
+            each["relevance_score"],
+            each.get("raw_score", each["relevance_score"]),
+            _highlights(each.get("highlights") or ()),
+        )
+        for each in value["results"]
+    ]
+
+
+def job_of(value: Any) -> Job:
+    """Read how far a job has come."""
+    return Job(
+        id=value["job"],
+        kind=value["kind"],
+        collection=value["collection"],
+        state=JobState(value["state"]),
+        progress=value["progress"],
+        result=value["result"],
+        error=value["error"],
+        started=value["started"],
+        ended=value["ended"],
+    )
+
+
+def vectors_of(value: Any) -> "MultiVectors":
+    """Read token vectors of texts."""
+    import numpy as np
+
+    from lfm2_colbert.multivectors import MultiVectors
+
+    dim = value["dim"]
+    items = [np.array(each["vectors"], np.float32).reshape(-1, dim) for each in value["data"]]
+    return MultiVectors.of(items, dim=dim)
+
+
+def _span(value: Any) -> Span:
+    return Span(value["start"], value["end"])
+
+
+def _highlights(values: Any) -> tuple[Highlight, ...]:
+    return tuple(Highlight(each["start"], each["end"], each["score"]) for each in values)
+
+
+def _match(value: Any) -> Match:
+    return Match(_span(value["query"]), _span(value["passage"]), value["score"])
+
+
+def _failures(items: Any, ids: Sequence[str]) -> tuple[Failure, ...]:
+    failed = [item for item in items if item["status"] == "failed"]
+    return tuple(Failure(ids[item["line"] - 1], item["error"]["code"], item["error"]["message"]) for item in failed)
