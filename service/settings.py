@@ -20,6 +20,7 @@ class Settings:
         debug: tracebacks instead of one-line errors.
         device: ``auto``, ``cpu`` or ``cuda``; ``LFM2_COLBERT_DEVICE``.
         threads: of encoder and search; ``LFM2_COLBERT_THREADS``; None takes the processors this process may use.
+        url: of the server that is asked instead of this machine's collections; ``LFM2_COLBERT_URL``.
     """
 
     home: Path | None
@@ -27,6 +28,7 @@ class Settings:
     debug: bool
     device: str
     threads: int | None
+    url: str | None = None
 
 
 def default_device() -> str:
@@ -53,6 +55,16 @@ def default_threads() -> int | None:
     if not value.isdecimal() or int(value) < 1:
         raise InvalidConfigError(f"{PREFIX}THREADS is '{value}'", help="set it to 1 or more, or unset it")
     return int(value)
+
+
+def default_url() -> str:
+    """Read ``LFM2_COLBERT_URL``: the server that commands ask; "" where there is none."""
+    return os.environ.get(f"{PREFIX}URL", "")
+
+
+def server_key() -> str | None:
+    """Read ``LFM2_COLBERT_KEY``: a key on a command line could be seen by others; None where there is none."""
+    return os.environ.get(f"{PREFIX}KEY") or None
 
 
 def judge_key() -> str:

@@ -1,7 +1,9 @@
 """`lfm2-colbert collections`: what there is, and the two things one does to a whole collection."""
 
 import click
+from click.core import ParameterSource
 
+from service.backend.base import backend_of
 from service.cli import options
 from service.cli.output import megabytes, print_json, print_line, print_table
 from service.settings import Settings
@@ -9,15 +11,14 @@ from service.shapes import summary_as_json
 
 
 @click.group(invoke_without_command=True)
-@options.common
+@options.common_or_remote
 @click.pass_context
 def collections(context: click.Context, settings: Settings) -> None:
     """List collections; `delete` and `rename` them."""
     if context.invoked_subcommand:
+        _require_options_behind(context)
         return
-    from index.catalog import summaries
-
-    found = list(summaries(settings.home))
+    found = backend_of(settings).collections()
     if settings.as_json:
         print_json({"collections": [summary_as_json(summary) for summary in found]})
     elif found:
@@ -29,16 +30,14 @@ def collections(context: click.Context, settings: Settings) -> None:
 @collections.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@options.common
+@options.common_or_remote
 def delete(name: str, yes: bool, settings: Settings) -> None:
     """Remove a collection with all its documents."""
-    from index.catalog import remove
-    from index.home import collection_folder
-
-    folder = collection_folder(settings.home, name)
+    backend = backend_of(settings)
+    place = backend.place(name)
     if not yes:
-        click.confirm(f"Delete {folder} for good?", abort=True, err=True)
-    remove(folder)
+        click.confirm(f"Delete {place} for good?", abort=True, err=True)
+    backend.remove(name)
     print_json({"deleted": name}) if settings.as_json else print_line(f"deleted '{name}'")
 
 
@@ -52,3 +51,10 @@ def rename(name: str, new_name: str, settings: Settings) -> None:
 
     rename_collection(settings.home, name, new_name)
     print_json({"renamed": name, "to": new_name}) if settings.as_json else print_line(f"'{name}' is now '{new_name}'")
+
+
+def _require_options_behind(context: click.Context) -> None:
+    """Refuse options before the name of a subcommand, which would not hear of them: of `--url` that would be fatal."""
+    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        raise click.UsageError(f"options stand behind `{context.invoked_subcommand}`", context)

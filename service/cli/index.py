@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.backend.base import Build, backend_of
 from service.cli import options
 from service.cli.output import print_json, print_line
 from service.settings import Settings
@@ -25,11 +26,11 @@ UNSUPPORTED = "unsupported_file"
 )
 @click.option("--text-field", default="text", show_default=True, help="The field of JSONL rows that holds their text.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
-@options.common
+@options.common_or_remote
 def index(
     paths: tuple[Path, ...],
     collection_name: str,
-    build: options.Build,
+    build: Build,
     prefix: str,
     text_field: str,
     strict: bool,
@@ -39,21 +40,11 @@ def index(
 
     Reads .txt .md .html .jsonl; other files are listed. A document's id is its path below the folder.
     """
-    from index.collection import Collection
     from service.cli.progress import progress_bars
 
     for path in paths:
         _require(path)
-    with Collection.open(
-        collection_name,
-        create=True,
-        encoder=build.model,
-        codec=build.codec,
-        pool=build.pool,
-        home=settings.home,
-        device=settings.device,
-        threads=settings.threads,
-    ) as collection:
+    with backend_of(settings).indexing(collection_name, build) as collection:
         reports = []
         for path in paths:
             with progress_bars() as bars:
@@ -71,7 +62,7 @@ def index(
     if settings.as_json:
         print_json(report)
     else:
-        _print_report(report, collection_name)
+        _print_report(report, collection_name, settings)
     return 3 if strict and report["failed"] else 0
 
 
@@ -97,7 +88,7 @@ def _joined(reports: "list[IndexReport]") -> dict[str, Any]:
     }
 
 
-def _print_report(report: dict[str, Any], collection_name: str) -> None:
+def _print_report(report: dict[str, Any], collection_name: str, settings: Settings) -> None:
     failed = [f for f in report["failed"] if f["code"] != UNSUPPORTED]
     skipped = [f for f in report["failed"] if f["code"] == UNSUPPORTED]
     rate = f" ({report['encoded_passages'] / report['seconds']:,.0f} passages/s)" if report["encoded_passages"] else ""
@@ -112,11 +103,11 @@ def _print_report(report: dict[str, Any], collection_name: str) -> None:
         for row in rows[:SHOWN_FAILURES]:
             print_line(f"{title:7} {row['path']}: {row['code']}: {row['message']}")
         if len(rows) > SHOWN_FAILURES:
-            print_line(
-                f"        … and {len(rows) - SHOWN_FAILURES} more: lfm2-colbert status --failed -c {collection_name}"
-            )
+            all_of_them = "--json" if settings.url else f"lfm2-colbert status --failed -c {collection_name}"
+            print_line(f"        … and {len(rows) - SHOWN_FAILURES} more: {all_of_them}")
     if not report["documents"]:
         print_line("next    no document was found: files must end in .txt, .md, .html or .jsonl")
         return
+    there = f" --url {settings.url}" if settings.url else ""
     option = "" if collection_name == options.DEFAULT_COLLECTION else f" -c {collection_name}"
-    print_line(f'next    lfm2-colbert search{option} "your question"')
+    print_line(f'next    lfm2-colbert search{option}{there} "your question"')

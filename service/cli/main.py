@@ -7,9 +7,9 @@ from importlib.metadata import version
 
 import click
 
-from lfm2_colbert.errors import Lfm2ColbertError
+from lfm2_colbert.errors import Lfm2ColbertError, RemoteError
 from service.cli import COMMANDS
-from service.cli.output import print_error
+from service.cli.output import print_error, print_line
 from service.cli.table import CommandTable
 
 HELP = """Multilingual search over your documents, on this machine.
@@ -46,6 +46,8 @@ def main() -> None:
         if debug:
             traceback.print_exception(error)
         print_error(error.code, error.message, error.help)
+        if error.request_id and isinstance(error, RemoteError):
+            print_line(f"request: {error.request_id}", err=True)
         status = error.exit_status
     except BrokenPipeError:
         # The reader of our output has gone (`| head`). Standard output must not be flushed again at exit.

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from service.settings import DEVICES, Settings, default_device, default_threads
+from lfm2_colbert.errors import InvalidArgumentError, LocalOnlyError
+from service.backend.base import Build
+from service.settings import DEVICES, Settings, default_device, default_threads, default_url
 
 DEFAULT_COLLECTION = "default"
 
@@ -16,15 +18,6 @@ collection = click.option(
     "-c", "--collection", "collection_name", default=DEFAULT_COLLECTION, show_default=True, metavar="NAME",
     help="The collection.",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """What a new collection is built with; None: the default, and for an existing one what it has."""
-
-    model: str | None
-    codec: str | None
-    pool: int | None
 
 
 def build(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,9 +98,23 @@ def batch(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the common options; it gets them as `settings`."""
+    """Give a command the common options; it gets them as `settings`. It works on this machine alone."""
+    return _with_settings(command, _no_server)
 
+
+def common_or_remote(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Do the same for a command that can ask a server, too (`service.backend`)."""
+    return _with_settings(command, _server)
+
+
+def _with_settings(
+    command: Callable[..., Any], server: Callable[[str | None, Path | None], str | None]
+) -> Callable[..., Any]:
     @click.option("--home", type=click.Path(path_type=Path), help="Where collections live [LFM2_COLBERT_HOME].")
+    @click.option(
+        "--url", metavar="URL",
+        help="Ask this server instead [LFM2_COLBERT_URL]; a key is taken from LFM2_COLBERT_KEY alone.",
+    )  # fmt: skip
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     @click.option("--debug", is_flag=True, help="Show tracebacks.")
     @click.option("--device", type=click.Choice(DEVICES), help="Where the encoder runs [LFM2_COLBERT_DEVICE].")
@@ -116,13 +123,41 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_settings(
         *args: Any,
         home: Path | None,
+        url: str | None,
         as_json: bool,
         debug: bool,
         device: str | None,
         threads: int | None,
         **kwargs: Any,
     ) -> Any:
-        settings = Settings(home, as_json, debug, device or default_device(), threads or default_threads())
+        settings = Settings(
+            home, as_json, debug, device or default_device(), threads or default_threads(), server(url, home)
+        )
         return command(*args, settings=settings, **kwargs)
 
     return with_settings
+
+
+def _server(url: str | None, home: Path | None) -> str | None:
+    """Give the server to ask: an option counts for more than the environment, and a home is on this machine.
+
+    Raises:
+        InvalidArgumentError: both were given.
+    """
+    if url and home is not None:
+        raise InvalidArgumentError(
+            "--url and --home exclude each other", help="a server has a home of its own: leave one of them out"
+        )
+    return (default_url() if url is None and home is None else url) or None
+
+
+def _no_server(url: str | None, home: Path | None) -> None:
+    """Refuse a server.
+
+    Raises:
+        LocalOnlyError: one was given.
+    """
+    if _server(url, home) is not None:
+        name = click.get_current_context().command_path
+        way_out = "run it on the server's machine" + ("" if url else "; --url '' works on this machine's collections")
+        raise LocalOnlyError(f"a server cannot be asked to `{name}`", help=way_out)

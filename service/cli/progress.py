@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -15,7 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from index.indexing import EncodingProgress
+if TYPE_CHECKING:
+    from index.indexing import EncodingProgress
 
 
 class Bars:
@@ -36,7 +38,7 @@ class Bars:
             self._read = self._progress.add_task("read", total=None, unit="files", rate="")
         self._progress.update(self._read, completed=n_files)
 
-    def encoded(self, state: EncodingProgress) -> None:
+    def encoded(self, state: "EncodingProgress") -> None:
         """Show how much text has been encoded; the first call ends the bar of files."""
         if self._encode is None:
             if self._read is not None:

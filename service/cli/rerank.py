@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from index.types import Document, Failure, Hit, Notice, SearchResult, Span
+from service.backend.base import backend_of
 from service.cli import options
 from service.cli.output import print_json, print_line
 from service.settings import Settings
@@ -20,21 +21,17 @@ if TYPE_CHECKING:
 @click.argument("query")
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1, 1000), help="Documents to show.")
-@click.option("--model", default="nano", show_default=True, metavar="NAME", help="Encoder: nano, a model folder, …")
+@click.option("--model", metavar="NAME", help="Encoder: nano, a model folder, …  [default: nano]")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
-@options.common
-def rerank(query: str, paths: tuple[Path, ...], k: int, model: str, strict: bool, settings: Settings) -> int:
+@options.common_or_remote
+def rerank(query: str, paths: tuple[Path, ...], k: int, model: str | None, strict: bool, settings: Settings) -> int:
     """Order files by how well they answer QUERY; nothing is stored.
 
     Reads .txt .md .html .jsonl, a row of which is a document; of a folder all it holds. The score orders these
     documents and is no probability.
     """
-    from index.reranking import rerank as order
-    from lfm2_colbert import load_encoder
-
     given = _Given.of(paths)
-    encoder = load_encoder(model, device=settings.device, threads=settings.threads)
-    ranked = order(query, [document.text for document in given.documents], encoder, top_n=k)
+    ranked = backend_of(settings).rerank(query, [document.text for document in given.documents], model, k)
     if settings.as_json:
         print_json({"query": query} | _as_json(ranked, given))
     else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.backend.base import Searching, backend_of
 from service.cli import options
 from service.cli.output import print_json, print_line
 from service.cli.runs import Query, read_queries, write_run
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from index import Collection, SearchResult
-    from index.selection import FacetValue
+    from index import SearchResult
+    from index.types import FacetValue
 
 QUIET_NOTICES = frozenset({"score_uncalibrated"})
 """Told to programs in every answer; a person has it in `--help`."""
@@ -46,7 +47,7 @@ QUIET_NOTICES = frozenset({"score_uncalibrated"})
 @click.option("--explain", is_flag=True, help="Show whole passages and where each word of the query was found.")
 @options.shown
 @options.batch
-@options.common
+@options.common_or_remote
 def search(
     query: str | None,
     collection_name: str,
@@ -64,7 +65,6 @@ def search(
 
     The score lies between 0 and 1; `optimize` gives it a meaning. Nothing in QUERY is an operator.
     """
-    from index.collection import Collection
     from index.types import SearchOptions
 
     _require_one(query, facets, batch)
@@ -75,9 +75,7 @@ def search(
         "where": where,
         "options": SearchOptions(**asdict(shown)),
     }
-    with Collection.open(
-        collection_name, home=settings.home, device=settings.device, threads=settings.threads
-    ) as collection:
+    with backend_of(settings).searching(collection_name) as collection:
         if query is None:
             assert batch.queries is not None
             _Batch(collection, read_queries(batch.queries), wanted, settings).run(batch.trec, explain=explain)
@@ -106,7 +104,7 @@ def _require_one(query: str | None, facets: tuple[str, ...], batch: options.Batc
 class _Batch:
     """Many questions to a collection."""
 
-    collection: "Collection"
+    collection: Searching
     queries: list[Query]
     wanted: dict[str, Any]
     settings: Settings

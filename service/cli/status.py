@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from service.backend.base import backend_of
 from service.cli import options
 from service.cli.output import megabytes, print_json, print_line, print_table
 from service.settings import Settings
@@ -12,12 +13,10 @@ from service.settings import Settings
 @click.command()
 @options.collection
 @click.option("--failed", is_flag=True, help="List the files that gave no document.")
-@options.common
+@options.common_or_remote
 def status(collection_name: str, failed: bool, settings: Settings) -> None:
     """Show what a collection holds."""
-    from service.status import status_of
-
-    found = status_of(settings.home, collection_name, failed=failed)
+    found = backend_of(settings).status(collection_name, failed=failed)
     if settings.as_json:
         print_json(found)
     elif failed:

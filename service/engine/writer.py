@@ -236,10 +236,11 @@ class Writer:
             self._jobs.progressed(job, {"done": progress.characters, "total": progress.total_characters})
 
         def run() -> None:
-            passages = documents = 0
+            passages = documents = truncated = 0
             while True:
                 report = collection.index_pending(progressed)
                 passages, documents = passages + report.passages, documents + report.documents
+                truncated += report.truncated
                 if report.documents:
                     collection.maintain()
                 n_done = self._run_urgent(collection)
@@ -247,7 +248,7 @@ class Writer:
                     if not n_done and self._urgent.empty():
                         self._index_job = None
                         break
-            self._jobs.done(job, {"documents": documents, "passages": passages})
+            self._jobs.done(job, {"documents": documents, "passages": passages, "truncated": truncated})
 
         self._guarded(job, run)
 
