@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 from index.catalog import Summary, summary
 from index.collection import Collection
 from index.fusion import Mode
+from index.home import SETTINGS_FILE, STORE_FILE
 from index.request import Request
 from index.reranking import Ranked, rerank
 from index.selection import FacetValue, Where
 from index.types import Document, Failure, SearchResult
+from lfm2_colbert.encoders.base import Spans
 from lfm2_colbert.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
 from lfm2_colbert.multivectors import MultiVectors
 from service.engine.jobs import Job, JobState
@@ -145,6 +147,15 @@ class Engine:
         encode = encoder.encode_queries if as_queries else encoder.encode_documents
         return await asyncio.get_running_loop().run_in_executor(self._searching, lambda: encode(texts))
 
+    async def token_spans(self, texts: Sequence[str]) -> list[Spans]:
+        """Give the offsets of all tokens of each text, as the encoder of the server counts them."""
+        return await self._run(lambda: self.library.encoder(self.library.model).token_spans(texts))
+
+    @property
+    def model_name(self) -> str:
+        """Full name of the encoder of the server."""
+        return self.library.encoder(self.library.model).name
+
     async def put(self, name: str, documents: Sequence[Document]) -> Stored:
         """Store documents durably; they are encoded behind that.
 
@@ -209,6 +220,18 @@ class Engine:
     async def status(self, name: str) -> dict[str, Any]:
         """Describe a collection."""
         return await self._run(lambda: status_of(self.library.home, name))
+
+    async def created(self, names: Sequence[str]) -> dict[str, int]:
+        """Say when collections were made, or last built anew, in seconds since 1970.
+
+        Raises:
+            NotFoundError: there is no such collection.
+        """
+
+        def run() -> dict[str, int]:
+            return {name: _made(self.library.require(name)) for name in names}
+
+        return await self._run(run)
 
     async def measure(self) -> None:
         """Bring the gauges of collections up to date."""
@@ -279,6 +302,12 @@ def _reader_of(request: Request) -> tuple[int | None, Request]:
     if not cursor or not (number.isascii() and number.isdecimal() and len(number) < 4):
         raise InvalidArgumentError("this is no cursor of a search", help="pass on what the page before gave")
     return int(number), replace(request, options=replace(request.options, cursor=cursor))
+
+
+def _made(folder: Path) -> int:
+    """Read the clock of the file that a collection gets first and keeps; a disk that was full then may lack it."""
+    settings = folder / SETTINGS_FILE
+    return int((settings if settings.exists() else folder / STORE_FILE).stat().st_mtime)
 
 
 async def _wait(future: "Future[T]") -> T:

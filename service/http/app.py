@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.types import ASGIApp
 
+from service.compat import cohere, openai, openwebui
 from service.engine.engine import Engine
 from service.http.admission import Gate
 from service.http.config import ServerConfig
@@ -21,7 +22,10 @@ from service.http.schemas import DocumentsBody
 from service.keys import Keyring
 
 LOG = logging.getLogger("lfm2_colbert.http")
-ROUTERS = (collections.router, documents.router, search.router, models.router, jobs.router, operation.router)
+ROUTERS = (
+    collections.router, documents.router, search.router, models.router, jobs.router, operation.router,
+    cohere.router, openai.router, openwebui.router,
+)  # fmt: skip
 ANSWERING_PER_PROCESSOR = 4
 DESCRIPTION = (
     "Multilingual late-interaction search. Every refusal is problem+json with a `code` and a way out (`hint`)."

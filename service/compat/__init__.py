@@ -1,0 +1,1 @@
+"""Foreign dialects of the search API: a file a vendor, each with a `router`; they know nothing of each other."""
