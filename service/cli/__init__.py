@@ -23,6 +23,7 @@ COMMANDS = {
     "adapt": "service.cli.adapt:adapt",
     "export": "service.cli.export:export",
     "serve": "service.cli.serve:serve",
+    "mcp": "service.cli.mcp:mcp",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

@@ -20,6 +20,8 @@ from service.http.guard import Guard
 from service.http.routes import collections, documents, jobs, models, operation, search
 from service.http.schemas import DocumentsBody
 from service.keys import Keyring
+from service.mcp import endpoint
+from service.mcp.server import session_manager
 
 LOG = logging.getLogger("lfm2_colbert.http")
 ROUTERS = (
@@ -52,11 +54,13 @@ def make_app(engine: Engine, keyring: Keyring, config: ServerConfig) -> Guard:
     app.state.engine, app.state.config, app.state.ready = engine, config, False
     for router in ROUTERS:
         app.include_router(router)
+    app.router.routes.extend(endpoint.ROUTES)
+    app.state.mcp = session_manager(engine)
     app.openapi = _openapi(app, app.openapi)  # type: ignore[method-assign]
     limits = config.limits
     answering = limits.answering or ANSWERING_PER_PROCESSOR * len(os.sched_getaffinity(0))
     gate = Gate(answering, limits.waiting, limits.refusal_delay_seconds)
-    routes = [route for router in ROUTERS for route in router.routes]
+    routes = [*(route for router in ROUTERS for route in router.routes), *endpoint.ROUTES]
     return Guard(app, routes, config, keyring, engine.metrics, gate)
 
 
@@ -72,7 +76,8 @@ class _App(FastAPI):
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     starting = asyncio.create_task(_start(app))
     try:
-        yield
+        async with app.state.mcp.run():
+            yield
     finally:
         starting.cancel()
         await asyncio.to_thread(app.state.engine.close)

@@ -221,7 +221,7 @@ def test_openai_sees_what_the_key_may_see(server: Served) -> None:
 @pytest.mark.parametrize(("query", "expected"), TRUTHS)
 def test_cohere_ranks_first_what_answers(server: Served, query: str, expected: str) -> None:
     answer = server.cohere_by().rerank(model="rerank-v4.0-pro", query=query, documents=list(TEXTS.values()), top_n=2)
-    assert [list(TEXTS)[result.index] for result in answer.results][0] == expected
+    assert list(TEXTS)[answer.results[0].index] == expected
     assert len(answer.results) == 2
     assert 1 >= answer.results[0].relevance_score >= answer.results[1].relevance_score >= 0
     assert answer.id

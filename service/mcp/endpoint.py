@@ -1,0 +1,27 @@
+"""The protocol over HTTP: messages are posted to one address, and answered there."""
+
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from service.http.access import Body, needs
+from service.http.guard import BODY
+from service.http.strict_json import parse
+from service.keys import Role
+
+
+class Endpoint:
+    """An ASGI application behind the guard, for the session manager of whichever application it is called in."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a message.
+
+        Raises:
+            Refusal: the body is no strict JSON.
+        """
+        parse(scope["state"][BODY])
+        await scope["app"].state.mcp.handle_request(scope, receive, send)
+
+
+MESSAGES = needs(Role.READ, body=Body.RAW, expensive=True)(Endpoint())
+ROUTES = (Route("/mcp", MESSAGES, methods=["POST"]),)
+"""Nothing but POST: a stream for messages of the server's own would stay silent, and there is no session to end."""
