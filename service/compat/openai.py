@@ -12,7 +12,7 @@ from index.request import Request
 from index.types import Hit
 from service.engine.engine import Engine
 from service.http.access import Body, needs
-from service.http.context import GuardedRoute, Json, TheCaller, TheEngine, answers
+from service.http.context import GuardedRoute, Json, Name, TheCaller, TheEngine, answers
 from service.http.guard import NOT_THERE
 from service.http.refusals import Refusal
 from service.http.schemas import MAX_QUERIES, Asked, Query
@@ -118,7 +118,7 @@ class VectorStores(BaseModel):
     response_model=None,
 )
 @needs(Role.READ, body=Body.JSON, expensive=True, scope="vector_store_id")
-async def search_vector_store(vector_store_id: str, body: VectorStoreSearchBody, engine: TheEngine) -> Json:
+async def search_vector_store(vector_store_id: Name, body: VectorStoreSearchBody, engine: TheEngine) -> Json:
     """Find the documents that answer a query best (OpenAI)."""
     wanted = Request(k=body.max_num_results or 10, where=body.filters, highlight=False)
     results = await engine.search_many(vector_store_id, body.queries, wanted)
@@ -155,7 +155,7 @@ async def list_vector_stores(
 
 @router.get("/v1/vector_stores/{vector_store_id}", responses=answers((200, VectorStore)), response_model=None)
 @needs(Role.READ, scope="vector_store_id")
-async def get_vector_store(vector_store_id: str, engine: TheEngine) -> Json:
+async def get_vector_store(vector_store_id: Name, engine: TheEngine) -> Json:
     """Show a collection (OpenAI)."""
     created = await engine.created([vector_store_id])
     return Json(await _store(engine, vector_store_id, created[vector_store_id]))

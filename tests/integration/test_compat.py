@@ -293,6 +293,16 @@ def test_jina_and_open_webui_read_their_shape(server: Served) -> None:
     assert answer["usage"]["total_tokens"] == sum(map(len, encoder.token_spans(["休暇", *TEXTS.values()])))
 
 
+def test_open_webui_gives_each_of_its_texts_the_score_of_the_same_place(server: Served) -> None:
+    documents = [*TEXTS.values(), ""]
+    body = {"model": "any", "query": "휴가를", "documents": documents, "top_n": len(documents)}
+    results = sorted(server.post("/v1/rerank", body).json["results"], key=lambda result: result["index"])
+    scores = [result["relevance_score"] for result in results]
+    assert len(scores) == len(documents)
+    assert list(TEXTS)[scores.index(max(scores))] == "ko/휴가"
+    assert scores[-1] == 0
+
+
 def test_cohere_raises_its_own_errors(server: Served) -> None:
     with pytest.raises(cohere.UnauthorizedError):
         server.cohere_by("lfm2_colbert_wrong").rerank(model="x", query="Katze", documents=["Katze"])
