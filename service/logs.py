@@ -12,6 +12,9 @@ MAX_FIELD_CHARACTERS = 1024
 REPEATED_PER_MINUTE = 60
 """The same message is written so often a minute; then once more with how many were left out."""
 
+TALKATIVE = ("mcp",)
+"""Libraries that log each request, which the server does itself: only their warnings are written."""
+
 
 class JsonLines(logging.Formatter):
     """Writes a record as JSON; control characters are escaped, so that nothing in it can pose as a line."""
@@ -57,3 +60,5 @@ def log_to(stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -4,9 +4,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from service.http.access import Body, needs
+from service.http.bodies import too_large
 from service.http.guard import BODY
-from service.http.strict_json import parse
 from service.keys import Role
+
+MAX_MESSAGE_BYTES = 1024 * 1024
 
 
 class Endpoint:
@@ -16,12 +18,13 @@ class Endpoint:
         """Answer a message.
 
         Raises:
-            Refusal: the body is no strict JSON.
+            Refusal: 413 ``body_too_large``.
         """
-        parse(scope["state"][BODY])
+        if len(scope["state"][BODY]) > MAX_MESSAGE_BYTES:
+            raise too_large()
         await scope["app"].state.mcp.handle_request(scope, receive, send)
 
 
-MESSAGES = needs(Role.READ, body=Body.RAW, expensive=True)(Endpoint())
+MESSAGES = needs(Role.READ, body=Body.JSON, expensive=True)(Endpoint())
 ROUTES = (Route("/mcp", MESSAGES, methods=["POST"]),)
 """Nothing but POST: a stream for messages of the server's own would stay silent, and there is no session to end."""

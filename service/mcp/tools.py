@@ -54,7 +54,7 @@ class Tools:
     ) -> SearchFound:
         """Find the documents that answer a question best."""
         name = self._chosen(self._caller_of(context), collection)
-        result = await self._engine.search(name, query, Request(k=k, where=where, highlight=False))
+        result = await self._engine.search(name, query, Request(k=k, where=where or None, highlight=False))
         noticed = [
             Warned(code=each.code, message=each.message) for each in result.warnings if each.code not in QUIET_NOTICES
         ]
@@ -100,8 +100,8 @@ class Tools:
         return [name for name in self._engine.library.names() if caller.may_see(name)]
 
     def _chosen(self, caller: Caller, collection: str | None) -> str:
-        """Give the collection that is named, or the only one."""
-        if collection is not None:
+        """Give the collection that is named, or the only one; assistants write "" for what they leave out."""
+        if collection:
             require_collection(caller, collection)
             return collection
         names = self._names(caller)

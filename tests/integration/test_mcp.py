@@ -183,7 +183,7 @@ def test_a_key_sees_its_collections_only(server: Served) -> None:
     async def run(client: Client) -> None:
         listed = await said(client, "list_collections")
         assert [each["collection"] for each in listed["collections"]] == ["pets"]
-        only = await said(client, "search", query="Urlaubstage")
+        only = await said(client, "search", query="Urlaubstage", collection="", where="")
         assert only["collection"] == "pets"
         hidden = await refused(client, "search", query="Katze", collection="secret")
         assert hidden == await refused(client, "search", query="Katze", collection="nowhere")
@@ -236,6 +236,11 @@ def test_the_guard_stands_before_the_tools(server: Served) -> None:
     page = server.ask.by(server.everything)("POST", "/mcp", message, {"origin": "https://evil.example"})
     assert page.code == "origin_not_allowed"
     assert server.post(b'{"a": 1, "a": 2}').code == "duplicate_key"
+    assert server.post({"padding": "x" * 2**20}).code == "body_too_large"
+    plain = server.ask.by(server.everything)(
+        "POST", "/mcp", json.dumps(message).encode(), {"content-type": "text/plain"}
+    )
+    assert plain.code == "unsupported_media_type"
     for method in ("GET", "DELETE"):
         answer = server.ask.by(server.everything)(method, "/mcp")
         assert (answer.status, answer.headers["allow"]) == (405, "POST")
