@@ -30,6 +30,13 @@ ROUTES: Mapping[tuple[str, str], Role | None] = {
     ("POST", "/v1/collections/{name}/search"): Role.READ,
     ("POST", "/v1/collections/{name}/facets"): Role.READ,
     ("POST", "/v1/embeddings/multi"): Role.READ,
+    ("POST", "/v1/rerank"): Role.READ,
+    ("POST", "/v2/rerank"): Role.READ,
+    ("GET", "/v1/vector_stores"): Role.READ,
+    ("GET", "/v1/vector_stores/{name}"): Role.READ,
+    ("POST", "/v1/vector_stores/{name}/search"): Role.READ,
+    ("POST", "/integrations/openwebui/search"): Role.READ,
+    ("POST", "/mcp"): Role.READ,
     ("GET", "/v1/jobs"): Role.READ,
     ("GET", "/v1/jobs/{job}"): Role.READ,
     ("GET", "/v1/jobs/{job}/events"): Role.READ,
@@ -134,7 +141,7 @@ def _by_role(
 
 
 def _wrong(status: int, needed: Role | None, role: Role, scope: str | None, name: str | None) -> Iterator[str]:
-    """Bodies are wrong here on purpose (422), so that nothing is deleted or made by what is allowed."""
+    """Bodies are wrong here on purpose (422, of /mcp 406), so that nothing is deleted or made by what is allowed."""
     if needed is None:
         expected = {200, 503}
     elif RANKS[role] < RANKS[needed]:
@@ -142,7 +149,7 @@ def _wrong(status: int, needed: Role | None, role: Role, scope: str | None, name
     elif name is not None and (name == "nowhere" or scope not in (None, name)):
         expected = {404, 422} if scope in (None, name) else {404}
     else:
-        expected = {200, 202, 404, 422}
+        expected = {200, 202, 404, 406, 422}
     if status not in expected:
         yield f"expected {sorted(expected)}"
 

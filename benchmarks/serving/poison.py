@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.serving.inside import HOST, JSON_TYPE, Headers, Inside, inside
 from benchmarks.serving.server import MEMBERS, Answer
+from service.http.config import ServerConfig
 
 CANARY = "Zitronenfalter"
 """A word in hand-made requests that no refusal may repeat."""
@@ -23,6 +24,8 @@ SLOWEST_SECONDS = 2.0
 GROWTH_BYTES = 64 * 1024 * 1024
 SEARCH, DOCUMENTS = "/v1/collections/pets/search", "/v1/collections/pets/documents"
 FACETS, EMBED, CREATE = "/v1/collections/pets/facets", "/v1/embeddings/multi", "/v1/collections"
+RERANK, FIRST_RERANK = "/v2/rerank", "/v1/rerank"
+STORE, WEB = "/v1/vector_stores/pets/search", "/integrations/openwebui/search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,19 @@ HONEST: Mapping[str, Any] = {
     DOCUMENTS: {"documents": [{"id": "d", "text": f"{CANARY} 日本", "metadata": {"year": 2026, "tags": ["a"]}}]},
     EMBED: {"input": [f"{CANARY}"], "kind": "query"},
     CREATE: {"name": "pets"},
+    RERANK: {
+        "model": "any", "query": f"{CANARY} 東京", "documents": [f"{CANARY} 🐈‍⬛", "東京"], "top_n": 1,
+        "max_tokens_per_doc": 3, "relevant_spans": {"mode": "enabled", "threshold": 0.1, "max_spans": 2},
+    },
+    FIRST_RERANK: {
+        "query": CANARY, "documents": ["日本", {"text": "a", CANARY: "b"}], "rank_fields": ["text"],
+        "return_documents": True,
+    },
+    STORE: {
+        "query": [CANARY, "日本"], "max_num_results": 3, "filters": {"type": "eq", "key": "lang", "value": "de"},
+        "ranking_options": {"ranker": "auto", "score_threshold": 0.1}, "rewrite_query": True,
+    },
+    WEB: {"query": CANARY, "count": 3},
 }  # fmt: skip
 VALUES: tuple[bytes, ...] = (
     b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-1e400", b"1" * 400, b"9223372036854775808", b"-9223372036854775809",
@@ -216,7 +232,7 @@ def _change(body: bytearray, rng: random.Random) -> None:
 def feed(requests: Iterator[Hostile]) -> Poisoned:
     """Send requests to an application of this process and look at each answer."""
     found = Poisoned()
-    with tempfile.TemporaryDirectory() as folder, inside(Path(folder)) as ask:
+    with tempfile.TemporaryDirectory() as folder, inside(Path(folder), ServerConfig(web_search="pets")) as ask:
         ask.json("POST", CREATE, {"name": "pets"})
         for hostile in hand_made():  # all libraries are loaded, all caches filled
             ask(hostile.method, hostile.path, hostile.body, hostile.headers, hostile.query)

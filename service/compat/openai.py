@@ -113,15 +113,15 @@ class VectorStores(BaseModel):
 
 
 @router.post(
-    "/v1/vector_stores/{vector_store_id}/search",
+    "/v1/vector_stores/{name}/search",
     responses=answers((200, VectorStoreSearchPage), body=True, also=(409,)),
     response_model=None,
 )
-@needs(Role.READ, body=Body.JSON, expensive=True, scope="vector_store_id")
-async def search_vector_store(vector_store_id: Name, body: VectorStoreSearchBody, engine: TheEngine) -> Json:
+@needs(Role.READ, body=Body.JSON, expensive=True, scope="name")
+async def search_vector_store(name: Name, body: VectorStoreSearchBody, engine: TheEngine) -> Json:
     """Find the documents that answer a query best (OpenAI)."""
     wanted = Request(k=body.max_num_results or 10, where=body.filters, highlight=False)
-    results = await engine.search_many(vector_store_id, body.queries, wanted)
+    results = await engine.search_many(name, body.queries, wanted)
     best = _best([hit for result in results for hit in result], wanted.k, body.least_score)
     return Json(
         {
@@ -153,12 +153,12 @@ async def list_vector_stores(
     return Json({"object": "list", "data": stores, **ends, "has_more": more})
 
 
-@router.get("/v1/vector_stores/{vector_store_id}", responses=answers((200, VectorStore)), response_model=None)
-@needs(Role.READ, scope="vector_store_id")
-async def get_vector_store(vector_store_id: Name, engine: TheEngine) -> Json:
+@router.get("/v1/vector_stores/{name}", responses=answers((200, VectorStore)), response_model=None)
+@needs(Role.READ, scope="name")
+async def get_vector_store(name: Name, engine: TheEngine) -> Json:
     """Show a collection (OpenAI)."""
-    created = await engine.created([vector_store_id])
-    return Json(await _store(engine, vector_store_id, created[vector_store_id]))
+    created = await engine.created([name])
+    return Json(await _store(engine, name, created[name]))
 
 
 def _best(hits: Sequence[Hit], most: int, least_score: float) -> list[Hit]:

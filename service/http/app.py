@@ -21,7 +21,7 @@ from service.http.routes import collections, documents, jobs, models, operation,
 from service.http.schemas import DocumentsBody
 from service.keys import Keyring
 from service.mcp import endpoint
-from service.mcp.server import session_manager
+from service.mcp.server import posted
 
 LOG = logging.getLogger("lfm2_colbert.http")
 ROUTERS = (
@@ -55,7 +55,7 @@ def make_app(engine: Engine, keyring: Keyring, config: ServerConfig) -> Guard:
     for router in ROUTERS:
         app.include_router(router)
     app.router.routes.extend(endpoint.ROUTES)
-    app.state.mcp = session_manager(engine)
+    app.state.mcp = posted(engine)
     app.openapi = _openapi(app, app.openapi)  # type: ignore[method-assign]
     limits = config.limits
     answering = limits.answering or ANSWERING_PER_PROCESSOR * len(os.sched_getaffinity(0))
@@ -76,8 +76,7 @@ class _App(FastAPI):
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     starting = asyncio.create_task(_start(app))
     try:
-        async with app.state.mcp.run():
-            yield
+        yield
     finally:
         starting.cancel()
         await asyncio.to_thread(app.state.engine.close)

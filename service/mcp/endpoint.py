@@ -1,5 +1,6 @@
 """The protocol over HTTP: messages are posted to one address, and answered there."""
 
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -12,7 +13,10 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 
 
 class Endpoint:
-    """An ASGI application behind the guard, for the session manager of whichever application it is called in."""
+    """An ASGI application behind the guard, which has looked at host, origin, key and body.
+
+    A message is answered by itself, as JSON: there are no sessions, and nothing goes on when its sender has gone.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a message.
@@ -22,7 +26,9 @@ class Endpoint:
         """
         if len(scope["state"][BODY]) > MAX_MESSAGE_BYTES:
             raise too_large()
-        await scope["app"].state.mcp.handle_request(scope, receive, send)
+        manager = StreamableHTTPSessionManager(scope["app"].state.mcp, json_response=True, stateless=True)
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)
 
 
 MESSAGES = needs(Role.READ, body=Body.JSON, expensive=True)(Endpoint())

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 
 from service.engine.engine import Engine
@@ -60,18 +59,11 @@ def make_server(engine: Engine, caller_of: Callable[[Asked], Caller]) -> MCPServ
     )
 
 
-def session_manager(engine: Engine) -> StreamableHTTPSessionManager:
-    """Give what answers messages that come by HTTP, each by itself: there are no sessions, and answers are JSON.
-
-    Host and origin are the guard's, which has looked at both.
-    """
+def posted(engine: Engine) -> Server[Any]:
+    """Give what answers messages that come by HTTP, each for the key that came with it."""
     server = make_server(engine, _sender)
-    server.streamable_http_app(
-        json_response=True,
-        stateless_http=True,
-        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-    )
-    return server.session_manager
+    server.streamable_http_app()
+    return server.session_manager.app
 
 
 def _sender(context: Asked) -> Caller:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,6 +18,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from benchmarks.serving.poison import CANARY, VALUES
 from benchmarks.serving.server import JSON, Asking, served
 from index import Collection, Document
 from lfm2_colbert import load_encoder
@@ -244,6 +246,21 @@ def test_the_guard_stands_before_the_tools(server: Served) -> None:
     for method in ("GET", "DELETE"):
         answer = server.ask.by(server.everything)(method, "/mcp")
         assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("field", ["query", "k", "where", "collection"])
+def test_hostile_values_are_refused_in_words_and_not_repeated(server: Served, field: str) -> None:
+    arguments = json.dumps({"query": "Katze", "collection": "pets"} | {field: "VALUE"}).encode()
+    message = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":%b}}' % arguments
+    for value in VALUES:
+        answer = server.post(message.replace(b'"VALUE"', value))
+        assert answer.status < 500
+        if answer.status == 200:
+            result = answer.json["result"]
+            assert not result["isError"] or re.match("[a-z_]+: ", result["content"][0]["text"])
+            assert not result["isError"] or CANARY not in result["content"][0]["text"]
+        else:
+            assert CANARY.encode() not in answer.body
 
 
 def over_a_pipe(home: Path, run: Use) -> None:
