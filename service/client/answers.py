@@ -114,14 +114,9 @@ def stored_of(value: Any, ids: Sequence[str]) -> Stored:
 
 
 def ranked_of(value: Any) -> list[Ranked]:
-    """Read texts in their order; a server may leave out what only this program asks for."""
+    """Read texts in their order."""
     return [
-        Ranked(
-            each["index"],
-            each["relevance_score"],
-            each.get("raw_score", each["relevance_score"]),
-            _highlights(each.get("highlights") or ()),
-        )
+        Ranked(each["index"], each["score"], each["raw_score"], _highlights(each["highlights"]))
         for each in value["results"]
     ]
 

@@ -222,10 +222,10 @@ def optimize(name: str) -> Operation[str]:
 
 def rerank(query: str, texts: Sequence[str], *, top_n: int | None = None) -> Operation[list[Ranked]]:
     """Order texts by how well they answer a query, with the server's encoder; as `index.rerank`."""
-    body: dict[str, Any] = {"query": query, "documents": list(texts)}
+    body: dict[str, Any] = {"query": query, "texts": list(texts)}
     if top_n is not None:
         body["top_n"] = top_n
-    answer = yield from answered(Request.post(path_of("rerank"), body))
+    answer = yield from answered(Request.post(path_of("rankings"), body))
     return answer.read(ranked_of)
 
 

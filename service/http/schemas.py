@@ -134,6 +134,20 @@ class EmbedBody(Asked):
     )
 
 
+class RankBody(Asked):
+    """Texts that are to be put in order."""
+
+    query: Query
+    texts: Annotated[list[str], Field(min_length=1, max_length=MAX_RERANKED)]
+    top_n: Annotated[int, Field(ge=1, description="Give so many; left out: all.")] | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"query": "日本の首都", "texts": ["Der Hund schläft.", "東京は日本の首都です。"]}]
+        }
+    )
+
+
 class Problem(BaseModel):
     """What a request gets that is not carried out (RFC 9457)."""
 
@@ -358,6 +372,22 @@ class Begun(BaseModel):
     """A job that was begun."""
 
     job: str
+
+
+class RankedText(BaseModel):
+    """A text by its place among those that were sent; highlights are code points of it."""
+
+    index: int
+    score: float
+    raw_score: float
+    highlights: list[Highlight]
+
+
+class RankAnswer(BaseModel):
+    """Texts, the best first."""
+
+    model: str
+    results: list[RankedText]
 
 
 class Embedding(BaseModel):

@@ -1,5 +1,6 @@
-"""The server's encoder itself: token vectors of texts."""
+"""The server's encoder itself: token vectors of texts, and texts put in order."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -8,7 +9,7 @@ from lfm2_colbert.encoders.base import Encoder
 from service.engine.engine import Engine
 from service.http.access import Body, needs
 from service.http.context import GuardedRoute, Json, TheEngine, answers
-from service.http.schemas import EmbedAnswer, EmbedBody
+from service.http.schemas import EmbedAnswer, EmbedBody, RankAnswer, RankBody
 from service.keys import Role
 
 router = APIRouter(route_class=GuardedRoute, tags=["models"])
@@ -19,6 +20,15 @@ router = APIRouter(route_class=GuardedRoute, tags=["models"])
 async def embed(body: EmbedBody, engine: TheEngine) -> Json:
     """Give the token vectors of texts, and the code points that each vector stands for."""
     return Json(await _embedded(engine, body))
+
+
+@router.post("/v1/rankings", responses=answers((200, RankAnswer), body=True), response_model=None)
+@needs(Role.READ, body=Body.JSON, expensive=True)
+async def rank(body: RankBody, engine: TheEngine) -> Json:
+    """Order texts by how well they answer a query, and say which of their words matched; nothing is stored."""
+    ranked = await engine.rerank(body.query, body.texts, body.top_n)
+    encoder: Encoder = engine.library.encoder(engine.library.model)
+    return Json({"model": encoder.name, "results": [asdict(each) for each in ranked]})
 
 
 async def _embedded(engine: Engine, body: EmbedBody) -> dict[str, Any]:
