@@ -24,21 +24,20 @@ class Remote:
     def __init__(self, settings: Settings) -> None:
         """Send nothing yet."""
         self._url = settings.url or ""
-        self._client = Client(self._url, server_key())
 
     def collections(self) -> list[Summary]:
         """List those that the key may see."""
-        with self._client as client:
+        with self._client() as client:
             return client.collections()
 
     def place(self, name: str) -> str:
         """Name the server."""
-        self._client.collection(name).status()
+        self.status(name, failed=False)
         return f"'{name}' on {self._url}"
 
     def remove(self, name: str) -> None:
         """Remove a collection."""
-        with self._client as client:
+        with self._client() as client:
             client.remove(name)
 
     def status(self, name: str, *, failed: bool) -> dict[str, Any]:
@@ -47,18 +46,18 @@ class Remote:
             raise LocalOnlyError(
                 "a server does not tell which files failed", help="`index` lists them; or ask on the server's machine"
             )
-        with self._client as client:
+        with self._client() as client:
             return client.collection(name).status()
 
     def documents(self, name: str, ids: Sequence[str]) -> Sequence[RemoteDocument | None]:
         """Look documents up."""
-        with self._client as client:
+        with self._client() as client:
             return [client.collection(name).get(each) for each in ids]
 
     def delete(self, name: str, ids: Iterable[str]) -> Deleted:
         """Remove documents, one after the other."""
         found = Deleted([], [])
-        with self._client as client:
+        with self._client() as client:
             collection = client.collection(name)
             for each in ids:
                 (found.deleted if collection.delete(each) else found.missing).append(each)
@@ -66,7 +65,7 @@ class Remote:
 
     def optimize(self, name: str, on_clustered: OnClustered) -> Mapping[str, Any]:
         """Let the server optimise, and wait until it has."""
-        with self._client as client:
+        with self._client() as client:
             for job in client.follow(client.collection(name).optimize()):
                 if job.progress:
                     on_clustered(int(job.progress["done"]), int(job.progress["total"]))
@@ -77,7 +76,7 @@ class Remote:
     @contextmanager
     def searching(self, name: str) -> "Iterator[Asked]":
         """Open a collection to ask it."""
-        with self._client as client:
+        with self._client() as client:
             yield Asked(client.collection(name))
 
     @contextmanager
@@ -85,7 +84,7 @@ class Remote:
         """Open a collection to send documents to it."""
         if build.model is not None:
             raise LocalOnlyError("a server's encoder is chosen by who runs it", help="leave --model out")
-        with self._client as client:
+        with self._client() as client:
             collection = client.collection(name)
             try:
                 _require_as_built(name, collection.status()["encoder"], build)
@@ -97,8 +96,11 @@ class Remote:
         """Order texts with the server's encoder."""
         if model is not None:
             raise LocalOnlyError("a server's encoder is chosen by who runs it", help="leave --model out")
-        with self._client as client:
+        with self._client() as client:
             return client.rerank(query, texts, top_n=top_n) if texts else []
+
+    def _client(self) -> Client:
+        return Client(self._url, server_key())
 
 
 class Asked:

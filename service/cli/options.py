@@ -158,6 +158,10 @@ def _no_server(url: str | None, home: Path | None) -> None:
         LocalOnlyError: one was given.
     """
     if _server(url, home) is not None:
-        name = click.get_current_context().command_path
         way_out = "run it on the server's machine" + ("" if url else "; --url '' works on this machine's collections")
-        raise LocalOnlyError(f"a server cannot be asked to `{name}`", help=way_out)
+        raise LocalOnlyError(f"a server cannot be asked to `{_called(click.get_current_context())}`", help=way_out)
+
+
+def _called(context: click.Context) -> str:
+    """Name a command as it is called, however this program was started."""
+    return f"{_called(context.parent)} {context.info_name}" if context.parent else "lfm2-colbert"
