@@ -130,3 +130,12 @@ class PausingEncoder(ForwardingEncoder):
             for i, item in zip(piece, self._encoder.encode_documents([texts[i] for i in piece]), strict=True):
                 vectors[i] = item
         return MultiVectors.of(vectors, dim=self.dim)
+
+
+class AbandonableEncoder(PausingEncoder):
+    """Stops between pieces of work, counting tokens included, when nobody waits for it any more."""
+
+    def token_spans(self, texts: Sequence[str]) -> list[Spans]:
+        """Offsets of all tokens of each text."""
+        self._pause()
+        return super().token_spans(texts)

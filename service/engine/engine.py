@@ -5,6 +5,7 @@ All methods are coroutines of one event loop; what computes or touches a disk ru
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +24,7 @@ from index.types import Document, Failure, SearchResult
 from lfm2_colbert.encoders.base import Spans
 from lfm2_colbert.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
 from lfm2_colbert.multivectors import MultiVectors
+from service.engine.encoding import AbandonableEncoder
 from service.engine.jobs import Job, JobState
 from service.engine.library import Library
 from service.engine.metrics import Metrics
@@ -134,12 +136,20 @@ class Engine:
         return await self.read(name, lambda collection: collection.facets(field, where=where, limit=limit))
 
     async def rerank(self, query: str, texts: Sequence[str], top_n: int | None) -> list[Ranked]:
-        """Order texts by how well they answer a question, with the encoder of the server."""
-        encoder = self.library.encoder(self.library.model)
+        """Order texts by how well they answer a question, with the encoder of the server.
+
+        It may take long: when nobody waits for it any more, the thread that does it is soon free again.
+        """
+        encoder = await self._run(lambda: self.library.encoder(self.library.model))
         await self._queue.encode(encoder, [query])
-        return await asyncio.get_running_loop().run_in_executor(
-            self._searching, lambda: rerank(query, texts, encoder, top_n=top_n)
-        )
+        abandoned = threading.Event()
+        waited_for = AbandonableEncoder(encoder, lambda: _require_unset(abandoned))
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._searching, lambda: rerank(query, texts, waited_for, top_n=top_n)
+            )
+        finally:
+            abandoned.set()
 
     async def embed(self, texts: Sequence[str], *, as_queries: bool) -> MultiVectors:
         """Give the token vectors of texts."""
@@ -308,6 +318,11 @@ def _made(folder: Path) -> int:
     """Read the clock of the file that a collection gets first and keeps; a disk that was full then may lack it."""
     settings = folder / SETTINGS_FILE
     return int((settings if settings.exists() else folder / STORE_FILE).stat().st_mtime)
+
+
+def _require_unset(abandoned: threading.Event) -> None:
+    if abandoned.is_set():
+        raise DeadlineExceededError("nobody waits for this any more")
 
 
 async def _wait(future: "Future[T]") -> T:

@@ -16,7 +16,7 @@ from cohere.core.api_error import ApiError
 from benchmarks.serving.server import Asking, served
 from index import Collection, Document
 from lfm2_colbert import load_encoder
-from service.http.config import ServerConfig
+from service.http.config import Limits, ServerConfig
 from service.keys import Keyring, Role
 
 TEXTS = {
@@ -313,6 +313,16 @@ def test_cohere_raises_its_own_errors(server: Served) -> None:
         server.first_cohere().rerank(query="a", documents=[{"title": "geheim"}])
     assert "geheim" not in str(lacking.value.body)
     assert server.post("/v2/rerank", {"query": "a", "documents": ["a"], "colour": 1}).code == "invalid_request"
+
+
+def test_a_reranking_that_nobody_waits_for_makes_room_for_searches(home: Path) -> None:
+    body = {"query": "Katze", "documents": [f"Katze {n} schläft. " * 1000 for n in range(1000)]}
+    config = ServerConfig(port=0, limits=Limits(deadline_seconds=1.0))
+    with served(home, config) as ask:
+        ask = ask.by(Keyring(home).create("waiting", Role.READ)[1])
+        for _ in range(2):  # as many as there are threads that search
+            assert ask("POST", "/v2/rerank", body).code == "deadline_exceeded"
+        assert ask.search("pets", query="Katze").status == 200
 
 
 # Open WebUI

@@ -17,12 +17,15 @@ from httpx2 import AsyncClient
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import UnexpectedToolError
 
 from benchmarks.serving.poison import CANARY, VALUES
 from benchmarks.serving.server import JSON, Asking, served
 from index import Collection, Document
 from lfm2_colbert import load_encoder
 from service.keys import Keyring, Role
+from service.mcp.coded import CodedTool
 from service.mcp.tools import FETCHED_CHARACTERS
 
 TEXTS = {
@@ -261,6 +264,17 @@ def test_hostile_values_are_refused_in_words_and_not_repeated(server: Served, fi
             assert not result["isError"] or CANARY not in result["content"][0]["text"]
         else:
             assert CANARY.encode() not in answer.body
+
+
+def test_a_crash_is_logged_and_says_nothing_of_itself() -> None:
+    async def crash() -> str:
+        """Fail."""
+        raise RuntimeError("/secret/path")
+
+    with pytest.raises(UnexpectedToolError) as crashed:
+        asyncio.run(CodedTool.from_function(crash).run({}, Context()))
+    assert str(crashed.value).startswith("internal: ")
+    assert "secret" not in str(crashed.value)
 
 
 def over_a_pipe(home: Path, run: Use) -> None:
