@@ -58,9 +58,9 @@ class Asking:
     headers: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Send a request; `body`: bytes as they are, anything else as JSON."""
+        """Send a request; `body`: bytes as they are, an iterator's in pieces, anything else as JSON."""
         sent = {**self.headers, **(headers or {})}
-        if body is not None and not isinstance(body, bytes):
+        if body is not None and not isinstance(body, bytes | Iterator):
             body, sent = json.dumps(body).encode(), {**JSON, **sent}
         place = urlsplit(self.url)
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)

@@ -31,9 +31,7 @@ ALONE = 200
 
 @click.command()
 @click.argument("archives", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--data", default="data", type=click.Path(path_type=Path), help="An ignored folder."
-)
+@click.option("--data", default="data", type=click.Path(path_type=Path), help="An ignored folder.")
 @allow_dirty
 def main(archives: Path, data: Path, allow_dirty: bool) -> None:
     """Measure, and keep the rows."""

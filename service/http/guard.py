@@ -30,6 +30,8 @@ from service.http.strict_json import parse
 from service.keys import Keyring, Role
 
 LOG = logging.getLogger("lfm2_colbert.http")
+NOT_ALL_COMES = frozenset({408, 413})
+"""After these, what is left of a body is not waited for."""
 MOST_ERRORS = 32
 DISCARDED_BYTES = 64 * 1024
 """A body that is refused unread is thrown away up to here, for the sake of the connection; a larger one ends it."""
@@ -81,7 +83,7 @@ class _Exchange:
         """Answer no; `more` are members of the answer beside those that every one has."""
         self.code = refusal.code
         headers = {"content-type": "application/problem+json", **refusal.headers}
-        if self.unread and not self.is_short():
+        if self.unread and (refusal.status in NOT_ALL_COMES or not self.is_short()):
             headers["connection"] = "close"
         body = problem(refusal, self.id, **more)
         named = [(name.encode(), value.encode()) for name, value in headers.items()]
