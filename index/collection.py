@@ -377,6 +377,7 @@ class Collection:
         k: int = 10,
         effort: str = Effort.BALANCED,
         mode: str = Mode.HYBRID,
+        fusion: str = Fusion.CONVEX,
         where: Where | None = None,
         highlight: bool = False,
         options: SearchOptions = EVERY_DOCUMENT,
@@ -388,6 +389,7 @@ class Collection:
             k: documents wanted for each, 1 to 1000.
             effort: as in `search`.
             mode: as in `search`.
+            fusion: as in `search`.
             where: a filter for all.
             highlight: whether hits say which of their words matched.
             options: as in `search`, without a cursor.
@@ -396,9 +398,7 @@ class Collection:
             InvalidArgumentError: as in `search`, or there is a cursor.
             QueryTooLongError: a query has more than 8,192 characters.
         """
-        return self._searcher.search_batch(
-            queries, Request(k, effort, mode, where=where, highlight=highlight, options=options)
-        )
+        return self._searcher.search_batch(queries, Request(k, effort, mode, fusion, where, highlight, options))
 
     def search_vectors(
         self,

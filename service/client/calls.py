@@ -192,6 +192,7 @@ def search_many(
     k: int = 10,
     effort: str = "balanced",
     mode: str = "hybrid",
+    fusion: str = "convex",
     where: Where | None = None,
     highlight: bool = False,
     options: SearchOptions = EVERY_DOCUMENT,
@@ -200,7 +201,7 @@ def search_many(
 
     All of it is as in `index.Collection.search_batch`.
     """
-    body = _asked(k, effort, mode, where, highlight, options)
+    body = _asked(k, effort, mode, where, highlight, options) | {"fusion": fusion}
     path = path_of("collections", name, "search")
     requests = (Request.post(path, body | {"queries": some}) for some in _some(queries, QUERIES_PER_REQUEST))
     return _walk(requests, lambda answer: answer.read(results_of))

@@ -120,8 +120,8 @@ class Engine:
         def run() -> list[SearchResult]:
             with self.library.reader(name) as (collection, _):
                 found = collection.search_batch(
-                    queries, k=request.k, effort=request.effort, mode=request.mode, where=request.where,
-                    highlight=request.highlight, options=request.options,
+                    queries, k=request.k, effort=request.effort, mode=request.mode, fusion=request.fusion,
+                    where=request.where, highlight=request.highlight, options=request.options,
                 )  # fmt: skip
                 share = waited / len(queries)
                 return [replace(each, timings_ms={**each.timings_ms, "encode": share}) for each in found]

@@ -132,8 +132,10 @@ def test_pages_lead_through_the_same_hits(client: Client, local: Collection) -> 
 
 def test_many_searches_come_in_their_order(client: Client, local: Collection) -> None:
     queries = [f"{query} {n}" for n in range(9) for query in QUERIES]
-    there = list(client.collection("pets").search_many(queries, k=3, highlight=True))
-    assert [bare(each) for each in there] == [bare(each) for each in local.search_batch(queries, k=3, highlight=True)]
+    asked = {"k": 3, "highlight": True, "fusion": "rrf"}
+    there = [bare(each) for each in client.collection("pets").search_many(queries, **asked)]
+    assert there == [bare(each) for each in local.search_batch(queries, **asked)]
+    assert there[:8] == [bare(local.search(query, **asked)) for query in queries[:8]]
     assert list(client.collection("pets").search_many([])) == []
 
 
