@@ -24,6 +24,7 @@ SLOWEST_SECONDS = 2.0
 GROWTH_BYTES = 64 * 1024 * 1024
 SEARCH, DOCUMENTS = "/v1/collections/pets/search", "/v1/collections/pets/documents"
 FACETS, EMBED, CREATE = "/v1/collections/pets/facets", "/v1/embeddings/multi", "/v1/collections"
+RANK = "/v1/rankings"
 RERANK, FIRST_RERANK = "/v2/rerank", "/v1/rerank"
 STORE, WEB = "/v1/vector_stores/pets/search", "/integrations/openwebui/search"
 
@@ -60,6 +61,7 @@ HONEST: Mapping[str, Any] = {
     DOCUMENTS: {"documents": [{"id": "d", "text": f"{CANARY} 日本", "metadata": {"year": 2026, "tags": ["a"]}}]},
     EMBED: {"input": [f"{CANARY}"], "kind": "query"},
     CREATE: {"name": "pets"},
+    RANK: {"query": CANARY, "texts": [f"{CANARY} 🐈‍⬛", "東京"], "top_n": 1},
     RERANK: {
         "model": "any", "query": f"{CANARY} 東京", "documents": [f"{CANARY} 🐈‍⬛", "東京"], "top_n": 1,
         "max_tokens_per_doc": 3, "relevant_spans": {"mode": "enabled", "threshold": 0.1, "max_spans": 2},
