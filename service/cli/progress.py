@@ -46,7 +46,7 @@ class Bars:
                 self._progress.update(self._read, total=done, completed=done)
             self._encode = self._progress.add_task("encode", total=state.total_characters, unit="characters", rate="")
         elapsed = self._progress.tasks[self._encode].elapsed or 0
-        rate = f"{state.passages / elapsed:,.0f} passages/s" if elapsed > 0.5 else ""
+        rate = f"{state.passages / elapsed:,.0f} passages/s" if elapsed > 0.5 and state.passages else ""
         self._progress.update(self._encode, completed=state.characters, rate=rate)
 
     def clustered(self, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""`AsyncClient`: the same to await, on asyncio or trio."""
+"""`AsyncClient`: the same to await."""
 
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable

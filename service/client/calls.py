@@ -230,7 +230,7 @@ def rerank(query: str, texts: Sequence[str], *, top_n: int | None = None) -> Ope
     return answer.read(ranked_of)
 
 
-def embed(texts: Sequence[str], *, kind: Literal["query", "document"] = "document") -> "Operation[MultiVectors]":
+def embed(texts: Sequence[str], *, kind: Literal["query", "document"] = "document") -> Operation["MultiVectors"]:
     """Give the token vectors of texts."""
     from lfm2_colbert.multivectors import MultiVectors
 

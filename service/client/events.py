@@ -11,6 +11,8 @@ from service.client.retrying import Attempts, Failed, Retrying, Stage
 from service.engine.jobs import Job, JobState
 
 MAX_LINE_BYTES = 1024 * 1024
+SILENT_SECONDS = 45.0
+"""A server says every 15 seconds that it is still there."""
 DATA = b"data:"
 
 
@@ -38,7 +40,7 @@ class Watch:
 
     def __init__(self, job_id: str, retrying: Retrying) -> None:
         """Know nothing of it yet."""
-        self.request = Request("GET", path_of("jobs", job_id, "events"))
+        self.request = Request("GET", path_of("jobs", job_id, "events"), seconds=SILENT_SECONDS)
         self.ended = False
         self._retrying = retrying
         self._events, self._attempts = Events(), Attempts(self.request, retrying)

@@ -8,7 +8,8 @@ from typing import Any
 from lfm2_colbert.errors import InvalidArgumentError, Lfm2ColbertError, RemoteError
 
 CODE = re.compile(r"[a-z]+(?:_[a-z]+)*")
-TRANSLATED: Mapping[str, type[Lfm2ColbertError]] = {"invalid_request": InvalidArgumentError}
+SERVERS_OWN = ("invalid_request", "invalid_document", "invalid_id", "invalid_metadata")
+TRANSLATED: Mapping[str, type[Lfm2ColbertError]] = dict.fromkeys(SERVERS_OWN, InvalidArgumentError)
 """Codes that only a server has, and what they are here."""
 
 

@@ -78,7 +78,7 @@ class Client:
         Args:
             base_url: as `lfm2-colbert serve` prints it.
             key: of the API; it is sent to this server alone, and no redirect is followed.
-            timeout: seconds that an answer may take, from connecting to its last byte.
+            timeout: seconds that may pass until an answer begins, and until it ends.
             retrying: when a request is sent again.
             answer_bytes: that an answer may have; a longer one is an error.
             tls: whom to believe about certificates; None: the authorities that come with Python's `certifi`.
