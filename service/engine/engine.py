@@ -29,6 +29,7 @@ from service.engine.jobs import Job, JobState
 from service.engine.library import Library
 from service.engine.metrics import Metrics
 from service.engine.queue import QueryQueue
+from service.engine.tracing import note_result, retrieval
 from service.engine.writer import refusal_of
 from service.status import status_of
 
@@ -101,35 +102,12 @@ class Engine:
             Lfm2ColbertError: as `index.Collection.search`.
         """
         reader, request = _reader_of(request)
-        waited = await self._encoded(name, [query], request)
-
-        def run() -> SearchResult:
-            with self.library.reader(name, reader) as (collection, number):
-                result = _asked(collection, query, request)
-            cursor = f"{number}.{result.cursor}" if result.cursor else None
-            return replace(result, cursor=cursor, timings_ms={**result.timings_ms, "encode": waited})
-
-        result = await asyncio.get_running_loop().run_in_executor(self._searching, run)
-        self.metrics.searched(name, result)
+        (result,) = await self._search(name, [query], request, reader)
         return result
 
     async def search_many(self, name: str, queries: Sequence[str], request: Request) -> list[SearchResult]:
-        """Answer many questions, in their order."""
-        waited = await self._encoded(name, queries, request)
-
-        def run() -> list[SearchResult]:
-            with self.library.reader(name) as (collection, _):
-                found = collection.search_batch(
-                    queries, k=request.k, effort=request.effort, mode=request.mode, fusion=request.fusion,
-                    where=request.where, highlight=request.highlight, options=request.options,
-                )  # fmt: skip
-                share = waited / len(queries)
-                return [replace(each, timings_ms={**each.timings_ms, "encode": share}) for each in found]
-
-        results = await asyncio.get_running_loop().run_in_executor(self._searching, run)
-        for result in results:
-            self.metrics.searched(name, result)
-        return results
+        """Answer many questions, in their order; they are encoded together."""
+        return await self._search(name, queries, request, None)
 
     async def facets(self, name: str, field: str, where: Where | None, limit: int) -> list[FacetValue]:
         """Count documents by the values of a field."""
@@ -271,6 +249,22 @@ class Engine:
 
         return await self._run(run)
 
+    async def _search(
+        self, name: str, queries: Sequence[str], request: Request, reader: int | None
+    ) -> list[SearchResult]:
+        with retrieval(name) as span:
+            share = await self._encoded(name, queries, request) / len(queries)
+
+            def run() -> list[SearchResult]:
+                with self.library.reader(name, reader) as (collection, number):
+                    return [_shared(_asked(collection, query, request), number, share) for query in queries]
+
+            results = await asyncio.get_running_loop().run_in_executor(self._searching, run)
+            for result in results:
+                self.metrics.searched(name, result)
+                note_result(span, result)
+            return results
+
     async def _encoded(self, name: str, queries: Sequence[str], request: Request) -> float:
         """Have queries encoded, where vectors are asked for; give the milliseconds that took."""
         if request.mode == Mode.LEXICAL:
@@ -297,6 +291,12 @@ def _asked(collection: Collection, query: str, request: Request) -> SearchResult
         query, k=request.k, effort=request.effort, mode=request.mode, fusion=request.fusion, where=request.where,
         highlight=request.highlight, options=request.options,
     )  # fmt: skip
+
+
+def _shared(result: SearchResult, reader: int, encode_ms: float) -> SearchResult:
+    """Put into a result what the collection cannot know: which reader goes on with it, how long encoding took."""
+    cursor = f"{reader}.{result.cursor}" if result.cursor else None
+    return replace(result, cursor=cursor, timings_ms={**result.timings_ms, "encode": encode_ms})
 
 
 def _reader_of(request: Request) -> tuple[int | None, Request]:
