@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
-from index.queries import MAX_QUERY_CHARACTERS
+from index.queries import MAX_QUERY_CHARACTERS, require_query
 from index.request import MAX_HITS
 
 CREATED_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -13,7 +13,22 @@ MAX_RERANKED = 1000
 MAX_EMBEDDED = 256
 MAX_FACETS = 1000
 
-Query = Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARACTERS, examples=["Wie lange habe ich Urlaub?"])]
+
+def _query(text: str) -> str:
+    """Refuse what is no query under the code that it has everywhere, before anything is encoded."""
+    require_query(text)
+    return text
+
+
+Query = Annotated[
+    str,
+    AfterValidator(_query),
+    Field(
+        min_length=1,
+        json_schema_extra={"maxLength": MAX_QUERY_CHARACTERS},
+        examples=["Wie lange habe ich Urlaub?"],
+    ),
+]
 Where = Annotated[
     str | dict[str, Any] | None,
     Field(description='A filter: `lang = "de" and year >= 2024`, or its JSON form.', examples=['lang = "de"']),

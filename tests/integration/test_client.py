@@ -28,6 +28,7 @@ from lfm2_colbert.errors import (
     Lfm2ColbertError,
     NotFoundError,
     OverloadedError,
+    QueryTooLongError,
     RemoteError,
 )
 from service.client import AsyncClient, Client, calls
@@ -238,6 +239,8 @@ MISTAKES: Sequence[tuple[Callable[[], Operation[Any]], type[Lfm2ColbertError], i
     (lambda: calls.create("UPPER"), InvalidArgumentError, 2),
     (lambda: calls.search("pets", "a", k=0), InvalidArgumentError, 2),
     (lambda: calls.search("pets", " "), InvalidArgumentError, 2),
+    (lambda: calls.search("pets", "猫" * 8193), QueryTooLongError, 2),
+    (lambda: calls.rerank("猫" * 8193, ["a"]), QueryTooLongError, 2),
     (lambda: calls.search("pets", "a", where="year ="), InvalidFilterError, 2),
     (lambda: calls.search("pets", "a", options=SearchOptions(cursor="0.x")), InvalidArgumentError, 2),
     (lambda: calls.facets("pets", "nofield"), InvalidFilterError, 2),
