@@ -74,6 +74,11 @@ def _document_in(line: bytes, most_bytes: int) -> Document | Failure:
     return _judged(document_id, text, metadata, most_bytes)
 
 
+def spellings(document_id: str) -> tuple[str, ...]:
+    """Give an id as it was sent, and composed, as requests store it; ids of files may stand either way."""
+    return tuple(dict.fromkeys((document_id, unicodedata.normalize("NFC", document_id))))
+
+
 def _judged(document_id: str, text: str, metadata: Mapping[str, Any], most_bytes: int) -> Document | Failure:
     document_id = unicodedata.normalize("NFC", document_id)
     if not 1 <= len(document_id.encode()) <= MAX_ID_BYTES or any(unicodedata.category(c) == "Cc" for c in document_id):

@@ -170,6 +170,16 @@ def test_every_id_leads_to_its_document(client: Client) -> None:
     assert "ids" not in [summary.name for summary in client.collections()]
 
 
+def test_an_id_is_found_however_it_is_spelled(client: Client) -> None:
+    client.create("spelled")
+    spelled = client.collection("spelled")
+    apart, composed = "Cafe\u0301/가.md", "Café/가.md"
+    assert spelled.add([Document(apart, "a"), Document(composed, "b")]).changed == 1
+    assert [each.id for each in spelled.documents()] == [composed]
+    assert [each and each.text for each in map(spelled.get, (apart, composed))] == ["b", "b"]
+    assert (spelled.delete(apart), spelled.get(composed)) == (True, None)
+
+
 def test_token_vectors_are_the_encoders(client: Client) -> None:
     encoder, texts = load_encoder("hashing"), list(TEXTS.values()) * 5
     there, here = client.embed(texts), encoder.encode_documents(texts)

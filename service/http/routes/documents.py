@@ -12,7 +12,7 @@ from lfm2_colbert.errors import NotFoundError
 from service.engine.engine import Engine
 from service.http.access import Body, needs
 from service.http.context import GuardedRoute, Json, Name, TheConfig, TheEngine, answers, validated
-from service.http.documents import Line, document_of, lines_of
+from service.http.documents import Line, document_of, lines_of, spellings
 from service.http.guard import PARSED, PIECES
 from service.http.schemas import Deleted, DocumentAnswer, DocumentsAnswer, DocumentsBody, StoredAnswer
 from service.keys import Role
@@ -86,7 +86,7 @@ async def get_document(name: Name, document_id: DocumentId, engine: TheEngine) -
     """Give a document as it is stored."""
 
     def ask(collection: Collection) -> StoredDocument | None:
-        return collection.get(document_id)
+        return next(filter(None, map(collection.get, spellings(document_id))), None)
 
     found = await engine.read(name, ask)
     if found is None:
@@ -102,9 +102,10 @@ async def get_document(name: Name, document_id: DocumentId, engine: TheEngine) -
 @needs(Role.WRITE, scope="name")
 async def delete_document(name: Name, document_id: DocumentId, engine: TheEngine) -> Json:
     """Remove a document; the answer means that it is gone for good."""
-    if not await engine.delete(name, document_id):
-        raise NotFoundError("no such document")
-    return Json({"deleted": document_id})
+    for each in spellings(document_id):
+        if await engine.delete(name, each):
+            return Json({"deleted": each})
+    raise NotFoundError("no such document")
 
 
 class _Intake:
