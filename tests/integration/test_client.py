@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -213,6 +213,27 @@ def test_a_source_is_read_no_faster_than_the_server_stores(client: Client) -> No
     ]
     assert many.search("Zeile 2499", k=1, mode="lexical").hits[0].document_id == "東京/2499"
     assert many.status()["pending"] == 0
+
+
+def test_storing_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
+    with ExitStack() as servers:
+        first, ask = servers.enter_context(serving_process(tmp_path, "--quiet"))
+        port = ask.url.rpartition(":")[2]
+
+        def source() -> Iterator[Document]:
+            for n in range(1500):
+                if n == 1200:  # a thousand are acknowledged
+                    first.kill()
+                    first.wait()
+                    servers.enter_context(serving_process(tmp_path, "--quiet", "--port", port))
+                yield Document(f"{n}", f"Zeile {n} 東京")
+
+        with Client(ask.url, retrying=Retrying(retries=6)) as client:
+            client.create("killed")
+            stored = client.collection("killed").add_stream(source(), wait="searchable")
+            status = client.collection("killed").status()
+    assert (len(stored), stored.failed) == (1500, ())
+    assert (status["documents"], status["passages"], status["pending"]) == (1500, 1500, 0)
 
 
 def test_what_can_be_stored_nowhere_spoils_nothing(client: Client) -> None:
