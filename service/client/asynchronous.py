@@ -114,6 +114,8 @@ class AsyncClient:
                         async for piece in response.aiter_raw():
                             for job in watch.feed(piece):
                                 yield job
+                            if watch.ended:
+                                break
                     pause = watch.closed() if response.is_success else watch.refused(await self._collected(response))
             except httpx2.TransportError as error:
                 pause = watch.broken(failed(error, self._address))

@@ -81,7 +81,7 @@ class Client:
             timeout: seconds that may pass until an answer begins, and until it ends.
             retrying: when a request is sent again.
             answer_bytes: that an answer may have; a longer one is an error.
-            tls: whom to believe about certificates; None: the authorities that come with Python's `certifi`.
+            tls: whom to believe about certificates; None: this machine's authorities.
 
         Raises:
             InvalidArgumentError: the address or the key cannot be one.
@@ -126,6 +126,8 @@ class Client:
                     if response.is_success:
                         for piece in response.iter_raw():
                             yield from watch.feed(piece)
+                            if watch.ended:
+                                break
                     pause = watch.closed() if response.is_success else watch.refused(self._collected(response))
             except httpx2.TransportError as error:
                 pause = watch.broken(failed(error, self._address))

@@ -3,8 +3,11 @@
 import asyncio
 import gzip
 import json
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -457,7 +460,7 @@ class Script:
 
 
 @contextmanager
-def scripted(*acts: Act) -> Iterator[Script]:
+def scripted(*acts: Act, tls: ssl.SSLContext | None = None) -> Iterator[Script]:
     script = Script(acts)
 
     class Handler(BaseHTTPRequestHandler):
@@ -481,9 +484,11 @@ def scripted(*acts: Act) -> Iterator[Script]:
             """Say nothing."""
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        listening.socket = tls.wrap_socket(listening.socket, server_side=True)
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    script.url = f"http://127.0.0.1:{listening.server_port}"
+    script.url = f"http{'s' if tls else ''}://127.0.0.1:{listening.server_port}"
     try:
         yield script
     finally:
@@ -611,6 +616,22 @@ def test_nothing_of_the_environment_leads_elsewhere(carry: Carry, monkeypatch: p
         assert len(carry(script.url, calls.collections(), key="secret")) == 1
         _, _, headers = script.asked[0]
     assert (headers["authorization"], headers["accept-encoding"]) == ("Bearer secret", "identity")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl")
+def test_a_certificate_that_nobody_vouches_for_gets_no_key(carry: Carry, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-addext"]
+    made = [*command, "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    presents = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    presents.load_cert_chain(certificate, key)
+    with scripted(says(200, PETS), tls=presents) as script:
+        with pytest.raises(RemoteError, match=r"no connection.*certificate"):
+            carry(script.url, calls.collections(), key="secret", retrying=Retrying(retries=0))
+        assert script.asked == []
+        trusted = ssl.create_default_context(cafile=certificate)
+        assert len(carry(script.url, calls.collections(), key="secret", tls=trusted)) == 1
 
 
 def job(state: str, done: int) -> bytes:
