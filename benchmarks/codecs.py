@@ -53,6 +53,10 @@ class OrthogonalFrame(Frame):
         """Turn ``(n, dim)`` vectors."""
         return np.asarray(np.einsum("nd,ed->ne", vectors, self.rotation()), np.float32)
 
+    def turn_back(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Undo it."""
+        return np.asarray(np.einsum("ne,ed->nd", vectors, self.rotation()), np.float32)
+
 
 ROTATIONS: Mapping[str, type[Frame]] = {"hadamard": Frame, "orthogonal": OrthogonalFrame}
 

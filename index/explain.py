@@ -19,6 +19,10 @@ GRAPHEME = regex.compile(r"\X")
 SPACED = regex.compile(
     r"[\p{L}\p{M}\p{N}--[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Hangul}]]", regex.V1
 )
+PLAIN = regex.compile(
+    r"[\x20-\x7e\u00a1-\u00ac\u00b0-\u02ff\u0391-\u03ff\u0410-\u044f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff]{2}"
+)
+"""Two characters of which neither begins, joins nor ends a cluster of several."""
 LEAST_SHARE = 0.75
 """A query token is shown as matched from this share of the passage's best match on. Below it MaxSim still adds up the
 nearest token there is, which tells a reader nothing."""
@@ -48,7 +52,8 @@ def match_tokens(
     asked, shown = _with_text(query_spans, query_text), _with_text(spans, text)
     if not asked or not shown:
         return ()
-    similarities = query[asked] @ passage[shown].T  # (n_asked, n_shown)
+    # Not by BLAS: its threads would spin for milliseconds after a product of microseconds.
+    similarities = np.einsum("qd,nd->qn", query[asked], passage[shown])  # (n_asked, n_shown)
     best, scores = similarities.argmax(axis=1), similarities.max(axis=1)
     return tuple(
         Match(
@@ -81,15 +86,21 @@ def _with_text(spans: Spans, text: str) -> list[int]:
 
 def _whole_graphemes(text: str, start: int, end: int) -> Span:
     """Widen a token to grapheme boundaries and take white space off its ends."""
-    line_start = text.rfind("\n", 0, start) + 1  # a line feed ends a cluster, so clusters can be counted from here
     first, last = start, end
-    for cluster in GRAPHEME.finditer(text, line_start):
-        if cluster.start() >= end:
-            break
-        if cluster.end() > start:
-            first, last = min(first, cluster.start()), max(last, cluster.end())
+    if not (_is_boundary(text, start) and _is_boundary(text, end)):
+        line_start = text.rfind("\n", 0, start) + 1  # a line feed ends a cluster, so clusters can be counted from here
+        for cluster in GRAPHEME.finditer(text, line_start):
+            if cluster.start() >= end:
+                break
+            if cluster.end() > start:
+                first, last = min(first, cluster.start()), max(last, cluster.end())
     stretch = text[first:last]
     return Span(first + len(stretch) - len(stretch.lstrip()), last - len(stretch) + len(stretch.rstrip()))
+
+
+def _is_boundary(text: str, place: int) -> bool:
+    """Whether clusters surely part here; most do where both neighbours are plain, and looking further costs more."""
+    return place in (0, len(text)) or PLAIN.match(text, place - 1, place + 1) is not None
 
 
 def _whole_word(text: str, span: Span) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from index.queries import Window
 from index.records import StoredPassage
 from index.search import Scored
 from index.types import Highlight, Hit, Match, Notice, Span
-from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.encoders.base import Spans
 
 UNCALIBRATED = "score_uncalibrated"
 MEANING_OF_SCORE = {
@@ -61,13 +61,20 @@ class PassageVectors:
     pool: int
 
 
-def explain_hit(window: Window, encoder: Encoder, text: str, passage: PassageVectors) -> tuple[Match, ...]:
+def explain_hit(
+    window: Window, query_spans: Spans, spans: Spans, text: str, passage: PassageVectors
+) -> tuple[Match, ...]:
     """Align a window of a query with a passage's text; a pooled vector is shown as the one token it stands for.
 
     Vectors that somebody else computed need not stand for this encoder's tokens; then there is nothing to show.
+
+    Args:
+        window: of the query.
+        query_spans: the encoder's, of the window's text.
+        spans: the encoder's, of `text`.
+        text: of the passage.
+        passage: as it is stored.
     """
-    spans = encoder.document_spans(text)
-    query_spans = encoder.query_spans(window.text)
     n_vectors = len(passage.vectors)
     foreign = n_vectors != pooled_count(len(spans), passage.pool) or passage.places.max(initial=-1) >= len(spans)
     if foreign or len(query_spans) != len(window.vectors):

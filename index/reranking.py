@@ -113,5 +113,7 @@ def _ranked(place: int, text: str, found: _Found | None, encoder: Encoder) -> Ra
 def _highlights(text: str, found: _Found, encoder: Encoder) -> tuple[Highlight, ...]:
     start, end = found.passage.start, found.passage.end
     vectors = PassageVectors(found.vectors, np.arange(len(found.vectors)), NOT_POOLED)
-    words = highlight(explain_hit(found.window, encoder, text[start:end], vectors), text[start:end])
+    passage = text[start:end]
+    spans = encoder.query_spans(found.window.text), encoder.document_spans(passage)
+    words = highlight(explain_hit(found.window, *spans, passage, vectors), passage)
     return tuple(Highlight(start + word.start, start + word.end, word.score) for word in words)

@@ -20,7 +20,7 @@ from index.search import Scored
 from index.snapshot import Part, Snapshot
 from index.store import Store
 from index.types import Hit, Match, Notice
-from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import CorruptionError
 
 
@@ -30,6 +30,7 @@ class Showing:
     def __init__(self, store: Store, coding: Coding, encoder: Callable[[], Encoder]) -> None:
         """Read from `store`; `encoder` is called where a match must be explained."""
         self._store, self._coding, self._encoder = store, coding, encoder
+        self._query: tuple[str, Spans] | None = None
 
     def stored(self, scored: Scored, snapshot: Snapshot, present: Snapshot) -> StoredPassage | None:
         """Give what is stored of a match; None where it has changed since its state, or gone.
@@ -64,7 +65,15 @@ class Showing:
         own = slice(*segment.offsets[scored.row : scored.row + 2])
         vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
         passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
-        return explain_hit(asked.question.windows[scored.window], self._encoder(), stored.text, passage)
+        window = asked.question.windows[scored.window]
+        spans = self._encoder().document_spans(stored.text)
+        return explain_hit(window, self._query_spans(window.text), spans, stored.text, passage)
+
+    def _query_spans(self, text: str) -> Spans:
+        """Give the spans of a query, which all hits of a page share."""
+        if self._query is None or self._query[0] != text:
+            self._query = (text, self._encoder().query_spans(text))
+        return self._query[1]
 
 
 def meaning_of(score: float, stored: StoredPassage, asked: Asked, meaning: Calibration) -> Calibration | None:

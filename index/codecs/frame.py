@@ -71,6 +71,15 @@ class Frame:
             return turned
         return _walsh_hadamard(vectors * (self._signs() / np.sqrt(len(self.mean))).astype(np.float32))
 
+    def turn_back(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Undo `rotate`."""
+        # Nor would BLAS do here: its threads spin for milliseconds after a product of microseconds.
+        if not _is_power_of_two(len(self.mean)):
+            turned: NDArray[np.float32] = np.einsum("ne,ed->nd", vectors, self.rotation())
+        else:
+            turned = _walsh_hadamard(vectors) * (self._signs() / np.sqrt(len(self.mean))).astype(np.float32)
+        return turned
+
     def _signs(self) -> NDArray[np.int64]:
         return np.random.default_rng(self.seed).integers(0, 2, len(self.mean)) * 2 - 1
 

@@ -126,7 +126,7 @@ class _Scalar:
         else:
             levels, scales = tables.levels[codes] * np.float32(tables.level_unit), arrays["scales"]
         centred = levels * scales.astype(np.float32)[:, None]
-        return (centred @ self._rotation + self._mean).astype(np.float32, copy=False)
+        return self._frame.turn_back(centred) + self._mean
 
     def question(self, query: NDArray[np.float32]) -> ScalarQuestion:
         """Bring a query ``(n_q, dim)`` into the frame."""

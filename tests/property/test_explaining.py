@@ -5,7 +5,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.explain import LEAST_SHARE, highlight, match_tokens
+from index.explain import LEAST_SHARE, PLAIN, highlight, match_tokens
 from index.types import Match, Span
 from lfm2_colbert.encoders.hashing import HashingEncoder
 
@@ -43,6 +43,12 @@ def matches(query: str, passage: str) -> tuple[Match, ...]:
 
 def boundaries(text: str) -> set[int]:
     return {0, *(match.end() for match in regex.finditer(r"\X", text))}
+
+
+@given(text=texts | st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
+def test_where_two_plain_characters_meet_clusters_part(text: str) -> None:
+    plain = {i for i in range(1, len(text)) if PLAIN.match(text, i - 1, i + 1)}
+    assert plain <= boundaries(text)
 
 
 @given(query=texts, passage=texts)
