@@ -104,7 +104,7 @@ class Keyring:
     @property
     def is_in_use(self) -> bool:
         """Whether a key was ever made: when the last one is revoked, nobody gets in, rather than everybody."""
-        return bool(self._entries()) or _identity(self._path) is not None
+        return bool(self._entries()) or (self._reader is not None and self._reader.is_made)
 
     def all(self) -> list[Key]:
         """Give all keys, the oldest first."""
@@ -215,6 +215,7 @@ class _Reader:
         self._path, self._connection = path, _connect(path)
         self._version: int | None = None
         self._entries: tuple[_Entry, ...] = ()
+        self.is_made = False
 
     def entries(self) -> tuple[_Entry, ...]:
         # Before the rows: what is committed between the two is seen the next time.
@@ -228,7 +229,8 @@ class _Reader:
         self._connection.close()
 
     def _read(self) -> tuple[_Entry, ...]:
-        if not _is_made(self._path, self._connection):
+        self.is_made = _is_made(self._path, self._connection)
+        if not self.is_made:
             return ()
         rows = self._connection.execute(f"SELECT {COLUMNS} FROM keys ORDER BY rowid")
         return tuple(_entry(self._path, *row) for row in rows)

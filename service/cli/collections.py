@@ -1,7 +1,6 @@
 """`lfm2-colbert collections`: what there is, and the two things one does to a whole collection."""
 
 import click
-from click.core import ParameterSource
 
 from service.backend.base import backend_of
 from service.cli import options
@@ -16,7 +15,7 @@ from service.shapes import summary_as_json
 def collections(context: click.Context, settings: Settings) -> None:
     """List collections; `delete` and `rename` them."""
     if context.invoked_subcommand:
-        _require_options_behind(context)
+        options.require_behind(context)
         return
     found = backend_of(settings).collections()
     if settings.as_json:
@@ -51,10 +50,3 @@ def rename(name: str, new_name: str, settings: Settings) -> None:
 
     rename_collection(settings.home, name, new_name)
     print_json({"renamed": name, "to": new_name}) if settings.as_json else print_line(f"'{name}' is now '{new_name}'")
-
-
-def _require_options_behind(context: click.Context) -> None:
-    """Refuse options before the name of a subcommand, which would not hear of them: of `--url` that would be fatal."""
-    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if given:
-        raise click.UsageError(f"options stand behind `{context.invoked_subcommand}`", context)

@@ -22,8 +22,10 @@ def keys(context: click.Context, settings: Settings) -> None:
 
     A running server knows of it at the next request.
     """
-    if not context.invoked_subcommand:
-        _print_keys(settings)
+    if context.invoked_subcommand:
+        options.require_behind(context)
+        return
+    _print_keys(settings)
 
 
 @keys.command("list")

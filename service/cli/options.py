@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from lfm2_colbert.errors import InvalidArgumentError, LocalOnlyError
 from service.backend.base import Build
@@ -165,3 +166,14 @@ def _no_server(url: str | None, home: Path | None) -> None:
 def _called(context: click.Context) -> str:
     """Name a command as it is called, however this program was started."""
     return f"{_called(context.parent)} {context.info_name}" if context.parent else "lfm2-colbert"
+
+
+def require_behind(context: click.Context) -> None:
+    """Refuse options before the name of a subcommand, which would not hear of them: of `--url` that would be fatal.
+
+    Raises:
+        click.UsageError: there are some.
+    """
+    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        raise click.UsageError(f"options stand behind `{context.invoked_subcommand}`", context)

@@ -84,3 +84,10 @@ def test_a_wrong_call_makes_no_key(run: Run, keyring: Keyring, arguments: tuple[
 
 def test_the_command_knows_every_role() -> None:
     assert [str(role) for role in Role] == list(ROLES)
+
+
+def test_options_before_a_subcommand_are_refused_rather_than_passed_over(run: Run, tmp_path: Path) -> None:
+    outcome = run("keys", "--home", str(tmp_path / "other"), "create", "me")
+    assert outcome.status == 2
+    assert "options stand behind `create`" in outcome.err
+    assert not (tmp_path / "other").exists()
