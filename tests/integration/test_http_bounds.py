@@ -1,6 +1,8 @@
 """What a server does to those who are slow, send too much, ask too often, or come when it is busy."""
 
+import http.client
 import socket
+import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +56,18 @@ def head(path: str, length: int, kind: str = "application/json") -> bytes:
     return (
         f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n".encode()
     )
+
+
+def test_no_answer_waits_for_an_acknowledgement(ask: Asking) -> None:
+    place, seconds = urlsplit(ask.url), []
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+    for _ in range(30):
+        started = time.perf_counter()
+        connection.request("GET", "/livez")
+        assert connection.getresponse().read()
+        seconds.append(time.perf_counter() - started)
+    connection.close()
+    assert statistics.median(seconds) < 0.03  # by Nagle's algorithm 0.04, whatever the machine
 
 
 def test_a_head_that_trickles_is_cut_off(ask: Asking) -> None:
