@@ -4,7 +4,7 @@ The same dot products that make up MaxSim are read the other way round, so the e
 about it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import regex
@@ -20,7 +20,8 @@ SPACED = regex.compile(
     r"[\p{L}\p{M}\p{N}--[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Hangul}]]", regex.V1
 )
 PLAIN = regex.compile(
-    r"[\x20-\x7e\u00a1-\u00ac\u00b0-\u02ff\u0391-\u03ff\u0410-\u044f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff]{2}"
+    r"[\x20-\x7e\u00a1-\u00ac\u00b0-\u02ff\u0391-\u03ff\u0410-\u044f\u05d0-\u05ea\u0620-\u064a\u0671-\u06d3"
+    r"\u0e01-\u0e30\u0e32\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]{2}"
 )
 """Two characters of which neither begins, joins nor ends a cluster of several."""
 LEAST_SHARE = 0.75
@@ -49,19 +50,17 @@ def match_tokens(
     Returns:
         In the order of the query; spans are code points on grapheme boundaries, scores cosines.
     """
-    asked, shown = _with_text(query_spans, query_text), _with_text(spans, text)
-    if not asked or not shown:
+    asked = [i for i, span in enumerate(query_spans.tolist()) if _is_visible(query_text, span)]
+    if not asked or not len(passage):
         return ()
     # Not by BLAS: its threads would spin for milliseconds after a product of microseconds.
-    similarities = np.einsum("qd,nd->qn", query[asked], passage[shown])  # (n_asked, n_shown)
-    best, scores = similarities.argmax(axis=1), similarities.max(axis=1)
+    similarities = np.einsum("qd,nd->qn", query[asked], passage)  # (n_asked, n_d)
+    best = _best_visible(similarities, spans.tolist(), text)
+    scores = similarities[np.arange(len(asked)), best]
     return tuple(
-        Match(
-            _whole_graphemes(query_text, *map(int, query_spans[i])),
-            _whole_graphemes(text, *map(int, spans[shown[j]])),
-            float(score),
-        )
-        for i, j, score in zip(asked, best, scores, strict=True)
+        Match(_whole_graphemes(query_text, *query_spans[i].tolist()), _whole_graphemes(text, *spans[j].tolist()), score)
+        for i, j, score in zip(asked, best, scores.tolist(), strict=True)
+        if np.isfinite(score)  # else there is no token with text
     )
 
 
@@ -80,16 +79,32 @@ def highlight(matches: Iterable[Match], text: str) -> tuple[Highlight, ...]:
     return tuple(merged)
 
 
-def _with_text(spans: Spans, text: str) -> list[int]:
-    return [i for i, (start, end) in enumerate(spans) if start >= 0 and VISIBLE.search(text, start, end)]
+def _best_visible(similarities: NDArray[np.float32], spans: Sequence[Sequence[int]], text: str) -> NDArray[np.intp]:
+    """Give the best token with visible text for each row ``(n_asked, n_d)``; of what is found invisible, take -inf.
+
+    Most tokens are visible, so only those that would win are looked at.
+    """
+    visible: set[int] = set()
+    while True:
+        best: NDArray[np.intp] = similarities.argmax(axis=1)
+        new = set(best.tolist()) - visible
+        hidden = [j for j in new if not _is_visible(text, spans[j])]
+        visible |= new
+        if not hidden:
+            return best
+        similarities[:, hidden] = -np.inf
+
+
+def _is_visible(text: str, span: Sequence[int]) -> bool:
+    start, end = span
+    return start >= 0 and VISIBLE.search(text, start, end) is not None
 
 
 def _whole_graphemes(text: str, start: int, end: int) -> Span:
     """Widen a token to grapheme boundaries and take white space off its ends."""
     first, last = start, end
     if not (_is_boundary(text, start) and _is_boundary(text, end)):
-        line_start = text.rfind("\n", 0, start) + 1  # a line feed ends a cluster, so clusters can be counted from here
-        for cluster in GRAPHEME.finditer(text, line_start):
+        for cluster in GRAPHEME.finditer(text, _boundary_before(text, start)):
             if cluster.start() >= end:
                 break
             if cluster.end() > start:
@@ -101,6 +116,13 @@ def _whole_graphemes(text: str, start: int, end: int) -> Span:
 def _is_boundary(text: str, place: int) -> bool:
     """Whether clusters surely part here; most do where both neighbours are plain, and looking further costs more."""
     return place in (0, len(text)) or PLAIN.match(text, place - 1, place + 1) is not None
+
+
+def _boundary_before(text: str, place: int) -> int:
+    """Give the nearest place, or one before it, from which clusters can be counted."""
+    while not _is_boundary(text, place) and text[place - 1] != "\n":
+        place -= 1
+    return place
 
 
 def _whole_word(text: str, span: Span) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from index.queries import QUERIES_PER_BATCH, Question, by_words, encode_question
 from index.request import Request, require_page
 from index.search import Names, Scored, Trace, search_snapshot
 from index.selection import FacetValue, Selections, Where, facet_values, read_filter
-from index.showing import Showing, meaning_of, score_notices
+from index.showing import Found, Showing, meaning_of, score_notices
 from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
 from index.types import Notice, SearchResult
@@ -154,13 +154,14 @@ class Searcher:
             cursor.offset, request.k, lambda scored: self._showing.stored(scored, asked.snapshot, present)
         )
         searched = time.perf_counter()
-        calibration, hits = self._meaning(asked, listing, present), []
+        calibration, found = self._meaning(asked, listing, present), []
         for rank, scored in enumerate(page, start=cursor.offset + 1):
             stored = self._showing.stored(scored, asked.snapshot, present)
             if stored is None:  # it went after the state that the page belongs to
                 listing.gone.add(scored.document_id)
             else:
-                hits.append(self._showing.hit(rank, scored, stored, asked, calibration))
+                found.append(Found(rank, scored, stored))
+        hits = self._showing.hits(found, asked, calibration)
         notices = (
             *score_notices(hits, Mode(request.mode), calibration),
             *question.notices(),

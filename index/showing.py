@@ -5,6 +5,7 @@ other words, so a passage is what it was as long as its codes are.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +23,15 @@ from index.store import Store
 from index.types import Hit, Match, Notice
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import CorruptionError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A match and what is stored of it; `rank` counts from 1 over all pages."""
+
+    rank: int
+    scored: Scored
+    stored: StoredPassage
 
 
 class Showing:
@@ -46,11 +56,13 @@ class Showing:
             raise CorruptionError(f"'{scored.document_id}' has lost passage {scored.ordinal}", help="index it again")
         return stored if stored is not None and _is_moved(part, scored.row, stored, present) else None
 
-    def hit(self, rank: int, scored: Scored, stored: StoredPassage, asked: Asked, meaning: Calibration | None) -> Hit:
-        """Put a hit together; its score is calibrated where `meaning` is known and there is MaxSim."""
-        score = self.score(scored, asked, meaning)
-        matches = self._matches(scored, stored, asked) if asked.request.highlight else ()
-        return make_hit(rank, scored, score, stored, matches)
+    def hits(self, found: Sequence[Found], asked: Asked, meaning: Calibration | None) -> list[Hit]:
+        """Put the hits of a page together; scores are calibrated where their `meaning` is known and there is MaxSim."""
+        matches = self._matches(found, asked) if asked.request.highlight else [()] * len(found)
+        return [
+            make_hit(each.rank, each.scored, self.score(each.scored, asked, meaning), each.stored, own)
+            for each, own in zip(found, matches, strict=True)
+        ]
 
     def score(self, scored: Scored, asked: Asked, meaning: Calibration | None) -> float:
         """Give the score of a match: calibrated where its `meaning` is known, else what orders matches."""
@@ -58,16 +70,32 @@ class Showing:
             return scored.score
         return meaning.score(scored.raw_score, len(asked.question.windows[scored.window].vectors))
 
-    def _matches(self, scored: Scored, stored: StoredPassage, asked: Asked) -> tuple[Match, ...]:
+    def _matches(self, found: Sequence[Found], asked: Asked) -> list[tuple[Match, ...]]:
         if asked.request.mode == Mode.LEXICAL:
-            return match_words(asked.question.text, stored.text)
-        segment = asked.snapshot.parts[scored.part].segment
-        own = slice(*segment.offsets[scored.row : scored.row + 2])
-        vectors = self._coding.required().decode({name: array[own] for name, array in segment.arrays.items()})
-        passage = PassageVectors(vectors, segment.places(scored.row), self._store.settings.pool)
-        window = asked.question.windows[scored.window]
-        spans = self._encoder().document_spans(stored.text)
-        return explain_hit(window, self._query_spans(window.text), spans, stored.text, passage)
+            return [match_words(asked.question.text, each.stored.text) for each in found]
+        passages = self._vectors([each.scored for each in found], asked)
+        return [self._explained(each, passage, asked) for each, passage in zip(found, passages, strict=True)]
+
+    def _explained(self, found: Found, passage: PassageVectors, asked: Asked) -> tuple[Match, ...]:
+        window, text = asked.question.windows[found.scored.window], found.stored.text
+        spans = self._encoder().document_spans(text)
+        return explain_hit(window, self._query_spans(window.text), spans, text, passage)
+
+    def _vectors(self, found: Sequence[Scored], asked: Asked) -> list[PassageVectors]:
+        """Decode the passages of a page at once: a call for each costs more than its numbers."""
+        if not found:
+            return []
+        segments = [asked.snapshot.parts[each.part].segment for each in found]
+        rows = [slice(*own.offsets[each.row : each.row + 2]) for own, each in zip(segments, found, strict=True)]
+        codes = [{name: own.arrays[name][row] for name in own.arrays} for own, row in zip(segments, rows, strict=True)]
+        joined = {name: np.concatenate([each[name] for each in codes]) for name in codes[0]}
+        ends = np.cumsum([row.stop - row.start for row in rows])
+        vectors = np.split(self._coding.required().decode(joined), ends[:-1])
+        pool = self._store.settings.pool
+        return [
+            PassageVectors(own, segment.places(each.row), pool)
+            for own, segment, each in zip(vectors, segments, found, strict=True)
+        ]
 
     def _query_spans(self, text: str) -> Spans:
         """Give the spans of a query, which all hits of a page share."""

@@ -7,6 +7,7 @@ copied between segments and stay valid when centroids are trained anew.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,13 @@ class Frame:
         return turned
 
     def _signs(self) -> NDArray[np.int64]:
-        return np.random.default_rng(self.seed).integers(0, 2, len(self.mean)) * 2 - 1
+        return _signs_of(self.seed, len(self.mean))
+
+
+@lru_cache(maxsize=16)
+def _signs_of(seed: int, dim: int) -> NDArray[np.int64]:
+    """Draw a sign for each dimension; making a generator costs more than turning a passage."""
+    return np.random.default_rng(seed).integers(0, 2, dim) * 2 - 1
 
 
 def _is_power_of_two(dim: int) -> bool:

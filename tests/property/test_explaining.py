@@ -51,6 +51,15 @@ def test_where_two_plain_characters_meet_clusters_part(text: str) -> None:
     assert plain <= boundaries(text)
 
 
+def test_every_plain_character_parts_from_every_kind_of_its_like() -> None:
+    plain = [chr(i) for i in range(0x10000) if not 0xD800 <= i < 0xE000 and PLAIN.match(chr(i) * 2)]
+    kinds = "a1 -éΩяאعڤกาあア漢한힣가"
+    assert len(plain) > 30_000
+    for kind in kinds:
+        text = kind.join(plain)
+        assert boundaries(text) == set(range(len(text) + 1))
+
+
 @given(query=texts, passage=texts)
 def test_each_match_is_the_best_passage_token_of_its_query_token(query: str, passage: str) -> None:
     queries, documents = ENCODER.encode_queries([query])[0][1:], ENCODER.encode_documents([passage])[0][1:]
