@@ -87,6 +87,7 @@ class _Scalar:
             )
         self._frame, self._mean, self._rotation = frame, frame.mean, frame.rotation()
         self._tables = TABLES[self.bits]
+        self._levels = _levels(self._tables, refined=self.refined)
 
     def encode(self, vectors: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Code ``(n, dim)`` vectors.
@@ -118,14 +119,11 @@ class _Scalar:
 
     def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Give vectors back from all bits, ``(n, dim)``."""
-        tables, codes = self._tables, unpacked(arrays["codes"], self.bits)
+        codes = unpacked(arrays["codes"], self.bits)
         if self.refined:
-            finer = unpacked(arrays["refinement"])
-            levels = (tables.bases[codes] + finer * tables.steps[codes].astype(np.float32)) * np.float32(FINE_UNIT)
-            scales = arrays["fine_scales"]
-        else:
-            levels, scales = tables.levels[codes] * np.float32(tables.level_unit), arrays["scales"]
-        centred = levels * scales.astype(np.float32)[:, None]
+            codes = np.left_shift(codes, 4, dtype=np.uint8) | unpacked(arrays["refinement"])
+        scales = arrays["fine_scales" if self.refined else "scales"]
+        centred = self._levels[codes] * scales.astype(np.float32)[:, None]
         return self._frame.turn_back(centred) + self._mean
 
     def question(self, query: NDArray[np.float32]) -> ScalarQuestion:
@@ -175,6 +173,15 @@ class Scalar2(_Scalar):
 
     name = "scalar2"
     bits = 2
+
+
+def _levels(tables: CodingTables, *, refined: bool) -> NDArray[np.float32]:
+    """Give what each code stands for; where there is a refinement, 16 of them for each."""
+    if not refined:
+        return tables.levels * np.float32(tables.level_unit)
+    finer = np.arange(STEPS, dtype=np.float32) * tables.steps[:, None].astype(np.float32)  # (n_cells, 16)
+    levels: NDArray[np.float32] = ((tables.bases[:, None] + finer) * np.float32(FINE_UNIT)).ravel()
+    return levels
 
 
 def _require_codable(vectors: NDArray[np.float32]) -> None:
