@@ -15,7 +15,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """What HTML forbids, or UTF-8 cannot hold."""
 
 
-def element(name: str, *content: Content, **attributes: Attribute) -> Element:
+def element(name: str, /, *content: Content, **attributes: Attribute) -> Element:
     """Make an element of HTML or SVG.
 
     Args:

@@ -48,6 +48,16 @@ class Metrics:
         for stage in STAGES:
             self._stages.labels(collection, stage).observe(result.timings_ms.get(stage, 0.0) / 1000)
 
+    def stages(self, collection: str) -> dict[str, float]:
+        """Give the mean milliseconds of each stage of the searches of a collection so far; of none, nothing."""
+        found: dict[str, float] = {}
+        for stage in STAGES:
+            label = {"collection": collection, "stage": stage}
+            n = self.registry.get_sample_value(f"{PREFIX}_search_seconds_count", label)
+            if n:
+                found[stage] = (self.registry.get_sample_value(f"{PREFIX}_search_seconds_sum", label) or 0.0) * 1000 / n
+        return found
+
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Note a request."""
         self._requests.labels(route, str(status)).observe(seconds)

@@ -17,16 +17,17 @@ from service.engine.engine import Engine
 from service.http.admission import Gate
 from service.http.config import ServerConfig
 from service.http.guard import Guard
-from service.http.routes import collections, documents, jobs, models, operation, search
+from service.http.routes import collections, documents, files, jobs, models, operation, search
 from service.http.schemas import DocumentsBody
 from service.keys import Keyring
 from service.mcp import endpoint
 from service.mcp.server import posted
+from service.ui import routes as ui
 
 LOG = logging.getLogger("lfm2_colbert.http")
 ROUTERS = (
-    collections.router, documents.router, search.router, models.router, jobs.router, operation.router,
-    cohere.router, openai.router, openwebui.router,
+    collections.router, documents.router, files.router, search.router, models.router, jobs.router, operation.router,
+    cohere.router, openai.router, openwebui.router, ui.router,
 )  # fmt: skip
 ANSWERING_PER_PROCESSOR = 4
 DESCRIPTION = (

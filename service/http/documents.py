@@ -27,7 +27,7 @@ class Line:
 
 def document_of(body: DocumentBody, most_bytes: int) -> Document | Failure:
     """Give the document, or say why it cannot be stored."""
-    return _judged(body.id, body.text, body.metadata, most_bytes)
+    return judged(body.id, body.text, body.metadata, most_bytes)
 
 
 async def lines_of(pieces: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[Line]:
@@ -71,7 +71,7 @@ def _document_in(line: bytes, most_bytes: int) -> Document | Failure:
         return Failure("", "invalid_document", "id and text must be strings, metadata an object")
     if value.keys() - FIELDS:
         return Failure(document_id, "invalid_document", "beside id, text and metadata there must be nothing")
-    return _judged(document_id, text, metadata, most_bytes)
+    return judged(document_id, text, metadata, most_bytes)
 
 
 def spellings(document_id: str) -> tuple[str, ...]:
@@ -79,7 +79,8 @@ def spellings(document_id: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((document_id, unicodedata.normalize("NFC", document_id))))
 
 
-def _judged(document_id: str, text: str, metadata: Mapping[str, Any], most_bytes: int) -> Document | Failure:
+def judged(document_id: str, text: str, metadata: Mapping[str, Any], most_bytes: int) -> Document | Failure:
+    """Give a document, or say why it cannot be one."""
     document_id = unicodedata.normalize("NFC", document_id)
     if not 1 <= len(document_id.encode()) <= MAX_ID_BYTES or any(unicodedata.category(c) == "Cc" for c in document_id):
         return Failure("", "invalid_id", f"an id has 1 to {MAX_ID_BYTES} bytes and no control characters")

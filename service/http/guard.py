@@ -223,7 +223,7 @@ class Guard:
         state, limits = exchange.scope["state"], self.limits
         if access.body is Body.NONE:
             return
-        if access.body is not Body.RAW and exchange.head.is_lines(access.body):
+        if exchange.head.is_lines(access.body):
             state[PIECES] = pieces_of(exchange.receive, limits.stream_bytes, limits.pause_seconds)
             return
         body = await whole_body(exchange.receive, limits.body_bytes, limits.pause_seconds, limits.body_seconds)

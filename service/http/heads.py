@@ -14,7 +14,10 @@ LENGTH = re.compile(rb"[0-9]{1,18}")
 BEARER = re.compile(rb"[Bb]earer +([^ ]+)")
 KEY_PARAMETERS = frozenset({"api_key", "apikey", "api-key", "key", "token", "access_token"})
 JSON_TYPES = frozenset({"application/json"})
+FILE_TYPES = frozenset({"application/octet-stream"})
 LINE_TYPES = frozenset({"application/x-ndjson", "application/jsonl", "application/x-jsonlines"})
+
+KNOWN_TYPES = {Body.JSON: JSON_TYPES, Body.STREAM: JSON_TYPES | LINE_TYPES, Body.RAW: FILE_TYPES}
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -56,6 +59,8 @@ class Head:
     def require_origin(self, allowed: frozenset[str]) -> str | None:
         """Refuse a page of another origin, whatever it asks; give the origin, if there is one.
 
+        Pages of the server itself may ask; it goes by the name that `require_host` has found good.
+
         Raises:
             Refusal: 403 ``origin_not_allowed``.
         """
@@ -63,7 +68,8 @@ class Head:
         if origin is None:
             return None
         written = origin.decode("latin-1")
-        if written not in allowed:
+        host = (self.one(b"host") or b"").decode("latin-1")
+        if written not in allowed and written not in (f"http://{host}", f"https://{host}"):
             raise Refusal(
                 403, "origin_not_allowed", "Web pages of this origin may not call the server.",
                 "the operator allows one with --allow-origin",
@@ -99,12 +105,11 @@ class Head:
         if encoding is not None and encoding.strip().lower() != b"identity":
             raise Refusal(415, "unsupported_encoding", "Bodies are not unpacked.", "send it without Content-Encoding")
         kind, *parameters = (self.one(b"content-type") or b"").decode("latin-1").lower().split(";")
-        known = JSON_TYPES | LINE_TYPES if body is Body.STREAM else JSON_TYPES
+        known = KNOWN_TYPES[body]
         plain = all(each.strip() in ("", "charset=utf-8", 'charset="utf-8"') for each in parameters)
         if kind.strip() not in known or not plain:
-            raise Refusal(
-                415, "unsupported_media_type", "The body must be JSON in UTF-8.", "send Content-Type: application/json"
-            )
+            hint = f"send Content-Type: {' or '.join(sorted(known))}"
+            raise Refusal(415, "unsupported_media_type", "The body is of a kind that this route does not read.", hint)
         return kind.strip() in LINE_TYPES
 
 

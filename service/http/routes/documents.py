@@ -55,12 +55,12 @@ async def add_documents(
     most = config.limits.document_bytes
     state = request.scope["state"]
     if PIECES in state:
-        return _answered(await _store_lines(engine, name, lines_of(state[PIECES], most), wait))
+        return answered(await _store_lines(engine, name, lines_of(state[PIECES], most), wait))
     body = validated(DocumentsBody, state[PARSED])
     lines = [Line(n, document_of(each, most)) for n, each in enumerate(body.documents, start=1)]
-    intake = _Intake(name, listed=("added", "changed", "unchanged", "failed"))
+    intake = Intake(name, listed=("added", "changed", "unchanged", "failed"))
     await intake.store(engine, lines)
-    return _answered(await intake.answer(engine, wait))
+    return answered(await intake.answer(engine, wait))
 
 
 @router.get("/v1/collections/{name}/documents", responses=answers((200, DocumentsAnswer)), response_model=None)
@@ -108,10 +108,11 @@ async def delete_document(name: Name, document_id: DocumentId, engine: TheEngine
     raise NotFoundError("no such document")
 
 
-class _Intake:
+class Intake:
     """What has become of documents so far."""
 
     def __init__(self, name: str, listed: Sequence[str]) -> None:
+        """Begin with none; of outcomes in `listed` each document is named."""
         self._name, self._listed = name, listed
         self._counts = dict.fromkeys(("added", "changed", "unchanged", "failed"), 0)
         self._items: list[dict[str, Any]] = []
@@ -145,14 +146,14 @@ class _Intake:
             self._items.append(item)
 
 
-def _answered(answer: dict[str, Any]) -> Json:
+def answered(answer: dict[str, Any]) -> Json:
     """207 says that not all went well, also to who does not look into the answer."""
     return Json(answer, 207 if answer["errors"] else 200)
 
 
 async def _store_lines(engine: Engine, name: str, lines: AsyncIterator[Line], wait: str) -> dict[str, Any]:
     """Store a stream, some hundred documents a commit; the client is read no faster than they are stored."""
-    intake, batch, characters = _Intake(name, listed=("failed",)), [], 0
+    intake, batch, characters = Intake(name, listed=("failed",)), [], 0
     async for line in lines:
         batch.append(line)
         characters += len(line.content.text) if isinstance(line.content, Document) else 0

@@ -1,0 +1,66 @@
+"""Files: read by the server as `lfm2-colbert index` reads them, and stored as the documents they hold."""
+
+import asyncio
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from index.reading import READERS, read
+from index.reading.base import ReadOptions, SourceFile
+from index.types import Document, Failure
+from service.http.access import Body, needs
+from service.http.context import GuardedRoute, Json, Name, TheConfig, TheEngine, answers
+from service.http.documents import Line, judged
+from service.http.guard import BODY
+from service.http.routes.documents import Intake, Wait, answered
+from service.http.schemas import StoredAnswer
+from service.keys import Role
+
+BODIES = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+FilePath = Annotated[
+    str, Query(min_length=1, max_length=512, description="Name of the file; its suffix says what it is.")
+]
+
+router = APIRouter(route_class=GuardedRoute, tags=["documents"])
+
+
+@router.post(
+    "/v1/collections/{name}/files",
+    responses=answers((200, StoredAnswer), (207, StoredAnswer), body=True, also=(409, 507)),
+    response_model=None,
+    openapi_extra=BODIES,
+)
+@needs(Role.WRITE, body=Body.RAW, open_ended=True, scope="name")
+async def add_file(
+    name: Name, path: FilePath, request: Request, engine: TheEngine, config: TheConfig, wait: Wait = "durable"
+) -> Json:
+    """Store what a file holds: one document under its name, or one for each row."""
+    engine.library.require(name)
+    found = await asyncio.to_thread(_documents_in, request.scope["state"][BODY], path)
+    most = config.limits.document_bytes
+    lines = [Line(number, _judged(each, most)) for number, each in enumerate(found, start=1)]
+    intake = Intake(name, listed=("added", "changed", "unchanged", "failed"))
+    await intake.store(engine, lines)
+    return answered(await intake.answer(engine, wait))
+
+
+def _documents_in(content: bytes, name: str) -> list[Document | Failure]:
+    """Read a file from a place of its own: its name decides nothing but the reader, and what documents are called."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in READERS:
+        return [Failure(name, "unsupported_file", f"no reader knows this suffix; known: {', '.join(READERS)}")]
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / f"file{suffix}"
+        place.write_bytes(content)
+        return list(read(SourceFile(place, name), ReadOptions()))
+
+
+def _judged(found: Document | Failure, most_bytes: int) -> Document | Failure:
+    return found if isinstance(found, Failure) else judged(found.id, found.text, found.metadata, most_bytes)
