@@ -50,8 +50,6 @@ def _hit(hit: Hit, asked: Sequence[Word], collection: str, words: Words, *, cali
     heading = element("h2", element("a", title, href=place, dir="auto"))
     shown = {"class_": "text", "dir": direction(hit.text), "lang": _lang(hit.language)}
     text = element("p", *marked(segments_of(hit, asked)), **shown)
-        "p", *marked(segments_of(hit, asked)), class_="text", dir=direction(hit.text), lang=_lang(hit.language)
-    )
     return element("li", element("article", heading, facts, text, _source(hit), _map(hit, asked, words)))
 
 
