@@ -4,14 +4,42 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 ANSWER_SECONDS = 30.0
 MOST_CONNECTIONS = 1024
+
+
+class Asked(Protocol):
+    """What is asked, one after another; it goes to another process."""
+
+    def __call__(self, number: int) -> tuple[str, Any]:
+        """Give the path and the body, as JSON, of a request by its number, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """Searches of a collection.
+
+    Attributes:
+        collection: that is searched.
+        queries: asked in turn; each gets a number, so that none is the same twice.
+        options: of each search.
+    """
+
+    collection: str
+    queries: Sequence[str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, number: int) -> tuple[str, Any]:
+        """Give a search."""
+        query = f"{self.queries[number % len(self.queries)]} {number}"
+        return f"/v1/collections/{self.collection}/search", {"query": query, "k": 10, **self.options}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +48,19 @@ class Load:
 
     Attributes:
         url: of the server.
-        collection: that is searched.
-        queries: asked in turn; each gets a number, so that none is the same twice.
+        asked: what.
         seconds: how long.
         clients: that each wait for their answer before they ask again; 0: open loop.
         rate: requests a second of an open loop.
+        first: number of the first request.
     """
 
     url: str
-    collection: str
-    queries: Sequence[str]
+    asked: Asked
     seconds: float
     clients: int = 0
     rate: float = 0.0
+    first: int = 0
 
 
 @dataclass(slots=True)
@@ -71,7 +99,7 @@ def _run(load: Load) -> Answered:
 class _Clients:
     def __init__(self, load: Load) -> None:
         self._load, self._found = load, Answered()
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(load.first)
         self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._n_open = 0
         self._begin = time.perf_counter()
@@ -141,11 +169,10 @@ class _Clients:
         return status
 
     def _request(self) -> bytes:
-        number = next(self._numbers)
-        query = f"{self._load.queries[number % len(self._load.queries)]} {number}"
-        body = json.dumps({"query": query, "k": 10}).encode()
+        path, asked = self._load.asked(next(self._numbers))
+        body = json.dumps(asked).encode()
         head = (
-            f"POST /v1/collections/{self._load.collection}/search HTTP/1.1\r\nhost: localhost\r\n"
+            f"POST {path} HTTP/1.1\r\nhost: localhost\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.serving.load import Answered, Load, put_under, quantile
+from benchmarks.serving.load import Answered, Load, Searches, put_under, quantile
 from benchmarks.serving.process import resident_bytes
 from benchmarks.serving.server import Asking, serving_process
 
@@ -18,6 +18,7 @@ REFUSED_MS = 1000.0
 PROBE_SECONDS = 0.2
 ALLOWED = {200, 429, 503}
 WORDS = ("Hund", "cat", "東京", "서울", "باريس", "กรุงเทพ", "größe", "café", "house", "rain")
+ASKED = Searches("pets", WORDS)
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def overload(seconds: float, factors: tuple[int, ...] = (2, 10), model: str = "h
 
 
 def _press(found: Overloaded, ask: Asking, factor: int, seconds: float) -> None:
-    answered = put_under(Load(ask.url, "pets", WORDS, seconds, rate=found.capacity * factor))
+    answered = put_under(Load(ask.url, ASKED, seconds, rate=found.capacity * factor))
     found.goodput[factor] = round(len(answered.good()) / max(answered.at) / found.capacity, 3)
     found.refused_p99_ms = max(found.refused_p99_ms, round(quantile(answered.refused(), 0.99), 1))
     other = {status: answered.status.count(status) for status in set(answered.status) - ALLOWED}
@@ -76,7 +77,7 @@ def _press(found: Overloaded, ask: Asking, factor: int, seconds: float) -> None:
 
 
 def _capacity(ask: Asking, seconds: float) -> float:
-    runs: list[Answered] = [put_under(Load(ask.url, "pets", WORDS, seconds / 3, clients=4)) for _ in range(3)]
+    runs: list[Answered] = [put_under(Load(ask.url, ASKED, seconds / 3, clients=4)) for _ in range(3)]
     return statistics.median(len(run.good()) / max(run.at) for run in runs)
 
 

@@ -14,5 +14,34 @@ def resident_bytes(pid: int) -> int:
 
 def processor_seconds(pid: int) -> float:
     """Give the processor time that a process has used, in all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def family_seconds(pid: int) -> float:
+    """Give the processor time of a process, of those that it started, and of those that these have waited for."""
+    seconds = 0.0
+    for each in _family(pid):
+        try:
+            seconds += sum(map(int, _stat(each)[11:15])) / TICKS
+        except OSError:  # it ended meanwhile: its time is with whoever waited for it
+            continue
+    return seconds
+
+
+def _family(pid: int) -> list[int]:
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int(_stat(int(folder.name))[1])
+        except OSError:
+            continue
+    family = [pid]
+    for member in family:
+        family += [each for each, parent in parents.items() if parent == member]
+    return family
+
+
+def _stat(pid: int) -> list[str]:
+    """Give the fields of a process that follow its name: its state first, its parent next."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()

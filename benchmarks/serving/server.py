@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,12 +119,29 @@ def serving_process(
     """
     command = [sys.executable, "-m", "service", "serve", "--home", str(home), "--port", "0", "--model", model, *options]
     limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command] if descriptors else command
-    with (log or Path(os.devnull)).open("wb") as errors:
-        process = subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=errors)
-    try:
-        ask = Asking(_address_in(process.stdout.readline() if process.stdout else b""))
+    with listening(limited, log=log) as (process, ask):
         _wait_until(lambda: _is_ready(ask))
         yield process, ask
+
+
+@contextmanager
+def listening(
+    command: Sequence[str], *, log: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], Asking]]:
+    """Start a server that prints its address first; it is killed at the end if it still lives.
+
+    Args:
+        command: that starts it.
+        log: file for its errors.
+        environment: its variables; None: those of this process.
+
+    Raises:
+        ValueError: it printed something else, or ended.
+    """
+    with (log or Path(os.devnull)).open("wb") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
+    try:
+        yield process, Asking(_address_in(process.stdout.readline() if process.stdout else b""))
     finally:
         process.kill()
         process.wait()

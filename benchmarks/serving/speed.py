@@ -18,14 +18,16 @@ from benchmarks.command import allow_dirty, run
 from benchmarks.engine_vectors import EngineTexts, engine_set, engine_texts
 from benchmarks.results_file import measured_commit
 from benchmarks.serving.__main__ import kept_rows, write_rows
-from benchmarks.serving.load import Answered, Load, put_under, quantile
+from benchmarks.serving.load import Searches
 from benchmarks.serving.process import processor_seconds, resident_bytes
 from benchmarks.serving.server import Asking, serving_process
+from benchmarks.serving.together import together
 from index import Collection, Document
 from index.home import is_collection
+from lfm2_colbert.multivectors import MultiVectors
 
 NAME = "mixed"
-RUNS, SECONDS, CLIENTS = 5, 15.0, 4
+RUNS = 5
 ALONE = 200
 
 
@@ -35,20 +37,24 @@ ALONE = 200
 @allow_dirty
 def main(archives: Path, data: Path, allow_dirty: bool) -> None:
     """Measure, and keep the rows."""
-    commit, home = measured_commit(allow_dirty=allow_dirty), data / "serving"
-    texts = engine_texts(archives, data)
-    if not is_collection(home / NAME):
-        _make(home, archives, data, texts)
+    commit, texts = measured_commit(allow_dirty=allow_dirty), engine_texts(archives, data)
+    home = home_of(archives, data, texts)
     rows = kept_rows()
-    for row in (ready(home), alone(home, texts.queries), together(home, texts.queries)):
+    for row in (ready(home), alone(home, texts.queries), searches_together(home, texts.queries)):
         rows[row["test"]] = {**row, "commit": commit}
         click.echo(rows[row["test"]])
     click.echo(write_rows(rows, commit, "benchmarks.serving.speed"))
 
 
-def _make(home: Path, archives: Path, data: Path, texts: EngineTexts) -> None:
-    """Index the passages as documents, by vectors that were made once."""
-    vectors = engine_set(archives, data).passages
+def home_of(archives: Path, data: Path, texts: EngineTexts) -> Path:
+    """Give the home in which the passages lie as documents, made once by vectors that were made once."""
+    home = data / "serving"
+    if not is_collection(home / NAME):
+        _make(home, engine_set(archives, data).passages, texts)
+    return home
+
+
+def _make(home: Path, vectors: MultiVectors, texts: EngineTexts) -> None:
     documents = [Document(f"p{number}", text) for number, text in enumerate(texts.passages)]
     with Collection.open(NAME, create=True, home=home) as collection:
         collection.add(documents, vectors=vectors)
@@ -90,29 +96,11 @@ def alone(home: Path, queries: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def together(home: Path, queries: Sequence[str]) -> dict[str, Any]:
+def searches_together(home: Path, queries: Sequence[str]) -> dict[str, Any]:
     """Measure what four clients get who each wait for their answer."""
-    runs: list[Answered] = []
-    cpu, load = [], []
     with serving_process(home, "--quiet", model="nano") as (process, ask):
         _warm(ask, queries)
-        for _ in range(RUNS):
-            before = processor_seconds(process.pid)
-            runs.append(put_under(Load(ask.url, NAME, queries, SECONDS, clients=CLIENTS)))
-            cpu.append((processor_seconds(process.pid) - before) * 1000 / len(runs[-1].status))
-            load.append(os.getloadavg()[0])
-    failed = sum(status != 200 for each in runs for status in each.status)
-    return {
-        "test": "together",
-        "clients": CLIENTS,
-        "searches_per_s": round(statistics.median(len(each.good()) / max(each.at) for each in runs), 1),
-        "p50_ms": round(statistics.median(quantile(each.good(), 0.5) for each in runs), 1),
-        "p95_ms": round(statistics.median(quantile(each.good(), 0.95) for each in runs), 1),
-        "cpu_ms": round(statistics.median(cpu), 2),
-        "failed": failed,
-        "runs": RUNS,
-        "load": _load(load),
-    }
+        return {"test": "together", **together(process.pid, ask.url, Searches(NAME, queries))}
 
 
 def _warm(ask: Asking, queries: Sequence[str]) -> None:
