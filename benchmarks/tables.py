@@ -257,6 +257,24 @@ def throughput(results: Results) -> str:
     return markdown(["setting", "searching threads", "queries a second", "times one thread", "CPU ms a query"], lines)
 
 
+def engines_served(results: Results) -> str:
+    """One row an engine and setting behind the same server, most searches first; at the end what was not measured."""
+    rows = [row for row in results.rows if row["test"].startswith("peer ")]
+    ran = sorted((row for row in rows if "not_run" not in row), key=lambda row: -row["searches_per_s"])
+    lines = [
+        [
+            row["test"].removeprefix("peer "), row["through"], f"{row['searches_per_s']:,.1f}", f"{row['p50_ms']:,.1f}",
+            f"{row['p95_ms']:,.1f}", f"{row['cpu_ms']:,.1f}", decimals(row["recall_at_10"]), f"{row['failed']}",
+            f"{row['load']:.1f}",
+        ]
+        for row in ran
+    ]  # fmt: skip
+    left_out = [row for row in rows if "not_run" in row]
+    lines += [[row["test"].removeprefix("peer "), f"not run: {row['not_run']}", *[""] * 7] for row in left_out]
+    head = ["engine", "behind", "searches a second", "ms", "ms, 95 %", "CPU ms a search", "recall@10", "failed", "load"]
+    return markdown(head, lines)
+
+
 def codebooks(results: Results) -> str:
     """One row a way to cluster, number of centroids and way to assign."""
     sizes = sorted({int(key.rpartition("_")[2]) for key in results.rows[0] if key.startswith("recall_at_10_in_")})
@@ -367,12 +385,13 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "hybrid": hybrid,
     "lexical": lexical,
     "throughput": throughput,
+    "service-peers": engines_served,
     "training": runs,
     "panel": panel,
 }
 
 
-RESULTS_OF = {name: "quality" for name in TABLES if name.startswith("quality-")}
+RESULTS_OF = {name: name.partition("-")[0] for name in TABLES if name.startswith(("quality-", "service-"))}
 """Table → its results, where these have another name."""
 
 

@@ -25,7 +25,7 @@ from benchmarks.engine_measures import digest, exact_scores, recall
 from benchmarks.engine_vectors import EngineSet, engine_set, engine_texts
 from benchmarks.peers import ENGINES
 from benchmarks.peers.processes import NotRunError, built, interpreter, process_environment
-from benchmarks.peers.protocol import Engine, Setting
+from benchmarks.peers.protocol import Engine
 from benchmarks.peers.worker import Job
 from benchmarks.results_file import ROOT, measured_commit
 from benchmarks.serving.__main__ import kept_rows, write_rows
@@ -95,7 +95,8 @@ class Bench:
 @click.option("--own-server/--no-own-server", default=True, help="Measure the whole server, too.")
 @click.option("--runs", default=RUNS, show_default=True, help="Of each setting.")
 @click.option("--seconds", default=SECONDS, show_default=True, help="Of each run.")
-@click.option("--trial", type=int, metavar="N", help="Of the first N passages, and nothing is kept.")
+@click.option("--build", is_flag=True, help="Only build the indexes that are not there.")
+@click.option("--trial", type=int, metavar="N", help="Of the first N passages; no row is kept.")
 @allow_dirty
 def main(
     archives: Path,
@@ -105,6 +106,7 @@ def main(
     own_server: bool,
     runs: int,
     seconds: float,
+    build: bool,
     trial: int | None,
     allow_dirty: bool,
 ) -> None:
@@ -112,7 +114,12 @@ def main(
     commit, rows, data = measured_commit(allow_dirty=allow_dirty), kept_rows(), data.absolute()
     bench = bench_of(archives, data, runs, seconds, trial)
     reasons = dict(skipped)
-    for row in every_row(bench, [name for name in names or SERVED if name not in reasons], reasons):
+    wanted = [name for name in names or SERVED if name not in reasons]
+    if build:
+        for name in wanted:
+            click.echo(index_of(name, lookup(ENGINES, name, "engine")(), bench)[1].index)
+        return
+    for row in every_row(bench, wanted, reasons):
         keep(row, rows, commit, trial)
     if own_server and trial is None:
         keep(own_row(archives, data, bench), rows, commit, trial)
@@ -159,27 +166,37 @@ def every_row(bench: Bench, names: list[str], reasons: dict[str, str]) -> Iterat
 def shell_rows(name: str, bench: Bench) -> Iterator[dict[str, Any]]:
     """Build an engine's index if need be, and measure each of its settings behind the shell."""
     engine = cast(Engine, lookup(ENGINES, name, "engine")())
+    try:
+        python, job = index_of(name, engine, bench)
+    except NotRunError as error:
+        yield not_run(name, str(error).replace(str(ROOT), "."))
+        return
+    for setting in engine.settings:
+        yield shell_row(python, engine, replace(job, setting=setting.name), bench)
+
+
+def index_of(name: str, engine: Engine, bench: Bench) -> tuple[Path, Job]:
+    """Build an engine's index if need be; give its interpreter, and the job of a search without its setting.
+
+    Raises:
+        NotRunError: the engine could not be installed, or its index not be built.
+    """
     place = bench.indexes / name
     if not engine.environment.requirements:
         shutil.rmtree(place, ignore_errors=True)
     index, result = str(place / "index"), str(place / "build")
     job = Job(name, "", 1, str(bench.passages), str(bench.queries), index, result, BUILD_CPU_SECONDS)
-    try:
-        python = shell_interpreter(name, engine)
-        built(python, job)
-    except NotRunError as error:
-        yield not_run(name, str(error).replace(str(ROOT), "."))
-        return
-    for setting in engine.settings:
-        yield shell_row(python, engine, setting, replace(job, setting=setting.name, result=str(place)), bench)
+    python = shell_interpreter(name, engine)
+    built(python, job)
+    return python, replace(job, result=str(place))
 
 
-def shell_row(python: Path, engine: Engine, setting: Setting, job: Job, bench: Bench) -> dict[str, Any]:
+def shell_row(python: Path, engine: Engine, job: Job, bench: Bench) -> dict[str, Any]:
     """Measure one setting behind the shell."""
     job_file, log = Path(job.result) / "shell.json", Path(job.result) / "shell.log"
     job_file.write_text(json.dumps(asdict(job)), encoding="utf-8")
     command = [str(python), "-m", "benchmarks.serving.shell", str(job_file)]
-    row = {"test": f"peer {job.engine} {setting.name}", "through": "a shell of one route"}
+    row = {"test": f"peer {job.engine} {job.setting}", "through": "a shell of one route"}
     if engine.environment.requirements:
         row["release"] = engine.environment.requirements[0]
     try:
