@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 ANSWER_SECONDS = 30.0
-MOST_CONNECTIONS = 1024
+MOST_CONNECTIONS = 4096
 
 
 class Asked(Protocol):
