@@ -56,7 +56,7 @@ def search_form(
         "form",
         element(
             "div",
-            element("label", words("ask"), for_="q"),
+            element("h1", element("label", words("ask"), for_="q")),
             element(
                 "input", id="q", name="q", type="search", value=asked.query, autocomplete="off", spellcheck="true",
                 dir="auto", maxlength=8192, enterkeyhint="search", aria_keyshortcuts="/", aria_controls="hits",

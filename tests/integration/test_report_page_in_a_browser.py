@@ -1,114 +1,21 @@
 """The page of an evaluation in a real browser: it is quiet, asks nothing of anybody, and fits a telephone."""
 
-import base64
-import itertools
-import json
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
 
 import pytest
 
+from benchmarks.browser import DESK, NAMES, TELEPHONE, Browser, program
 from eval.page import write_page
 from eval.report import Report
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-    "--remote-debugging-pipe",
-)  # fmt: skip
-TELEPHONE, DESK = 390, 1280
-READS, WRITES = 3, 4
-"""Where the browser has its end of the pipe."""
-
-
-class Browser:
-    """A page in Chromium, spoken to over a pipe in its DevTools protocol; events are kept."""
-
-    def __init__(self, program: str, profile: Path) -> None:
-        theirs_in, self._out = os.pipe()
-        self._in, theirs_out = os.pipe()
-
-        def connect() -> None:
-            first, second = os.dup(theirs_in), os.dup(theirs_out)  # neither may be overwritten by the other
-            os.dup2(first, READS)
-            os.dup2(second, WRITES)
-
-        self._process = subprocess.Popen(
-            [program, *OPTIONS, f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=connect, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self._numbers, self._rest, self._session = itertools.count(1), b"", ""
-        self.events: list[dict[str, Any]] = []
-        (page,) = [each for each in self.call("Target.getTargets")["targetInfos"] if each["type"] == "page"]
-        self._session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.terminate()
-        self._process.wait(30)
-        os.close(self._in)
-        os.close(self._out)
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        number = next(self._numbers)
-        message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
-        while (answer := self._read()).get("id") != number:
-            self.events.append(answer)
-        assert "error" not in answer, answer["error"]
-        result: dict[str, Any] = answer["result"]
-        return result
-
-    def open(self, path: Path, *, width: int, scheme: str = "light") -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width, height=844, deviceScaleFactor=1, mobile=width < 500,
-        )  # fmt: skip
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self.events.append(self._read())
-
-    def value(self, expression: str) -> Any:
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
-
-    def screenshot(self, path: Path) -> None:
-        taken = self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(taken["data"]))
-
-    def named(self, *methods: str) -> Iterator[Mapping[str, Any]]:
-        return (event["params"] for event in self.events if event["method"] in methods)
-
-    def _read(self) -> dict[str, Any]:
-        while b"\0" not in self._rest:
-            part = os.read(self._in, 1 << 20)
-            assert part, "the browser ended"
-            self._rest += part
-        message, _, self._rest = self._rest.partition(b"\0")
-        read: dict[str, Any] = json.loads(message)
-        return read
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
+    installed = program()
+    if installed is None:
         pytest.skip(f"no browser is installed: none of {', '.join(NAMES)}")
-    with Browser(program, tmp_path_factory.mktemp("profile")) as opened:
+    with Browser(installed, tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 
 

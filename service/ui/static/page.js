@@ -29,6 +29,9 @@ document.addEventListener("htmx:before:response", (event) => {
     ctx.response.raw.json().then((problem) => say(problem.hint || problem.detail), () => say($("#error").textContent));
   } else {
     say("");
+    // The address follows the question, without a page of history for each letter.
+    const place = ctx.response.headers.get("hx-replace-url");
+    if (place) history.replaceState(null, "", place);
   }
 });
 $("#sign-in").addEventListener("submit", (event) => {
