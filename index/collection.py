@@ -347,6 +347,7 @@ class Collection:
         fusion: str = Fusion.CONVEX,
         where: Where | None = None,
         highlight: bool = True,
+        explain: bool = True,
         options: SearchOptions = EVERY_DOCUMENT,
     ) -> SearchResult:
         """Find the documents whose best passage answers the query best.
@@ -359,6 +360,7 @@ class Collection:
             fusion: of a hybrid search: ``convex`` weighs scores, ``rrf`` ranks.
             where: a filter, ``lang = "de" and year >= 2024``, or its JSON form (docs/guides/filtering.md).
             highlight: whether hits say which of their words matched.
+            explain: whether they also say where each token of the query was found (`Hit.matches`).
             options: groups, near-duplicates, languages in turn, and the page.
 
         Raises:
@@ -368,7 +370,7 @@ class Collection:
             InvalidFilterError: the filter cannot be read, or asks for what no document has.
             UnknownNameError: there is no such effort, mode or fusion.
         """
-        return self._searcher.search(query, Request(k, effort, mode, fusion, where, highlight, options))
+        return self._searcher.search(query, Request(k, effort, mode, fusion, where, highlight, options, explain))
 
     def search_batch(
         self,

@@ -36,6 +36,7 @@ def match_tokens(
     passage: NDArray[np.float32],
     spans: Spans,
     text: str,
+    least_share: float = 0.0,
 ) -> tuple[Match, ...]:
     """Align each token of the query that holds a letter, digit or symbol with its best token of the passage.
 
@@ -46,6 +47,7 @@ def match_tokens(
         passage: ``(n_d, dim)`` float32.
         spans: ``(n_d, 2)``, code points into `text`.
         text: the passage.
+        least_share: of the best match's cosine, if that is positive: weaker ones are left out.
 
     Returns:
         In the order of the query; spans are code points on grapheme boundaries, scores cosines.
@@ -57,10 +59,11 @@ def match_tokens(
     similarities = np.einsum("qd,nd->qn", query[asked], passage)  # (n_asked, n_d)
     best = _best_visible(similarities, spans.tolist(), text)
     scores = similarities[np.arange(len(asked)), best]
+    least = least_share * max(float(scores.max()), 0.0) if least_share else -np.inf
     return tuple(
         Match(_whole_graphemes(query_text, *query_spans[i].tolist()), _whole_graphemes(text, *spans[j].tolist()), score)
         for i, j, score in zip(asked, best, scores.tolist(), strict=True)
-        if np.isfinite(score)  # else there is no token with text
+        if np.isfinite(score) and score >= least  # -inf: there is no token with text
     )
 
 

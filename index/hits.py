@@ -62,7 +62,7 @@ class PassageVectors:
 
 
 def explain_hit(
-    window: Window, query_spans: Spans, spans: Spans, text: str, passage: PassageVectors
+    window: Window, query_spans: Spans, spans: Spans, text: str, passage: PassageVectors, least_share: float = 0.0
 ) -> tuple[Match, ...]:
     """Align a window of a query with a passage's text; a pooled vector is shown as the one token it stands for.
 
@@ -74,13 +74,14 @@ def explain_hit(
         spans: the encoder's, of `text`.
         text: of the passage.
         passage: as it is stored.
+        least_share: as in `match_tokens`.
     """
     n_vectors = len(passage.vectors)
     foreign = n_vectors != pooled_count(len(spans), passage.pool) or passage.places.max(initial=-1) >= len(spans)
     if foreign or len(query_spans) != len(window.vectors):
         return ()
     shown = spans[passage.places]
-    matches = match_tokens(window.vectors, query_spans, window.text, passage.vectors, shown, text)
+    matches = match_tokens(window.vectors, query_spans, window.text, passage.vectors, shown, text, least_share)
     return tuple(replace(match, query=_moved(match.query, window.start)) for match in matches)
 
 

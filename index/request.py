@@ -29,6 +29,7 @@ class Request:
         fusion: how both are weighed.
         where: a filter.
         highlight: whether hits say which of their words matched.
+        explain: whether they also say where each token of the query was found.
         options: which of all that match are shown.
     """
 
@@ -39,6 +40,7 @@ class Request:
     where: Where | None = None
     highlight: bool = True
     options: SearchOptions = field(default_factory=SearchOptions)
+    explain: bool = True
 
     @property
     def unit(self) -> Unit:

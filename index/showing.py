@@ -5,13 +5,14 @@ other words, so a passage is what it was as long as its codes are.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from index.asked import Asked
 from index.calibration import SURE, Calibration
 from index.coding import Coding
+from index.explain import LEAST_SHARE
 from index.fusion import Mode
 from index.hits import PassageVectors, explain_hit, make_hit, uncalibrated
 from index.language import is_foreign
@@ -59,10 +60,11 @@ class Showing:
     def hits(self, found: Sequence[Found], asked: Asked, meaning: Calibration | None) -> list[Hit]:
         """Put the hits of a page together; scores are calibrated where their `meaning` is known and there is MaxSim."""
         matches = self._matches(found, asked) if asked.request.highlight else [()] * len(found)
-        return [
+        hits = [
             make_hit(each.rank, each.scored, self.score(each.scored, asked, meaning), each.stored, own)
             for each, own in zip(found, matches, strict=True)
         ]
+        return hits if asked.request.explain else [replace(hit, matches=()) for hit in hits]
 
     def score(self, scored: Scored, asked: Asked, meaning: Calibration | None) -> float:
         """Give the score of a match: calibrated where its `meaning` is known, else what orders matches."""
@@ -79,7 +81,8 @@ class Showing:
     def _explained(self, found: Found, passage: PassageVectors, asked: Asked) -> tuple[Match, ...]:
         window, text = asked.question.windows[found.scored.window], found.stored.text
         spans = self._encoder().document_spans(text)
-        return explain_hit(window, self._query_spans(window.text), spans, text, passage)
+        least_share = 0.0 if asked.request.explain else LEAST_SHARE
+        return explain_hit(window, self._query_spans(window.text), spans, text, passage, least_share)
 
     def _vectors(self, found: Sequence[Scored], asked: Asked) -> list[PassageVectors]:
         """Decode the passages of a page at once: a call for each costs more than its numbers."""

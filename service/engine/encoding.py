@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from lfm2_colbert.multivectors import MultiVectors
 
 REMEMBERED_QUERIES = 2048
 """Some 16 KiB each."""
+REMEMBERED_PASSAGES = 4096
+"""Of passages that were shown, where their tokens stand: some 3 KiB each."""
 PASSAGES_BETWEEN_PAUSES = 32
 """Half a second of one core with `nano`: so long may somebody wait who wants to store a document meanwhile."""
 
@@ -75,7 +78,10 @@ class ForwardingEncoder:
 
 
 class RememberingEncoder(ForwardingEncoder):
-    """Keeps the vectors of the queries that were asked last. Threads may share it."""
+    """Keeps the vectors of the queries that were asked last, and where tokens stand in the passages that were shown.
+
+    Threads may share it.
+    """
 
     def __init__(self, encoder: Encoder, capacity: int = REMEMBERED_QUERIES) -> None:
         """Remember `capacity` queries."""
@@ -83,6 +89,7 @@ class RememberingEncoder(ForwardingEncoder):
         self._capacity = capacity
         self._lock = threading.Lock()
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._spans = lru_cache(REMEMBERED_PASSAGES)(encoder.document_spans)
 
     def remembers(self, text: str) -> bool:
         """Whether a query need not be encoded."""
@@ -97,6 +104,10 @@ class RememberingEncoder(ForwardingEncoder):
             found |= zip(missing, items, strict=True)
             self._remember(missing, items)
         return MultiVectors.of([found[text] for text in texts], dim=self.dim)
+
+    def document_spans(self, text: str) -> Spans:
+        """Offsets for each vector of a document; nobody may write into them."""
+        return self._spans(text)
 
     def _recall(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         with self._lock:

@@ -289,7 +289,7 @@ class Engine:
 def _asked(collection: Collection, query: str, request: Request) -> SearchResult:
     return collection.search(
         query, k=request.k, effort=request.effort, mode=request.mode, fusion=request.fusion, where=request.where,
-        highlight=request.highlight, options=request.options,
+        highlight=request.highlight, explain=request.explain, options=request.options,
     )  # fmt: skip
 
 

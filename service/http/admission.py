@@ -31,11 +31,7 @@ class Gate:
         Raises:
             Refusal: 503 ``overloaded``, late.
         """
-        if self._answering.locked() and self._waiting >= self._limit:
-            await self._take_time()
-            raise Refusal(
-                503, "overloaded", "The server is busy.", "ask again in a second", {"retry-after": RETRY_SECONDS}
-            )
+        await self.require_room()
         self._waiting += 1
         try:
             await self._answering.acquire()
@@ -45,6 +41,18 @@ class Gate:
             yield
         finally:
             self._answering.release()
+
+    async def require_room(self) -> None:
+        """Refuse where nobody more may wait; a guard asks before it reads a body, as that would be work for nothing.
+
+        Raises:
+            Refusal: 503 ``overloaded``, late.
+        """
+        if self._answering.locked() and self._waiting >= self._limit:
+            await self._take_time()
+            raise Refusal(
+                503, "overloaded", "The server is busy.", "ask again in a second", {"retry-after": RETRY_SECONDS}
+            )
 
     async def _take_time(self) -> None:
         if self._delayed >= DELAYED:

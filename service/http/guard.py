@@ -1,6 +1,6 @@
 """What stands before every route. Nothing of a body is read before its sender is known.
 
-The order is: route and method, host, length, key, rate, body, JSON. Each step refuses by raising `Refusal`; whoever is
+The order is: route and method, host, length, key, rate, room, body, JSON. Each step refuses by raising `Refusal`; whoever is
 refused has cost no more than the head of a request, and what is left of its body is not read.
 """
 
@@ -210,6 +210,8 @@ class Guard:
         return caller
 
     async def _carry_out(self, exchange: _Exchange, access: Access) -> None:
+        if access.expensive:
+            await self._gate.require_room()
         await self._read(exchange, access)
         async with AsyncExitStack() as stack:
             if not access.open_ended:

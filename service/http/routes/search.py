@@ -55,4 +55,5 @@ def search_request(body: SearchBody) -> SearchRequest:
         where=body.where,
         highlight=body.highlight or body.explain,
         options=options,
+        explain=body.explain,
     )
