@@ -89,16 +89,22 @@ class Browser:
         return self.call("Runtime.evaluate", **asked)["result"].get("value")
 
     def wait(self, expression: str, seconds: float = 20) -> None:
-        """Wait until an expression is true.
+        """Wait until an expression is true, on this page or the one that is being gone to.
 
         Raises:
             TimeoutError: it never was.
         """
         end = time.monotonic() + seconds
-        while not self.value(expression):
+        while not self._is_true(expression):
             if time.monotonic() > end:
                 raise TimeoutError(expression)
             time.sleep(0.02)
+
+    def _is_true(self, expression: str) -> bool:
+        try:
+            return bool(self.value(expression))
+        except ValueError:  # the page is just being left
+            return False
 
     def type(self, text: str) -> None:
         """Type into what has the focus."""

@@ -67,7 +67,7 @@ def search_form(
         *(_facet(field, values, asked, words) for field, values in facets.items() if values),
         element("p", words("keys_help"), class_="hint"),
         id="search", role="search", action="/", hx_get="/ui/parts/hits", hx_target="#hits", hx_swap="innerHTML",
-        hx_trigger="input delay:150ms, change, submit", hx_sync="this:replace",
+        hx_trigger="input delay:100ms, submit", hx_sync="this:replace",
     )  # fmt: skip
 
 
