@@ -1,7 +1,7 @@
 """What stands before every route. Nothing of a body is read before its sender is known.
 
-The order is: route and method, host, length, key, rate, room, body, JSON. Each step refuses by raising `Refusal`; whoever is
-refused has cost no more than the head of a request, and what is left of its body is not read.
+The order is: route and method, host, length, key, rate, room, body, JSON. Each step refuses by raising `Refusal`;
+whoever is refused has cost no more than the head of a request, and what is left of its body is not read.
 """
 
 import asyncio

@@ -25,7 +25,7 @@ def results(result: SearchResult, collection: str, n_passages: int, words: Words
         for notice in result.warnings
         if notice.code != UNCALIBRATED
     ]
-    hits = [_hit(hit, asked, collection, words, calibrated=calibrated) for hit in result.hits]
+    hits = [_hit(hit, result.query, asked, collection, words, calibrated=calibrated) for hit in result.hits]
     return [
         element("p", summary, class_="summary", role="status"),
         *notices,
@@ -40,7 +40,7 @@ def _asked(asked: Sequence[Word], words: Words) -> Element:
     return element("div", *buttons, class_="asked", role="group", aria_label=words("query_words"))
 
 
-def _hit(hit: Hit, asked: Sequence[Word], collection: str, words: Words, *, calibrated: bool) -> Element:
+def _hit(hit: Hit, query: str, asked: Sequence[Word], collection: str, words: Words, *, calibrated: bool) -> Element:
     place = address("/ui/document", c=collection, id=hit.document_id, p=hit.passage) + f"#p{hit.passage}"
     meaning = words("score_means" if calibrated else "score_orders")
     score = element("span", f"{hit.score:.2f}", class_=f"score level{level_of(hit.score)}", title=meaning)
@@ -50,7 +50,7 @@ def _hit(hit: Hit, asked: Sequence[Word], collection: str, words: Words, *, cali
     heading = element("h2", element("a", title, href=place, dir="auto"))
     shown = {"class_": "text", "dir": direction(hit.text), "lang": _lang(hit.language)}
     text = element("p", *marked(segments_of(hit, asked)), **shown)
-    return element("li", element("article", heading, facts, text, _source(hit), _map(hit, asked, words)))
+    return element("li", element("article", heading, facts, text, _source(hit), _map(hit, query, words)))
 
 
 def marked(segments: Sequence[Segment]) -> list[Element | str]:
@@ -76,15 +76,14 @@ def _source(hit: Hit) -> Element | None:
     )
 
 
-def _map(hit: Hit, asked: Sequence[Word], words: Words) -> Element | None:
-    """Show for the curious which token each word of the question found."""
+def _map(hit: Hit, query: str, words: Words) -> Element | None:
+    """Show for the curious which token of the passage each token of the question found."""
     if not hit.matches:
         return None
-    numbers = {word.span: word for word in asked}
     rows = (
         element(
             "tr",
-            element("th", numbers[match.query].text, scope="row", dir="auto"),
+            element("th", query[match.query.start : match.query.end], scope="row", dir="auto"),
             element("td", text_of(match, hit), dir="auto"),
             element("td", f"{match.score:.2f}", class_=f"level{level_of(match.score)}"),
         )

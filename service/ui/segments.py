@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from index.explain import SPACED
 from index.types import Hit, Match, Span
 
 LEVELS = 5
@@ -37,19 +38,40 @@ class Segment:
 
 
 def words_of(query: str, hits: Sequence[Hit]) -> list[Word]:
-    """Name the tokens of a query that any hit aligns, in their order."""
-    spans = sorted({match.query for hit in hits for match in hit.matches}, key=lambda span: (span.start, span.end))
+    """Name the words of a query that any hit aligns, in their order; pieces of one word are joined to it.
+
+    Where a script sets no spaces, a piece is a word.
+    """
+    spans: list[Span] = []
+    for span in sorted({match.query for hit in hits for match in hit.matches}, key=lambda each: (each.start, each.end)):
+        if spans and _go_together(query, spans[-1], span):
+            spans[-1] = Span(spans[-1].start, max(span.end, spans[-1].end))
+        else:
+            spans.append(span)
     return [Word(number, query[span.start : span.end], span) for number, span in enumerate(spans)]
+
+
+def _go_together(query: str, before: Span, span: Span) -> bool:
+    if span.start < before.end:
+        return True
+    letters = query[before.end - 1 : before.end], query[span.start : span.start + 1]
+    return span.start == before.end and all(SPACED.match(letter) for letter in letters)
 
 
 def segments_of(hit: Hit, words: Sequence[Word]) -> list[Segment]:
     """Cut the passage of a hit wherever a match or highlight begins or ends; joined, the segments are its text."""
-    start, numbers = hit.span.start, {word.span: word.number for word in words}
+    start = hit.span.start
     marks = [(each.start - start, each.end - start) for each in hit.highlights]
-    found = [(m.passage.start - start, m.passage.end - start, numbers[m.query], m.score) for m in hit.matches]
+    found = [(m.passage.start - start, m.passage.end - start, _word(m, words), m.score) for m in hit.matches]
     edges = {0, len(hit.text), *(edge for mark in marks for edge in mark), *(edge for f in found for edge in f[:2])}
     cuts = sorted(edge for edge in edges if 0 <= edge <= len(hit.text))
     return [_segment(hit.text, a, b, marks, found) for a, b in pairwise(cuts)]
+
+
+def _word(match: Match, words: Sequence[Word]) -> int:
+    return next(
+        each.number for each in words if each.span.start <= match.query.start < max(each.span.end, each.span.start + 1)
+    )
 
 
 def level_of(score: float) -> int:

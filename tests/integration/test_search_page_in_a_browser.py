@@ -82,7 +82,7 @@ def test_the_first_hour(browser: Browser, ask: Asking, tmp_path: Path) -> None:
     browser.wait("document.querySelectorAll('.hits > li').length === 4")
     browser.wait("location.search.includes('Urlaubstage')")
     lit = """(() => {
-        [...document.querySelectorAll('[data-word]')].find(each => each.textContent === 'Urlaub').focus();
+        [...document.querySelectorAll('[data-word]')].find(each => each.textContent === 'Urlaubstage').focus();
         return [...document.querySelectorAll('.text .lit')].map(each => each.textContent).join(' ');
     })()"""
     assert "Urlaub" in browser.value(lit)
