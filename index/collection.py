@@ -19,6 +19,7 @@ from index.coding import Coding
 from index.damage import set_damaged_aside
 from index.drift import drift_notices
 from index.effort import Effort
+from index.evidence import Evidence
 from index.filters.stored import Field
 from index.fusion import Fusion, Mode
 from index.home import collection_folder, is_collection, new_collection_folder
@@ -36,7 +37,7 @@ from index.searcher import Searcher
 from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
 from index.store import Store
-from index.types import Document, IndexReport, Notice, Passage, SearchOptions, SearchResult
+from index.types import Document, Hit, IndexReport, Notice, Passage, SearchOptions, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
 from lfm2_colbert.errors import InvalidArgumentError
@@ -167,7 +168,7 @@ class Collection:
 
     @property
     def settings(self) -> CollectionSettings:
-        """What the collection was built with."""
+        """What it was built with."""
         return self._store.settings
 
     def counts(self) -> StoreCounts:
@@ -256,8 +257,7 @@ class Collection:
             NotFoundError: there is nothing at `path`; nothing is removed then.
             IndexLockedError: another process writes the collection.
         """
-        started = time.perf_counter()
-        store = self._writer()
+        started, store = time.perf_counter(), self._writer()
         scan = Scan(store, Path(path), prefix, ReadOptions(text_field))
         scan.run(on_file)
         intake = scan.intake
@@ -457,6 +457,10 @@ class Collection:
         if wait:
             self._searcher.live.wait()
         return self._searcher.live.estimate()
+
+    def evidence(self, hits: Sequence[Hit]) -> list[Evidence | None]:
+        """Give the stored vectors of passages found, in the hits' order; None where one has changed since."""
+        return self._searcher.evidence(hits)
 
     def warm_up(self) -> int:
         """Map what searches read first, as a service does before it answers; give how many bytes that are."""

@@ -13,6 +13,7 @@ from index.calibration import Calibration, stored_calibration
 from index.coding import Coding
 from index.database import REBUILD
 from index.effort import Effort
+from index.evidence import Evidence, stored_evidence
 from index.filters.syntax import Filter
 from index.fusion import Mode
 from index.live_recall import LiveRecall
@@ -24,7 +25,7 @@ from index.selection import FacetValue, Selections, Where, facet_values, read_fi
 from index.showing import Found, Showing, meaning_of, score_notices
 from index.snapshot import EMPTY, Snapshot, View, load_snapshot, touch
 from index.store import Store
-from index.types import Notice, SearchResult
+from index.types import Hit, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.errors import (
     CorruptionError,
@@ -96,6 +97,12 @@ class Searcher:
         wanted = self._checked(where)
         with self._state() as snapshot:
             return facet_values(self._selected(snapshot, wanted), field, self._store.fields, limit)
+
+    def evidence(self, hits: Sequence[Hit]) -> list[Evidence | None]:
+        """Read the vectors of hits; see `Collection.evidence`."""
+        encoder = self._encoder()
+        with self._state() as snapshot:
+            return stored_evidence(hits, snapshot, self._store, self._coding, encoder)
 
     def warm_up(self) -> int:
         """Map what searches read first; give how many bytes that are."""

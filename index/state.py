@@ -103,6 +103,11 @@ class StoredState:
             )
         )
 
+    def document_key(self, document_id: str) -> int | None:
+        """Give the key of a document by its id; None where it is not there."""
+        found = self._database.row("SELECT key FROM documents WHERE id = ?", (document_id,))
+        return None if found is None else int(found[0])
+
     def count_under(self, root: int) -> int:
         """Count the documents that files of a root gave."""
         return int(

@@ -30,6 +30,7 @@
     ├── EnvironmentFault (exit 4: this machine is off)
     │   ├── DatasetUnavailableError dataset_unavailable
     │   ├── FormatVersionError      format_version
+    │   ├── GenerationFailedError   generation_failed
     │   ├── MissingExtraError       missing_extra
     │   ├── ModelUnavailableError   model_unavailable
     │   ├── OutdatedLibraryError    outdated_library
@@ -251,6 +252,12 @@ class FormatVersionError(EnvironmentFault):
     """A store was written by another format of this program."""
 
     code = "format_version"
+
+
+class GenerationFailedError(EnvironmentFault):
+    """A language model gave no answer, or broke off."""
+
+    code = "generation_failed"
 
 
 class MissingExtraError(EnvironmentFault):

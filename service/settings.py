@@ -67,6 +67,11 @@ def server_key() -> str | None:
     return os.environ.get(f"{PREFIX}KEY") or None
 
 
+def llm_key() -> str:
+    """Read ``LFM2_COLBERT_LLM_KEY``: a key on a command line could be seen by others; "" where there is none."""
+    return os.environ.get(f"{PREFIX}LLM_KEY", "")
+
+
 def judge_key() -> str:
     """Read ``LFM2_COLBERT_JUDGE_KEY``: a key on a command line could be seen by others; "" where there is none."""
     return os.environ.get(f"{PREFIX}JUDGE_KEY", "")

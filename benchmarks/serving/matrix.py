@@ -30,6 +30,7 @@ ROUTES: Mapping[tuple[str, str], Role | None] = {
     ("POST", "/v1/collections/{name}/files"): Role.WRITE,
     ("POST", "/v1/collections/{name}/search"): Role.READ,
     ("POST", "/v1/collections/{name}/facets"): Role.READ,
+    ("POST", "/v1/collections/{name}/answer"): Role.READ,
     ("POST", "/v1/embeddings/multi"): Role.READ,
     ("POST", "/v1/rankings"): Role.READ,
     ("POST", "/v1/rerank"): Role.READ,

@@ -26,6 +26,7 @@ SEARCH, DOCUMENTS = "/v1/collections/pets/search", "/v1/collections/pets/documen
 FACETS, EMBED, CREATE = "/v1/collections/pets/facets", "/v1/embeddings/multi", "/v1/collections"
 RANK = "/v1/rankings"
 RERANK, FIRST_RERANK = "/v2/rerank", "/v1/rerank"
+ANSWER = "/v1/collections/pets/answer"
 STORE, WEB = "/v1/vector_stores/pets/search", "/integrations/openwebui/search"
 
 
@@ -58,6 +59,10 @@ HONEST: Mapping[str, Any] = {
         "explain": True, "collapse": 0.9,
     },
     FACETS: {"field": "lang", "limit": 3, "where": {"type": "eq", "key": "lang", "value": "de"}},
+    ANSWER: {
+        "question": f"{CANARY} 東京 🐈‍⬛", "history": [{"role": "user", "content": CANARY}], "k": 3,
+        "where": 'lang = "de"', "rewrite": True, "stream": False,
+    },
     DOCUMENTS: {"documents": [{"id": "d", "text": f"{CANARY} 日本", "metadata": {"year": 2026, "tags": ["a"]}}]},
     EMBED: {"input": [f"{CANARY}"], "kind": "query"},
     CREATE: {"name": "pets"},

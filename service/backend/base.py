@@ -13,6 +13,9 @@ from service.settings import Settings
 
 if TYPE_CHECKING:
     from index.indexing import EncodingProgress
+    from service.rag.answer import Answer
+    from service.rag.answering import Asking
+    from service.rag.generators.choosing import Choice
 
 Where = str | Mapping[str, Any]
 OnClustered = Callable[[int, int], None]
@@ -121,6 +124,9 @@ class Backend(Protocol):
 
     def indexing(self, name: str, build: Build) -> AbstractContextManager[Indexing]:
         """Open one to bring it up to date; it is made where it does not exist."""
+
+    def answer(self, name: str, asking: "Asking", choice: "Choice | None") -> "Answer":
+        """Answer a question from a collection; None: with what the place has."""
 
     def rerank(self, query: str, texts: Sequence[str], model: str | None, top_n: int) -> Sequence[Ranked]:
         """Order texts by how well they answer a query."""

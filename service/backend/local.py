@@ -14,6 +14,9 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from index.collection import Collection
     from index.types import Ranked
+    from service.rag.answer import Answer
+    from service.rag.answering import Asking
+    from service.rag.generators.choosing import Choice
 
 DEFAULT_MODEL = "nano"
 
@@ -73,6 +76,24 @@ class Local:
     def indexing(self, name: str, build: Build) -> AbstractContextManager[Indexing]:
         """Open a collection to bring it up to date."""
         return self._open(name, create=True, encoder=build.model, codec=build.codec, pool=build.pool)
+
+    def answer(self, name: str, asking: "Asking", choice: "Choice | None") -> "Answer":
+        """Answer with a generator of this process, or one that it asks."""
+        import asyncio
+
+        from service.rag.answering import Answerer
+        from service.rag.generators.choosing import Choice, generator_of
+        from service.rag.knowledge import Opened
+
+        async def answered() -> "Answer":
+            answerer = Answerer(generator_of(choice or Choice()))
+            try:
+                with self._open(name) as collection:
+                    return await answerer.answer(Opened(collection), asking)
+            finally:
+                await answerer.close()
+
+        return asyncio.run(answered())
 
     def rerank(self, query: str, texts: Sequence[str], model: str | None, top_n: int) -> "Sequence[Ranked]":
         """Order texts with an encoder of this machine."""

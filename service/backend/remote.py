@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
 
 from index.records import StoreCounts, Summary
 from index.types import FacetValue, Ranked, SearchOptions, SearchResult
@@ -14,6 +14,11 @@ from service.client import Client, RemoteCollection, RemoteDocument
 from service.client.calls import failure_of
 from service.engine.jobs import JobState
 from service.settings import Settings, server_key
+
+if TYPE_CHECKING:
+    from service.rag.answer import Answer
+    from service.rag.answering import Asking
+    from service.rag.generators.choosing import Choice
 
 EVERY_DOCUMENT = SearchOptions()
 
@@ -91,6 +96,16 @@ class Remote:
             except NotFoundError:
                 client.create(name, codec=build.codec, pool=build.pool)
             yield Sending(client, collection)
+
+    def answer(self, name: str, asking: "Asking", choice: "Choice | None") -> "Answer":
+        """Answer with what the server has."""
+        if choice is not None:
+            raise LocalOnlyError("a server's language model is chosen by who runs it", help="leave --llm out")
+        with self._client() as client:
+            return client.collection(name).answer(
+                asking.question, history=[asdict(turn) for turn in asking.history], where=asking.where,
+                k=asking.passages, rewrite=asking.rewrite,
+            )  # fmt: skip
 
     def rerank(self, query: str, texts: Sequence[str], model: str | None, top_n: int) -> Sequence[Ranked]:
         """Order texts with the server's encoder."""

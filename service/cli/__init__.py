@@ -3,6 +3,7 @@
 COMMANDS = {
     "index": "service.cli.index:index",
     "search": "service.cli.search:search",
+    "ask": "service.cli.ask:ask",
     "rerank": "service.cli.rerank:rerank",
     "collections": "service.cli.collections:collections",
     "status": "service.cli.status:status",

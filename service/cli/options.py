@@ -4,14 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from lfm2_colbert.errors import InvalidArgumentError, LocalOnlyError
 from service.backend.base import Build
-from service.settings import DEVICES, Settings, default_device, default_threads, default_url
+from service.settings import DEVICES, Settings, default_device, default_threads, default_url, llm_key
+
+if TYPE_CHECKING:
+    from service.rag.generators.choosing import Choice
 
 DEFAULT_COLLECTION = "default"
 
@@ -96,6 +99,43 @@ def batch(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, batch=Batch(queries, trec), **kwargs)
 
     return with_batch
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """What writes answers."""
+
+    llm: str | None
+    model: str
+    context_tokens: int
+
+    def choice(self, settings: Settings) -> "Choice":
+        """Read it with its key."""
+        from service.rag.generators.choosing import EXTRACTIVE, Choice
+
+        return Choice(
+            self.llm or EXTRACTIVE, self.model, llm_key(), self.context_tokens, settings.device, settings.threads
+        )
+
+
+def language_model(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of what writes answers; it gets them as `llm`."""
+
+    @click.option(
+        "--llm", metavar="WHAT",
+        help="What writes answers: extractive (it quotes), a model as lfm2-1.2b-rag, local:FOLDER, or the address of "
+        "an OpenAI-compatible server (its key: LFM2_COLBERT_LLM_KEY).  [default: extractive]",
+    )  # fmt: skip
+    @click.option("--llm-model", default="", metavar="NAME", help="The model's name on that server; else its first.")
+    @click.option(
+        "--context-tokens", default=3000, show_default=True, type=click.IntRange(100, 120_000),
+        help="Tokens of passages that a language model is given.",
+    )  # fmt: skip
+    @wraps(command)
+    def with_language_model(*args: Any, llm: str | None, llm_model: str, context_tokens: int, **kwargs: Any) -> Any:
+        return command(*args, llm=LanguageModel(llm, llm_model, context_tokens), **kwargs)
+
+    return with_language_model
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:

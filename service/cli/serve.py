@@ -14,6 +14,7 @@ from service.settings import Settings
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A name that clients call the server by.")
 @click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="A web page's origin that may call it.")
 @click.option("--web-search", metavar="COLLECTION", help="What answers Open WebUI's web searches.")
+@options.language_model
 @click.option("--rate", type=click.IntRange(min=1), metavar="N", help="Requests a minute of one key, or address.")
 @click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 @options.common
@@ -24,6 +25,7 @@ def serve(
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
     web_search: str | None,
+    llm: options.LanguageModel,
     rate: int | None,
     quiet: bool,
     settings: Settings,
@@ -42,5 +44,6 @@ def serve(
     log_to(level=logging.WARNING if quiet else logging.INFO)
     from service.http.config import Limits, ServerConfig
 
-    config = ServerConfig(host, port, hosts, origins, web_search, Limits(requests_per_minute=rate))
+    choice = llm.choice(settings)
+    config = ServerConfig(host, port, hosts, origins, web_search, Limits(requests_per_minute=rate), choice)
     serving(settings, config, model, lambda address: print_line(f"{address}  (OpenAPI: {address}/openapi.json)"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from index.records import Summary
 from index.types import FacetValue, Failure, Highlight, Hit, Match, Notice, Ranked, SearchResult, Span
 from service.engine.jobs import Job, JobState
+from service.rag.answer import Answer, AnswerSentence, Citation
 
 if TYPE_CHECKING:
     from lfm2_colbert.multivectors import MultiVectors
@@ -90,6 +91,21 @@ def hit_of(value: Any) -> Hit:
     )
 
 
+def answer_of(value: Any) -> Answer:
+    """Read an answer to a question."""
+    return Answer(
+        question=value["question"],
+        query=value["query"],
+        collection=value["collection"],
+        answer=value["answer"],
+        sentences=tuple(map(_sentence, value["sentences"])),
+        sources=tuple(map(hit_of, value["sources"])),
+        warnings=tuple(Notice(each["code"], each["message"]) for each in value["warnings"]),
+        model=value["model"],
+        timings_ms=dict(value["timings_ms"]),
+    )
+
+
 def facets_of(value: Any) -> list[FacetValue]:
     """Read the values of a field."""
     return [FacetValue(each["value"], each["documents"]) for each in value["values"]]
@@ -162,3 +178,15 @@ def _match(value: Any) -> Match:
 def _failures(items: Any, ids: Sequence[str]) -> tuple[Failure, ...]:
     failed = [item for item in items if item["status"] == "failed"]
     return tuple(Failure(ids[item["line"] - 1], item["error"]["code"], item["error"]["message"]) for item in failed)
+
+
+def _sentence(value: Any) -> AnswerSentence:
+    return AnswerSentence(
+        text=value["text"],
+        start=value["start"],
+        end=value["end"],
+        supported=value["supported"],
+        score=value["score"],
+        citations=tuple(Citation(**each) for each in value["citations"]),
+        missing_numbers=tuple(value["missing_numbers"]),
+    )

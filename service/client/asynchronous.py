@@ -191,6 +191,7 @@ class AsyncRemoteCollection:
     search = _there(calls.search)
     search_many = _walked(calls.search_many)
     facets = _there(calls.facets)
+    answer = _there(calls.answer)
     optimize = _there(calls.optimize)
 
     async def add(self, documents: Iterable[Document] | AsyncIterable[Document], *, wait: Wait = "durable") -> Stored:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -15,6 +15,7 @@ from service.client.address import path_of
 from service.client.answers import (
     RemoteDocument,
     Stored,
+    answer_of,
     document_of,
     facets_of,
     job_of,
@@ -25,10 +26,12 @@ from service.client.answers import (
     summaries_of,
     vectors_of,
 )
-from service.client.exchange import LINES, Answer, Follow, Operation, Page, Request, Walk, answered
+from service.client.exchange import LINES, Follow, Operation, Page, Request, Walk, answered
+from service.client.exchange import Answer as Answered
 from service.client.parts import Part
 from service.client.problems import error_of_code
 from service.engine.jobs import Job, JobState
+from service.rag.answer import Answer
 
 if TYPE_CHECKING:
     from lfm2_colbert.multivectors import MultiVectors
@@ -40,6 +43,8 @@ QUERIES_PER_REQUEST = 32
 TEXTS_PER_REQUEST = 32
 STORING_SECONDS = 900.0
 """A server stores nothing while it trains centroids."""
+ANSWERING_SECONDS = 120.0
+"""A language model takes its time."""
 EVERY_DOCUMENT = SearchOptions()
 NOT_FOUND = 404
 
@@ -122,7 +127,7 @@ def documents(name: str, *, text: bool = True, page: int = 100) -> Walk[RemoteDo
     path = path_of("collections", name, "documents")
     asked = {"limit": str(page), "text": str(text).lower()}
 
-    def read(answer: Answer) -> Page[RemoteDocument]:
+    def read(answer: Answered) -> Page[RemoteDocument]:
         found = answer.read(lambda value: [document_of(each) for each in value["documents"]])
         cursor = answer.read(lambda value: value["cursor"])
         return Page(found, Request("GET", path, asked | {"cursor": cursor}) if cursor else None)
@@ -205,6 +210,34 @@ def search_many(
     path = path_of("collections", name, "search")
     requests = (Request.post(path, body | {"queries": some}) for some in _some(queries, QUERIES_PER_REQUEST))
     return _walk(requests, lambda answer: answer.read(results_of))
+
+
+def answer(
+    name: str,
+    question: str,
+    *,
+    history: Sequence[Mapping[str, str]] = (),
+    where: Where | None = None,
+    k: int = 6,
+    rewrite: bool = True,
+) -> Operation[Answer]:
+    """Answer a question from the collection, each sentence with the passages it rests on.
+
+    Args:
+        name: the collection.
+        question: in any language.
+        history: what was said before, as ``{"role": "user" or "assistant", "content": …}``.
+        where: filter of the passages.
+        k: documents that the answer may rest on, up to 20.
+        rewrite: take the history into what is searched for.
+
+    Raises:
+        GenerationFailedError: the server's language model gave no answer.
+    """
+    body = {"question": question, "history": list(history), "where": where, "k": k, "rewrite": rewrite}
+    asked = Request.post(path_of("collections", name, "answer"), body, repeatable=False)
+    found = yield from answered(replace(asked, seconds=ANSWERING_SECONDS))
+    return found.read(answer_of)
 
 
 def facets(name: str, field: str, *, where: Where | None = None, limit: int = 10) -> Operation[list[FacetValue]]:

@@ -195,6 +195,7 @@ class RemoteCollection:
     search = _there(calls.search)
     search_many = _walked(calls.search_many)
     facets = _there(calls.facets)
+    answer = _there(calls.answer)
     optimize = _there(calls.optimize)
 
     def add(self, documents: Iterable[Document], *, wait: Wait = "durable") -> Stored:

@@ -21,7 +21,7 @@ from index.request import Request
 from index.reranking import Ranked, rerank
 from index.selection import FacetValue, Where
 from index.types import Document, Failure, SearchResult
-from lfm2_colbert.encoders.base import Spans
+from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
 from lfm2_colbert.multivectors import MultiVectors
 from service.engine.encoding import AbandonableEncoder
@@ -248,6 +248,18 @@ class Engine:
                 return ask(collection)
 
         return await self._run(run)
+
+    async def encoder_of(self, name: str) -> Encoder:
+        """Give the encoder of a collection, loaded.
+
+        Raises:
+            NotFoundError: there is no such collection.
+        """
+        return await self._run(lambda: self.library.encoder_of(name))
+
+    async def compute(self, work: Callable[[], T]) -> T:
+        """Let a thread of those that search compute something."""
+        return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
     async def _search(
         self, name: str, queries: Sequence[str], request: Request, reader: int | None

@@ -17,19 +17,22 @@ from service.engine.engine import Engine
 from service.http.admission import Gate
 from service.http.config import ServerConfig
 from service.http.guard import Guard
-from service.http.routes import collections, documents, files, jobs, models, operation, search
+from service.http.routes import answers, collections, documents, files, jobs, models, operation, search
 from service.http.schemas import DocumentsBody
 from service.keys import Keyring
 from service.mcp import endpoint
 from service.mcp.server import posted
+from service.rag.answering import Answerer, Bounds
+from service.rag.generators.choosing import generator_of
 from service.ui import routes as ui
 
 LOG = logging.getLogger("lfm2_colbert.http")
 ROUTERS = (
-    collections.router, documents.router, files.router, search.router, models.router, jobs.router, operation.router,
-    cohere.router, openai.router, openwebui.router, ui.router,
+    collections.router, documents.router, files.router, search.router, answers.router, models.router, jobs.router,
+    operation.router, cohere.router, openai.router, openwebui.router, ui.router,
 )  # fmt: skip
 ANSWERING_PER_PROCESSOR = 4
+GENERATING_PER_PROCESSOR = 4
 DESCRIPTION = (
     "Multilingual late-interaction search. Every refusal is problem+json with a `code` and a way out (`hint`)."
 )
@@ -53,6 +56,7 @@ def make_app(engine: Engine, keyring: Keyring, config: ServerConfig) -> Guard:
         redirect_slashes=False,
     )
     app.state.engine, app.state.config, app.state.ready = engine, config, False
+    app.state.answerer, app.state.answer_gate = _answering(config)
     for router in ROUTERS:
         app.include_router(router)
     app.router.routes.extend(endpoint.ROUTES)
@@ -63,6 +67,14 @@ def make_app(engine: Engine, keyring: Keyring, config: ServerConfig) -> Guard:
     gate = Gate(answering, limits.waiting, limits.refusal_delay_seconds)
     routes = [*(route for router in ROUTERS for route in router.routes), *endpoint.ROUTES]
     return Guard(app, routes, config, keyring, engine.metrics, gate)
+
+
+def _answering(config: ServerConfig) -> tuple[Answerer, Gate]:
+    """Give what answers, and what bounds how many do so at once: answers last, and must not hold up searches."""
+    limits = config.limits
+    bounds = Bounds(seconds=limits.answer_seconds)
+    at_once = limits.generating or GENERATING_PER_PROCESSOR * len(os.sched_getaffinity(0))
+    return Answerer(generator_of(config.llm), bounds), Gate(at_once, limits.waiting, limits.refusal_delay_seconds)
 
 
 class _App(FastAPI):
@@ -80,6 +92,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         starting.cancel()
+        await app.state.answerer.close()
         await asyncio.to_thread(app.state.engine.close)
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from service.rag.generators.choosing import Choice
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -22,6 +24,8 @@ class Limits:
         answering: expensive requests that are carried out at once; None: four a processor.
         waiting: more of them that wait for their turn; the rest is 503.
         deadline_seconds: of a request from its body to its answer; then 503.
+        generating: answers that are written at once; None: four a processor; `waiting` more wait.
+        answer_seconds: that an answer may take in all.
         refusal_delay_seconds: an overloaded server answers so late: who tries again at once is slowed.
         connections: open at once; None: what file descriptors allow.
         requests_per_minute: of one key, or of one address where there are no keys; None: no bound.
@@ -39,6 +43,8 @@ class Limits:
     answering: int | None = None
     waiting: int = 32
     deadline_seconds: float = 30.0
+    generating: int | None = None
+    answer_seconds: float = 60.0
     refusal_delay_seconds: float = 0.25
     connections: int | None = None
     requests_per_minute: int | None = None
@@ -55,6 +61,7 @@ class ServerConfig:
         allowed_origins: origins of web pages that may call it, exact.
         web_search: collection that answers Open WebUI's web searches.
         limits: bounds.
+        llm: what writes answers.
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +70,7 @@ class ServerConfig:
     allowed_origins: tuple[str, ...] = ()
     web_search: str | None = None
     limits: Limits = field(default_factory=Limits)
+    llm: Choice = field(default_factory=Choice)
 
     @property
     def is_loopback(self) -> bool:

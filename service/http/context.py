@@ -12,9 +12,11 @@ from pydantic import BaseModel, ValidationError
 from index.home import COLLECTION_NAME
 from service.engine.engine import Engine
 from service.http.access import Caller
+from service.http.admission import Gate
 from service.http.config import ServerConfig
 from service.http.guard import BODY, CALLER, PARSED
 from service.http.schemas import Problem
+from service.rag.answering import Answerer
 
 
 class Json(JSONResponse):
@@ -80,9 +82,19 @@ async def _caller(request: Request) -> Caller:
     return request.scope["state"][CALLER]  # type: ignore[no-any-return]
 
 
+async def _answerer(request: Request) -> Answerer:
+    return request.app.state.answerer  # type: ignore[no-any-return]
+
+
+async def _answer_gate(request: Request) -> Gate:
+    return request.app.state.answer_gate  # type: ignore[no-any-return]
+
+
 TheEngine = Annotated[Engine, Depends(_engine)]
 TheConfig = Annotated[ServerConfig, Depends(_config)]
 TheCaller = Annotated[Caller, Depends(_caller)]
+TheAnswerer = Annotated[Answerer, Depends(_answerer)]
+TheAnswerGate = Annotated[Gate, Depends(_answer_gate)]
 
 Name = Annotated[str, Path(pattern=f"^{COLLECTION_NAME.pattern}$", description="A collection.")]
 

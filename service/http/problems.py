@@ -15,6 +15,7 @@ from lfm2_colbert.errors import (
     CorruptionError,
     DataError,
     EnvironmentFault,
+    GenerationFailedError,
     Lfm2ColbertError,
     NotFoundError,
     StorageError,
@@ -41,6 +42,10 @@ OWN_SENTENCES: Mapping[type[Lfm2ColbertError], tuple[str, str]] = {
     NotFoundError: ("There is no such thing, or this key may not see it.", "GET /v1/collections lists what there is"),
     CorruptionError: ("The collection is damaged.", "the operator runs `lfm2-colbert verify` and `repair`"),
     StorageError: ("The disk refused; nothing of this was stored.", "the operator makes room; then send it again"),
+    GenerationFailedError: (
+        "The language model did not answer, or broke off.",
+        "ask again; the operator looks after the model's server",
+    ),
     EnvironmentFault: ("The server lacks something it needs for this.", "the operator runs `lfm2-colbert doctor`"),
 }
 QUOTED = re.compile(r"""(['"]).*?\1(?=$|[\s:;,.)\]])""", re.DOTALL)

@@ -1,0 +1,89 @@
+"""Where the sentences of a text are, in any script, also while the text is still being written.
+
+Latin, Arabic, Cyrillic and Devanagari end sentences by marks, Chinese and Japanese without a space behind them; Thai,
+Lao and Khmer have none and set a space. A line is a sentence wherever it ends, since answers hold lists.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import regex
+
+from index.chunking import CLOSING, EXTENDING
+
+SHORT = (
+    r"(?:\b(?:\p{Lu}|\p{L}\.\p{L}|Dr|Mr|Mrs|Ms|Prof|St|Sr|Sra|Jr|Nr|No|Art|Abs|Bd|bzw|ca|vgl|etc|vs|z|Fig|Abb|Mme|Nº|pág"
+    r"|Mt|Gen|Col|Lt|Hr|Fr|Inc|Ltd|Co|approx|ggf|usw|inkl|max|min|ul|св|ул|г|им)|(?<![\p{N}.,])\p{N}{1,2})"
+)
+"""What a full stop belongs to: initials, abbreviations, and ordinals as German writes them."""
+END = regex.compile(
+    rf"""(?<=[!?…‽][{CLOSING}“]{{0,3}})(?=\s+[^\s\p{{Ll}}])
+    | (?<=\.[{CLOSING}“]{{0,3}})(?<!(?:^|[\s(\[«„“"']){SHORT}\.)(?=\s+[^\s\p{{Ll}}])
+    | (?<=[。！？｡．؟۔।॥።፧။។៕༎][{CLOSING}]{{0,3}})(?![{CLOSING}{EXTENDING}])
+    | (?<=[\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{N}}]{{12}})(?=\s+[\p{{Thai}}\p{{Lao}}\p{{Khmer}}])
+    | (?=[\n\v\f\x85\u2028\u2029])""",
+    regex.VERBOSE,
+)
+LETTER = regex.compile(r"[\p{L}\p{N}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Code points ``start:end`` of a text, without white space at either end."""
+
+    start: int
+    end: int
+
+
+def sentences(text: str) -> list[Sentence]:
+    """Find the sentences of a text; what holds neither letter nor digit belongs to none.
+
+    Example:
+        >>> text = "Am 3. Mai kam Dr. Wu. 東京は首都です。「はい。」"
+        >>> [text[each.start : each.end] for each in sentences(text)]
+        ['Am 3. Mai kam Dr. Wu.', '東京は首都です。', '「はい。」']
+    """
+    places = [0, *dict.fromkeys(int(match.start()) for match in END.finditer(text)), len(text)]
+    pieces = (_trimmed(text, start, end) for start, end in pairwise(places))
+    return [piece for piece in pieces if LETTER.search(text, piece.start, piece.end)]
+
+
+@dataclass(slots=True)
+class Writing:
+    """A text that grows; gives each sentence once it is whole.
+
+    Attributes:
+        text: all that was written.
+    """
+
+    text: str = ""
+    _done: int = field(default=0)
+
+    def add(self, piece: str) -> list[Sentence]:
+        """Write on; give the sentences that what follows shows to be whole."""
+        self.text += piece
+        found = self._open()
+        return self._given(found[:-1])
+
+    def skip(self) -> None:
+        """Take all that was written for given."""
+        self._done = len(self.text)
+
+    def end(self) -> list[Sentence]:
+        """Give what is left."""
+        return self._given(self._open())
+
+    def _open(self) -> list[Sentence]:
+        start = self._done
+        return [Sentence(each.start + start, each.end + start) for each in sentences(self.text[start:])]
+
+    def _given(self, found: list[Sentence]) -> list[Sentence]:
+        if found:
+            self._done = found[-1].end
+        return found
+
+
+def _trimmed(text: str, start: int, end: int) -> Sentence:
+    piece = text[start:end]
+    left = len(piece) - len(piece.lstrip())
+    return Sentence(start + left, max(start + left, end - len(piece) + len(piece.rstrip())))
