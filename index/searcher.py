@@ -267,7 +267,7 @@ class Searcher:
         return found
 
     def _names(self, keys: Iterable[int]) -> Mapping[int, str]:
-        wanted = list(keys)
+        wanted = set(keys)  # several passages of a document name it several times
         names = self._store.document_ids(wanted)
         if len(names) < len(wanted):
             raise CorruptionError(f"{self._store.folder}: passages belong to no document", help=REBUILD)

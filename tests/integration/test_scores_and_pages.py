@@ -84,6 +84,14 @@ def test_a_field_gives_so_many_hits_of_each_of_its_values(collection: Collection
     assert ids(found) == expected
 
 
+def test_passages_of_one_document_are_hits_of_their_own_where_they_are_asked_for(collection: Collection) -> None:
+    collection.add([Document("long", " ".join(f"Der Satz {n} spricht von kwalo." for n in range(120)))])
+    assert len(collection.passages("long")) > 3
+    for options, n_hits in ((SearchOptions(group_by="passage"), 5), (SearchOptions(per_group=3), 3)):
+        found = [hit for hit in collection.search("kwalo", k=5, options=options) if hit.document_id == "long"]
+        assert len({hit.passage for hit in found}) == len(found) == n_hits
+
+
 def test_near_duplicates_collapse_into_the_best(collection: Collection) -> None:
     text = documents(60)[3].text
     collection.add([Document("copy", text + "!"), Document("other", text[: len(text) // 2])])
