@@ -46,8 +46,8 @@ def scripted(script: Script, *, status: int = 200, location: str = "") -> Iterat
         location: where a redirect leads.
     """
     model = ScriptedModel("")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(model, script, status, location))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.model, server.script, server.status, server.location = model, script, status, location
     model.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -59,62 +59,77 @@ def scripted(script: Script, *, status: int = 200, location: str = "") -> Iterat
         thread.join(10)
 
 
-def _handler(model: ScriptedModel, script: Script, status: int, location: str) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        """One request."""
+class _Server(ThreadingHTTPServer):
+    """What its handlers share."""
 
-        def log_message(self, *args: Any) -> None:
-            """Say nothing."""
+    daemon_threads = True
+    model: ScriptedModel
+    script: Script
+    status: int
+    location: str
 
-        def do_GET(self) -> None:
-            """List the models."""
-            self._whole({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
-        def do_POST(self) -> None:
-            """Answer."""
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            model.requests.append(body)
-            model.headers.append({name.lower(): value for name, value in self.headers.items()})
-            if status != 200:
-                self.send_response(status)
-                self.send_header("location", location)
-                self.send_header("content-length", "0")
-                self.end_headers()
-            elif body.get("stream"):
-                self._streamed(script(body))
-            else:
-                self._whole(_completion("".join(each for each in script(body) if isinstance(each, str))))
+class _Handler(BaseHTTPRequestHandler):
+    """One request."""
 
-        def _whole(self, value: Any) -> None:
-            content = json.dumps(value).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    server: _Server
 
-        def _streamed(self, words: Iterable[str | float]) -> None:
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.end_headers()
-            try:
-                for each in words:
-                    if each == DIE:
-                        return
-                    if isinstance(each, float):
-                        time.sleep(each)
-                        continue
-                    self._send(json.dumps(_chunk(str(each))))
-                    model.said += 1
-                self._send("[DONE]")
-            except OSError:
-                model.left += 1
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
 
-        def _send(self, data: str) -> None:
-            self.wfile.write(f"data: {data}\n\n".encode())
-            self.wfile.flush()
+    def do_GET(self) -> None:
+        """List the models."""
+        self._whole({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
-    return Handler
+    def do_POST(self) -> None:
+        """Answer."""
+        body, model = json.loads(self.rfile.read(int(self.headers["content-length"]))), self.server.model
+        model.requests.append(body)
+        model.headers.append({name.lower(): value for name, value in self.headers.items()})
+        if self.server.status != 200:
+            self._refuse()
+        elif body.get("stream"):
+            self._streamed(self.server.script(body))
+        else:
+            self._whole(_completion("".join(each for each in self.server.script(body) if isinstance(each, str))))
+
+    def _refuse(self) -> None:
+        self.send_response(self.server.status)
+        self.send_header("location", self.server.location)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def _whole(self, value: Any) -> None:
+        content = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _streamed(self, words: Iterable[str | float]) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        try:
+            for each in words:
+                if each == DIE:
+                    return
+                self._say(each)
+            self._send("[DONE]")
+        except OSError:
+            self.server.model.left += 1
+
+    def _say(self, each: str | float) -> None:
+        if isinstance(each, float):
+            time.sleep(each)
+            return
+        self._send(json.dumps(_chunk(each)))
+        self.server.model.said += 1
+
+    def _send(self, data: str) -> None:
+        self.wfile.write(f"data: {data}\n\n".encode())
+        self.wfile.flush()
 
 
 def _chunk(words: str) -> dict[str, Any]:

@@ -38,6 +38,8 @@ ROUTES: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/v1/vector_stores"): Role.READ,
     ("GET", "/v1/vector_stores/{name}"): Role.READ,
     ("POST", "/v1/vector_stores/{name}/search"): Role.READ,
+    ("GET", "/v1/models"): Role.READ,
+    ("POST", "/v1/chat/completions"): Role.READ,
     ("POST", "/integrations/openwebui/search"): Role.READ,
     ("POST", "/mcp"): Role.READ,
     ("GET", "/"): None,

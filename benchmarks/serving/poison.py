@@ -26,7 +26,7 @@ SEARCH, DOCUMENTS = "/v1/collections/pets/search", "/v1/collections/pets/documen
 FACETS, EMBED, CREATE = "/v1/collections/pets/facets", "/v1/embeddings/multi", "/v1/collections"
 RANK = "/v1/rankings"
 RERANK, FIRST_RERANK = "/v2/rerank", "/v1/rerank"
-ANSWER = "/v1/collections/pets/answer"
+ANSWER, CHAT = "/v1/collections/pets/answer", "/v1/chat/completions"
 STORE, WEB = "/v1/vector_stores/pets/search", "/integrations/openwebui/search"
 
 
@@ -74,6 +74,10 @@ HONEST: Mapping[str, Any] = {
     FIRST_RERANK: {
         "query": CANARY, "documents": ["日本", {"text": "a", CANARY: "b"}], "rank_fields": ["text"],
         "return_documents": True,
+    },
+    CHAT: {
+        "model": "pets", "messages": [{"role": "system", "content": CANARY}, {"role": "user", "content": CANARY}],
+        "stream": False, "temperature": 0.1, "stream_options": {"include_usage": True}, "tools": [],
     },
     STORE: {
         "query": [CANARY, "日本"], "max_num_results": 3, "filters": {"type": "eq", "key": "lang", "value": "de"},

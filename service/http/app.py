@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.types import ASGIApp
 
-from service.compat import cohere, openai, openwebui
+from service.compat import chat, cohere, openai, openwebui
 from service.engine.engine import Engine
 from service.http.admission import Gate
 from service.http.config import ServerConfig
@@ -29,7 +29,7 @@ from service.ui import routes as ui
 LOG = logging.getLogger("lfm2_colbert.http")
 ROUTERS = (
     collections.router, documents.router, files.router, search.router, answers.router, models.router, jobs.router,
-    operation.router, cohere.router, openai.router, openwebui.router, ui.router,
+    operation.router, cohere.router, openai.router, chat.router, openwebui.router, ui.router,
 )  # fmt: skip
 ANSWERING_PER_PROCESSOR = 4
 GENERATING_PER_PROCESSOR = 4

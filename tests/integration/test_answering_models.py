@@ -1,4 +1,4 @@
-"""Answers that a language model writes behind an OpenAI-compatible address: judged, bounded, stopped, and never obeyed."""
+"""Answers that a language model writes behind an OpenAI-compatible address: judged, bounded, stopped, not obeyed."""
 
 import http.client
 import json

@@ -15,7 +15,7 @@ from service.http.strict_json import MAX_DEPTH, MAX_NODES
 
 REFERENCE = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guides" / "serving.md").read_text(encoding="utf-8")
-DIALECTS = ("/v1/rerank", "/v2/rerank", "/v1/vector_stores", "/integrations/", "/mcp")
+DIALECTS = ("/v1/rerank", "/v2/rerank", "/v1/vector_stores", "/v1/models", "/v1/chat/", "/integrations/", "/mcp")
 
 
 def bounds() -> Mapping[str, str]:
