@@ -34,7 +34,7 @@ class AnswerSentence:
         start: first code point in the answer.
         end: one past the last.
         supported: whether passages say so, as far as this can be told without a judge.
-        score: 0..1, MaxSim per vector of the sentence against what it cites.
+        score: 0..1, how near its words come to those it cites: 0 as the average word of all passages, 1 the same.
         citations: what it rests on; of a sentence whose numbers alone are wrong, what it seems to rest on.
         missing_numbers: numbers in it that stand in nothing it cites.
     """

@@ -48,7 +48,7 @@ class Choice:
             return EXTRACTIVE
         if urlsplit(self.llm).scheme in ("http", "https"):
             return "openai"
-        if self.llm.startswith(LOCAL) or self.llm.lower() in LOCAL_MODELS:
+        if self.llm.startswith(LOCAL) or self.llm.lower().partition("@")[0] in LOCAL_MODELS:
             return "local"
         raise UnknownNameError.of("language model", self.llm, (EXTRACTIVE, *LOCAL_MODELS))
 
