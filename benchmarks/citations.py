@@ -1,12 +1,12 @@
 """How well are citations checked? Sentences held against the passage they are from, and against others.
 
-`python -m benchmarks.citations DATA` writes ``results/citations.json``. Of each question of the development sets in DATA
-the passage that answers it is searched, and of that the sentence nearest to the question: what a language model would
-say, word for word (`verbatim`), shortened by every fourth word (`shortened`), with another number (`renumbered`) or name
-(`renamed`), and from the same passage in English (`translated`). It is held against that passage, against the next best
-of another document (`swapped`), against all that was found but for its document (`absent`), and against one by chance
-(`unrelated`). The question itself stands for a claim in quite other words (`restated`). The threshold is chosen on every
-second pair of a language and reported on the others.
+`python -m benchmarks.citations DATA` writes ``results/citations.json``. Of each question of the development sets in
+DATA the passage that answers it is searched, and of that the sentence nearest to the question: what a language model
+would say, word for word (`verbatim`), shortened by every fourth word (`shortened`), with another number (`renumbered`)
+or name (`renamed`), and from the same passage in English (`translated`). It is held against that passage, against the
+next best of another document (`swapped`), against all that was found but for its document (`absent`), and against one
+by chance (`unrelated`). The question itself stands for a claim in quite other words (`restated`). The threshold is
+chosen on every second pair of a language and reported on the others.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""LFM2's conversation as token ids. Templates that come with models are programs, and are not run; this is theirs by hand.
+"""LFM2's conversation as token ids. Templates that come with models are programs, and are not run; this is by hand.
 
 Only ids that are put in here are control tokens. What people and documents say is read as text, whatever it looks like.
 """

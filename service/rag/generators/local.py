@@ -59,12 +59,15 @@ class Local:
         words: asyncio.Queue[str | None] = asyncio.Queue()
         said = [Message(each["role"], each["content"]) for each in prompt]  # type: ignore[arg-type]
 
+        def told(some: str) -> None:
+            loop.call_soon_threadsafe(words.put_nowait, some)
+
         def generate() -> None:
             try:
                 writer = self._loaded()
                 writer.write(
                     said,
-                    lambda each: loop.call_soon_threadsafe(words.put_nowait, each) and None,
+                    told,
                     stopped=stopped.is_set,
                     most_tokens=most_tokens,
                     seed=SEED,
