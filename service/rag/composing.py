@@ -11,7 +11,7 @@ from service.rag.grounds import Ground
 from service.rag.harmless import Harmless
 from service.rag.knowledge import Knowledge
 from service.rag.sentences import Sentence, Writing
-from service.rag.support import Verdict, judge, threshold_of
+from service.rag.support import Verdict, judge
 
 QUOTED = 1.0
 """Score of a sentence that was taken from where it is cited."""
@@ -85,8 +85,7 @@ class Composing:
 
     async def _judged(self, sentence: Sentence) -> Judged:
         text = self.text[sentence.start : sentence.end]
-        threshold = threshold_of(self.encoder)
-        verdict = await self.knowledge.run(lambda: judge(text, self.grounds, self.encoder, threshold))
+        verdict = await self.knowledge.run(lambda: judge(text, self.grounds, self.encoder))
         judged = _sentence(text, sentence, verdict)
         self.sentences.append(judged)
         return Judged(judged)

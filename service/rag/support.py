@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from index.chunking import chunk
 from index.evidence import encoded_evidence
+from index.language import is_foreign
 from index.types import Notice
 from lfm2_colbert.encoders.base import Encoder
 from service.rag.answer import AnswerSentence, Citation
@@ -22,6 +23,8 @@ from service.rag.numbers import missing
 
 THRESHOLD = 0.55
 """Chosen on one half of the pairs of `benchmarks/citations.py`, with the bundled encoder (docs/guides/answers.md)."""
+FOREIGN_THRESHOLD = 0.34
+"""Of a sentence in another language than the passage it cites, where the same content comes less near."""
 MEASURED = frozenset({"nano-1"})
 """Encoders that the threshold was chosen with; each has its own level of MaxSim."""
 LEAST_ROOM = 0.05
@@ -58,11 +61,6 @@ class Verdict:
         return self.near and not self.missing_numbers
 
 
-def threshold_of(encoder: Encoder) -> float:
-    """Give the score from which on a sentence is supported."""
-    return THRESHOLD
-
-
 def unmeasured(encoder: Encoder, sentences: Sequence[AnswerSentence]) -> list[Notice]:
     """Say that nobody measured what scores mean with an encoder, where sentences were judged by it."""
     quoted = all(sentence.score == 1 for sentence in sentences)
@@ -72,22 +70,29 @@ def unmeasured(encoder: Encoder, sentences: Sequence[AnswerSentence]) -> list[No
     return [Notice("support_unmeasured", message)]
 
 
-def judge(sentence: str, grounds: Sequence[Ground], encoder: Encoder, threshold: float = THRESHOLD) -> Verdict:
+def judge(sentence: str, grounds: Sequence[Ground], encoder: Encoder) -> Verdict:
     """Hold a sentence against passages.
 
     Args:
         sentence: of an answer.
         grounds: what was retrieved.
         encoder: of the collection.
-        threshold: from which score on it is supported.
     """
     asked = sentence_vectors(sentence, encoder)
     if not len(asked) or not grounds:
-        return Verdict(0.0, (), (), threshold)
+        return Verdict(0.0, (), ())
     places = [(ground, place) for ground in grounds for place in range(len(ground.sentences))]
     score, chosen = _covering(_near(asked, grounds))
     citations = tuple(ground.citation(place) for ground, place in (places[i] for i in chosen))
-    return Verdict(score, citations, tuple(missing(sentence, "\n".join(each.text for each in citations))), threshold)
+    lacking = missing(sentence, "\n".join(each.text for each in citations))
+    return Verdict(score, citations, tuple(lacking), _threshold(sentence, score, places[chosen[0]][0]))
+
+
+def _threshold(sentence: str, score: float, cited: Ground) -> float:
+    """Give the threshold that holds between the languages of both, which are looked at only where it matters."""
+    if FOREIGN_THRESHOLD <= score < THRESHOLD and is_foreign(sentence, cited.hit.language):
+        return FOREIGN_THRESHOLD
+    return THRESHOLD
 
 
 def sentence_vectors(sentence: str, encoder: Encoder) -> NDArray[np.float32]:

@@ -107,12 +107,12 @@ class OpenAI:
 
 
 async def _events(response: httpx2.Response) -> AsyncGenerator[Any, None]:
-    """Read server-sent events until the end is told.
+    """Read server-sent events until the end is told, by an end mark or by a reason to finish.
 
     Raises:
         GenerationFailedError: the connection ended before that, or an event cannot be read.
     """
-    waiting, n_bytes = b"", 0
+    waiting, n_bytes, finished = b"", 0, False
     async for piece in response.aiter_raw():
         n_bytes += len(piece)
         waiting += piece
@@ -124,8 +124,17 @@ async def _events(response: httpx2.Response) -> AsyncGenerator[Any, None]:
             if data == END:
                 return
             if data:
-                yield _read(data.encode())
-    raise GenerationFailedError("the language model broke off", help="its server's log may say why")
+                event = _read(data.encode())
+                finished = finished or _is_last(event)
+                yield event
+    if not finished:  # `transformers serve` ends without an end mark
+        raise GenerationFailedError("the language model broke off", help="its server's log may say why")
+
+
+def _is_last(event: Any) -> bool:
+    """Whether a chunk says why there are no more words."""
+    choices = event.get("choices") if isinstance(event, dict) else None
+    return isinstance(choices, list) and any(isinstance(each, dict) and each.get("finish_reason") for each in choices)
 
 
 def _data(line: bytes) -> str:
