@@ -45,6 +45,8 @@ bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made 
 	$(RUN) benchmarks.codebooks ../shared/data/eval
 	$(RUN) benchmarks.codecs ../shared/data/eval
 	$(RUN) benchmarks.engine ../shared/data/eval
+	$(RUN) benchmarks.citations ../shared/data/eval
+	$(RUN) benchmarks.answers_cost ../shared/data/eval
 	$(RUN) benchmarks.throughput ../shared/data/eval
 	$(RUN) benchmarks.growth ../shared/data --checkpoint ../shared/bootstrap/checkpoint
 	$(RUN) benchmarks.updates data/eval

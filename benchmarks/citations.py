@@ -209,11 +209,11 @@ def crossed_cases(folder: Path, language: str, other: str, encoder: Encoder) -> 
 
 
 def shortened(text: str) -> str:
-    """Leave every fourth word out; of a script without spaces, every fifth character."""
+    """Leave every fourth word out; of a script without spaces, every fifth character, digits excepted."""
     words = text.split()
     if len(words) >= 6:
         return " ".join(word for place, word in enumerate(words) if place % 4 != 2)
-    return "".join(character for place, character in enumerate(text) if place % 5 != 2)
+    return "".join(each for place, each in enumerate(text) if place % 5 != 2 or each.isdecimal())
 
 
 def renumbered(text: str, rng: random.Random) -> str:

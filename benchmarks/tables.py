@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from benchmarks.citation_tables import citations
 from benchmarks.command import run
 from benchmarks.markdown import decimals, markdown
 from benchmarks.quality_tables import far, languages, matrix, sets
@@ -379,6 +380,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "engine": engine,
     "codebooks": codebooks,
     "codecs": codecs,
+    "citations": citations,
     "growth": growth,
     "updates": updates,
     "durability": durability,
