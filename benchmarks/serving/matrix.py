@@ -50,6 +50,7 @@ ROUTES: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/ui/parts/search"): Role.READ,
     ("GET", "/ui/parts/hits"): Role.READ,
     ("GET", "/ui/parts/document"): Role.READ,
+    ("GET", "/ui/parts/answer"): Role.READ,
     ("GET", "/ui/parts/collections"): Role.READ,
     ("GET", "/ui/parts/jobs/{job}"): Role.READ,
     ("GET", "/ui/parts/quality"): Role.READ,

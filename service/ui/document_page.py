@@ -12,9 +12,9 @@ from service.ui.words import Words
 
 
 def document_part(
-    stored: StoredDocument, passages: Sequence[Passage], collection: str, shown: int | None, words: Words
+    stored: StoredDocument, pieces: Sequence[Element | str], collection: str, words: Words
 ) -> list[Element]:
-    """Show a document; `shown` is the ordinal of the passage to mark."""
+    """Show a document, its text in pieces: `passage_pieces` or `cited_pieces`."""
     facts = (
         element("div", element("dt", name, dir="auto"), element("dd", str(value), dir="auto"))
         for name, value in stored.metadata.items()
@@ -24,12 +24,18 @@ def document_part(
         element("h1", title_of(stored.id, stored.metadata), dir="auto"),
         element("p", stored.id, class_="id", dir="auto"),
         element("dl", *facts, class_="metadata"),
-        element("div", *_pieces(stored.text, passages, shown), class_="document", dir=direction(stored.text)),
+        element("div", *pieces, class_="document", dir=direction(stored.text)),
     ]
 
 
-def _pieces(text: str, passages: Sequence[Passage], shown: int | None) -> list[Element | str]:
-    """Cut the text where passages begin; where two overlap, the earlier one ends."""
+def cited_pieces(text: str, start: int, end: int) -> list[Element | str]:
+    """Mark a stretch of the text, as far as there is one."""
+    start, end = min(start, len(text)), min(max(end, start), len(text))
+    return [text[:start], element("mark", text[start:end], id="cited"), text[end:]]
+
+
+def passage_pieces(text: str, passages: Sequence[Passage], shown: int | None) -> list[Element | str]:
+    """Cut the text where passages begin and mark one, by its ordinal; where two overlap, the earlier one ends."""
     starts = [passage.start for passage in passages] or [0]
     ends = [*starts[1:], len(text)]
     pieces: list[Element | str] = [text[: starts[0]]]

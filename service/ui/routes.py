@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from xml.etree.ElementTree import Element
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -16,12 +17,16 @@ from index.types import Passage
 from lfm2_colbert.errors import NotFoundError
 from service.engine.engine import Engine
 from service.http.access import Caller, needs
-from service.http.context import GuardedRoute, TheCaller, TheEngine
+from service.http.context import GuardedRoute, TheAnswerer, TheAnswerGate, TheCaller, TheEngine
 from service.http.guard import require_collection
 from service.http.refusals import Refusal
 from service.keys import Role
+from service.rag.answering import Asking
+from service.rag.generators.choosing import EXTRACTIVE
+from service.rag.knowledge import Served
+from service.ui.answer_part import answer_part, place_of_answer
 from service.ui.collections_page import collections_part, job_part
-from service.ui.document_page import document_part
+from service.ui.document_page import cited_pieces, document_part, passage_pieces
 from service.ui.frame import fragment, page
 from service.ui.hits import results
 from service.ui.quality_page import quality_part
@@ -38,6 +43,7 @@ INTERFACE = "ui"
 """Name of the cookie, and of the parameter, that holds the language of the interface."""
 FACET = "f."
 Short = Annotated[str, Query(max_length=1024)]
+Place = Annotated[int, Query(ge=0)]
 
 router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
@@ -105,8 +111,8 @@ async def search_part(request: Request, engine: TheEngine, caller: TheCaller) ->
         for field in (facet_fields(status["fields"]) if status["documents"] else ())
     }
     form = search_form(asked, names, facets, words)
-    hits = await _hits(engine, asked, words) if asked.query.strip() else [_beginning(words)]
-    return Page(fragment(form, _list_of(hits)))
+    hits = await _found(request, engine, asked, words)
+    return Page(fragment(form, element("div", *hits, id="hits", aria_live="polite")))
 
 
 @router.get("/ui/parts/hits")
@@ -115,7 +121,7 @@ async def hits_part(request: Request, engine: TheEngine, caller: TheCaller) -> P
     """Show what a search finds; the address of the page follows the question."""
     words, asked = _words(request), _asked(request, "")
     require_collection(caller, asked.collection)
-    shown = await _hits(engine, asked, words) if asked.query.strip() else [_beginning(words)]
+    shown = await _found(request, engine, asked, words)
     query = [(name, value) for name, value in request.query_params.multi_items() if value]
     return Page(fragment(*shown), headers={"hx-replace-url": f"/?{urlencode(query)}"})
 
@@ -123,9 +129,16 @@ async def hits_part(request: Request, engine: TheEngine, caller: TheCaller) -> P
 @router.get("/ui/parts/document")
 @needs(Role.READ)
 async def document_content(
-    request: Request, engine: TheEngine, caller: TheCaller, c: Short, id: Short, p: int | None = None
+    request: Request,
+    engine: TheEngine,
+    caller: TheCaller,
+    c: Short,
+    id: Short,
+    p: int | None = None,
+    s: Place | None = None,
+    e: Place | None = None,
 ) -> Page:
-    """Show a document."""
+    """Show a document, and mark a passage `p` of it, or the stretch from `s` to `e`."""
     require_collection(caller, c)
 
     def ask(collection: Collection) -> tuple[StoredDocument | None, list[Passage]]:
@@ -134,7 +147,22 @@ async def document_content(
     stored, passages = await engine.read(c, ask)
     if stored is None:
         raise NotFoundError("no such document")
-    return Page(fragment(*document_part(stored, passages, c, p, _words(request))))
+    cited = s is not None and e is not None
+    pieces = cited_pieces(stored.text, s or 0, e or 0) if cited else passage_pieces(stored.text, passages, p)
+    return Page(fragment(*document_part(stored, pieces, c, _words(request))))
+
+
+@router.get("/ui/parts/answer")
+@needs(Role.READ, open_ended=True)
+async def answer_content(
+    request: Request, engine: TheEngine, caller: TheCaller, answerer: TheAnswerer, gate: TheAnswerGate
+) -> Page:
+    """Answer what is asked, each sentence with the places it rests on."""
+    asked = _asked(request, "")
+    require_collection(caller, asked.collection)
+    async with gate.pass_through():
+        answer = await answerer.answer(Served(engine, asked.collection), Asking(asked.query, where=asked.where()))
+    return Page(fragment(answer_part(answer, _words(request))))
 
 
 @router.get("/ui/parts/collections")
@@ -165,11 +193,21 @@ async def quality_content(request: Request, engine: TheEngine, caller: TheCaller
     return Page(fragment(*quality_part(statuses, stages, _words(request))))
 
 
-async def _hits(engine: Engine, asked: Asked, words: Words) -> list[Any]:
-    request = SearchRequest(mode=asked.mode, where=asked.where())
-    result = await engine.search(asked.collection, asked.query, request)
+async def _found(request: Request, engine: Engine, asked: Asked, words: Words) -> list[Element]:
+    """Give what a search finds, behind room for an answer; or what one can do here."""
+    if not asked.query.strip():
+        return [element("p", words("begin"), class_="summary")]
+    result = await engine.search(asked.collection, asked.query, SearchRequest(mode=asked.mode, where=asked.where()))
     n_passages = (await engine.status(asked.collection))["passages"]
-    return list(results(result, asked.collection, n_passages, words))
+    query = [
+        ("c", asked.collection),
+        *((name, v) for name, v in request.query_params.multi_items() if v and name != "c"),
+    ]
+    at_once = request.app.state.config.llm.llm == EXTRACTIVE
+    return [
+        place_of_answer([("c", asked.collection), *given], words, at_once=at_once),
+        *results(result, asked.collection, n_passages, words),
+    ]
 
 
 def _asked(request: Request, default: str) -> Asked:
@@ -182,14 +220,6 @@ def _asked(request: Request, default: str) -> Asked:
 def _words(request: Request) -> Words:
     chosen = request.query_params.get(INTERFACE) or request.cookies.get(INTERFACE)
     return words_for(chosen, request.headers.get("accept-language", ""))
-
-
-def _beginning(words: Words) -> Any:
-    return element("p", words("begin"), class_="summary")
-
-
-def _list_of(hits: list[Any]) -> Any:
-    return element("div", *hits, id="hits", aria_live="polite")
 
 
 def _visible(engine: Engine, caller: Caller) -> list[str]:
