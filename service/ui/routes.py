@@ -199,15 +199,10 @@ async def _found(request: Request, engine: Engine, asked: Asked, words: Words) -
         return [element("p", words("begin"), class_="summary")]
     result = await engine.search(asked.collection, asked.query, SearchRequest(mode=asked.mode, where=asked.where()))
     n_passages = (await engine.status(asked.collection))["passages"]
-    query = [
-        ("c", asked.collection),
-        *((name, v) for name, v in request.query_params.multi_items() if v and name != "c"),
-    ]
+    given = [(name, value) for name, value in request.query_params.multi_items() if value and name != "c"]
     at_once = request.app.state.config.llm.llm == EXTRACTIVE
-    return [
-        place_of_answer([("c", asked.collection), *given], words, at_once=at_once),
-        *results(result, asked.collection, n_passages, words),
-    ]
+    place = place_of_answer([("c", asked.collection), *given], words, at_once=at_once)
+    return [place, *results(result, asked.collection, n_passages, words)]
 
 
 def _asked(request: Request, default: str) -> Asked:
