@@ -28,8 +28,8 @@ def page(words: Words, name: str, part: str, query: str) -> str:
         element("title", f"{words(name)} · lfm2-colbert"),
         element("link", rel="icon", href="/ui/static/icon.svg", type="image/svg+xml"),
         element("link", rel="stylesheet", href="/ui/static/page.css"),
+        element("script", src="/ui/static/page.js", defer="defer"),  # first: it adds the key to the first request
         element("script", src="/ui/static/htmx.min.js", defer="defer"),
-        element("script", src="/ui/static/page.js", defer="defer"),
     )
     asked = f"{part}?{query}" if query else part
     main = element("main", id="main", tabindex="-1", hx_get=asked, hx_trigger="load", hx_swap="innerHTML")
