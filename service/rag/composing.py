@@ -7,6 +7,7 @@ from lfm2_colbert.encoders.base import Encoder
 from service.rag.answer import AnswerSentence
 from service.rag.events import Judged, Words
 from service.rag.generators.base import Piece
+from service.rag.generators.thinking import Thinking
 from service.rag.grounds import Ground
 from service.rag.harmless import Harmless
 from service.rag.knowledge import Knowledge
@@ -38,6 +39,7 @@ class Composing:
     cut: bool = False
     _writing: Writing = field(default_factory=Writing)
     _harmless: Harmless = field(default_factory=Harmless)
+    _thinking: Thinking = field(default_factory=Thinking)
 
     @property
     def text(self) -> str:
@@ -53,12 +55,14 @@ class Composing:
                 for event in self._quoted(piece):
                     yield event
             return
-        async for event in self._write(self._harmless.add(piece.text[:room])):
+        said = self._thinking.add(piece.text[:room])
+        async for event in self._write(self._harmless.add(said)):
             yield event
 
     async def finish(self) -> AsyncIterator[Words | Judged]:
         """Judge what is left."""
-        async for event in self._write(self._harmless.end()):
+        rest = self._harmless.add(self._thinking.end()) + self._harmless.end()
+        async for event in self._write(rest):
             yield event
         for sentence in self._writing.end():
             yield await self._judged(sentence)

@@ -1,21 +1,28 @@
 """Answers that a language model writes behind an OpenAI-compatible address: judged, bounded, stopped, not obeyed."""
 
+import asyncio
 import http.client
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.serving.language_model import DIE, ScriptedModel, scripted
 from benchmarks.serving.server import Asking, served
 from index import Collection, Document
 from lfm2_colbert import load_encoder
+from lfm2_colbert.errors import GenerationFailedError, LocalOnlyError
+from service.cli.main import cli
+from service.http.admission import Gate
 from service.http.config import Limits, ServerConfig
+from service.http.event_stream import Making
+from service.rag.events import Event, Words
 from service.rag.generators.choosing import Choice
 
 TEXT = "Im ersten Jahr haben Mitarbeiter Anspruch auf 24 Urlaubstage. Die Katze darf mit ins Büro."
@@ -120,13 +127,19 @@ def test_an_answer_has_its_time(home: Path) -> None:
         assert time.monotonic() - started < 15
 
 
-def test_when_the_client_goes_the_model_stops(home: Path) -> None:
+def test_what_a_model_thinks_is_no_part_of_its_answer(home: Path) -> None:
+    with scripted(says("<thi", "nk>Hm, 30?</th", "ink>", "\n\nDie Katze ", "darf mit ins Büro.")) as model:
+        with answering(home, model) as ask:
+            assert asked(ask).json["answer"] == "Die Katze darf mit ins Büro."
+
+
+def test_when_the_client_goes_the_model_stops_and_the_next_one_is_answered(home: Path) -> None:
     def endless(body: Mapping[str, Any]) -> Iterable[str | float]:
         for _ in range(1000):
             yield "Wort "
             yield 0.02
 
-    with scripted(endless) as model, answering(home, model) as ask:
+    with scripted(endless) as model, answering(home, model, Limits(generating=1, answer_seconds=2)) as ask:
         place = urlsplit(ask.url)
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)
         body = json.dumps({"question": QUESTION, "stream": True})
@@ -139,7 +152,8 @@ def test_when_the_client_goes_the_model_stops(home: Path) -> None:
         end = time.monotonic() + 10
         while not model.left and time.monotonic() < end:
             time.sleep(0.02)
-    assert model.left == 1
+        assert model.left == 1
+        assert asked(ask).code == "deadline_exceeded"  # it had its turn
     assert model.said < 500
 
 
@@ -180,3 +194,43 @@ def test_passages_that_do_not_fit_are_left_out_and_counted(home: Path) -> None:
         answer = asked(ask).json
     assert len(answer["sources"]) == 1
     assert "context_cut" in {each["code"] for each in answer["warnings"]}
+
+
+def test_the_command_line_asks_a_model_and_marks_what_no_passage_says(home: Path) -> None:
+    with scripted(says("Die Katze darf mit ins Büro. ", "Es gibt 30 Urlaubstage im ersten Jahr.")) as model:
+        done = CliRunner().invoke(cli, ["ask", QUESTION, "-c", "pets", "--home", str(home), "--llm", model.url])
+    assert done.exit_code == 0
+    first, second, *_ = done.stdout.splitlines()
+    assert first == "Die Katze darf mit ins Büro. [1]"
+    assert "⚠ no passage says 30" in second
+    assert "[1] de/urlaub.md  c.62-90" in done.stdout
+
+
+def test_a_server_is_asked_and_chooses_its_own_model(home: Path) -> None:
+    with scripted(says("Die Katze darf mit ins Büro.")) as model, answering(home, model) as ask:
+        command = ["ask", QUESTION, "-c", "pets", "--url", ask.url, "--json"]
+        done = CliRunner().invoke(cli, command)
+        found = json.loads(done.stdout)
+        theirs = asked(ask).json
+        assert {**found, "timings_ms": {}} == {**theirs, "timings_ms": {}}
+        with pytest.raises(LocalOnlyError):
+            CliRunner().invoke(cli, [*command, "--llm", model.url], catch_exceptions=False)
+
+
+def test_silence_is_broken_by_a_comment_and_an_error_is_the_last_event() -> None:
+    async def events() -> AsyncGenerator[Event, None]:
+        yield Words("a")
+        await asyncio.sleep(0.2)
+        yield Words("b")
+        raise GenerationFailedError("no more")
+
+    async def lines() -> list[str]:
+        making = Making(events(), Gate(1, 1, 0.0))
+        assert await making.first() == Words("a")
+        shown = [str(event) async for event in making.following(0.05)]
+        making.stop()
+        return shown
+
+    first, *between, word, last = asyncio.run(lines())
+    assert {first, *between} == {"None"}
+    assert (word, last) == (str(Words("b")), "no more")

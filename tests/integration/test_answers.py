@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from benchmarks.serving.server import Asking, served
 from index import Collection, Document
 from lfm2_colbert import load_encoder
+from service.rag.wording import NOTHING
 
+WORDS = ["Miete", "Fahrrad", "Kantine", "Wolke", "Drucker", "Garten", "Schule", "Bahnhof"]
 TEXTS = {
     "de/urlaub.md": "Im ersten Jahr haben Mitarbeiter Anspruch auf 24 Urlaubstage. Die Katze darf mit.",
     "ar/عطلة": "يحصل الموظفون الجدد على أربعة وعشرين يوما من الإجازة.",
@@ -106,3 +109,22 @@ def test_a_follow_up_is_searched_for_with_the_question_before(ask: Asking) -> No
     history = [{"role": "user", "content": "Urlaubstage"}, {"role": "assistant", "content": "24"}]
     assert answered(ask, "Im ersten Jahr?", history=history)["query"] == "Urlaubstage\nIm ersten Jahr?"
     assert answered(ask, "Im ersten Jahr?", history=history, rewrite=False)["query"] == "Im ersten Jahr?"
+
+
+def test_nothing_is_answered_where_nothing_relevant_was_found(tmp_path: Path) -> None:
+    texts = [f"Paragraph {n}: {word} {TEXTS['de/urlaub.md']}" for n, word in enumerate(WORDS * 8)]
+    with Collection.open("many", create=True, encoder=load_encoder("nano"), home=tmp_path) as collection:
+        collection.add([Document(str(n), text) for n, text in enumerate(texts)])
+        collection.optimize()
+        calibrated = collection.calibrated
+    if not calibrated:
+        pytest.skip("scores tell nothing here")
+    with served(tmp_path, model="nano") as asking:
+        body = {"question": "zxq vbnm qwrtz plk"}
+        found = asking("POST", "/v1/collections/many/answer", body).json
+        if "nothing_relevant" not in {each["code"] for each in found["warnings"]}:
+            pytest.skip("the encoder finds even that relevant")
+        assert (found["answer"], found["sentences"]) == ("", [])
+        said = {"model": "many", "messages": [{"role": "user", "content": body["question"]}]}
+        message = asking("POST", "/v1/chat/completions", said).json["choices"][0]["message"]
+        assert message["content"] in set(NOTHING.values())

@@ -11,6 +11,7 @@ from lfm2_colbert.generators.loading import load_writer, model_of
 from lfm2_colbert.generators.models import Prompt
 from service.rag.generators.base import Briefing, Piece, Turn
 from service.rag.generators.choosing import Choice
+from service.rag.generators.thinking import Thinking
 from service.rag.prompt import documents_messages, messages, rewriting
 
 ANSWER_TOKENS = 1024
@@ -47,7 +48,7 @@ class Local:
         """Make a question that is understood without what was said before."""
         async with aclosing(self._said(rewriting(history, question), QUESTION_TOKENS)) as words:
             written = "".join([each async for each in words])
-        return written.strip().partition("\n")[0]
+        return Thinking().add(written).strip().partition("\n")[0]
 
     async def close(self) -> None:
         """Let go of the model."""

@@ -16,6 +16,7 @@ from service.client.address import Address
 from service.client.wire import options_of
 from service.rag.generators.base import Briefing, Piece, Turn
 from service.rag.generators.choosing import Choice
+from service.rag.generators.thinking import Thinking
 from service.rag.prompt import messages, rewriting
 
 PAUSE_SECONDS = 30.0
@@ -63,7 +64,7 @@ class OpenAI:
         body = await self._body(rewriting(history, question), QUESTION_TOKENS)
         answer = await self._asked("POST", "/chat/completions", body)
         written = _content(answer, "message")
-        return written.strip().partition("\n")[0]
+        return Thinking().add(written).strip().partition("\n")[0]
 
     async def close(self) -> None:
         """Close the connections."""
