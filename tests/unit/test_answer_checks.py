@@ -86,7 +86,7 @@ def test_a_sentence_cites_where_its_words_stand() -> None:
     grounds = [ground(f"{hund} {katze}", "a", start=100), ground("Paris liegt in Frankreich.", "b")]
     verdict = judge("Die Katze frisst Fisch.", grounds, ENCODER)
     assert verdict.supported
-    assert verdict.score > 0.9
+    assert verdict.score > 0.75
     (citation,) = verdict.citations
     assert (citation.document_id, citation.start, citation.text) == ("a", 100 + len(hund) + 1, katze)
 

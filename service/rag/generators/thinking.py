@@ -12,11 +12,11 @@ class Thinking:
         self._answering = False
 
     def add(self, piece: str) -> str:
-        """Give what belongs to the answer.
+        r"""Give what belongs to the answer.
 
         Example:
             >>> thinking = Thinking()
-            >>> [thinking.add(piece) for piece in ("\\n<thi", "nk>Hm", "m</think>", "\\n\\nYes", ".")]
+            >>> [thinking.add(piece) for piece in ("\n<thi", "nk>Hm", "m</think>", "\n\nYes", ".")]
             ['', '', '', 'Yes', '.']
         """
         if self._answering:
