@@ -74,6 +74,20 @@ MODELS: Mapping[str, LanguageModel] = {
 }
 
 
+FAMILIES = {"lfm2.5": LanguageModel("", LFM25), "lfm2": LanguageModel("", LFM2)}
+
+
+def served_as(name: str) -> LanguageModel | None:
+    """Say how a model that some server calls so is asked; None where it is none of the family.
+
+    Example:
+        >>> served_as("LiquidAI/LFM2-1.2B-RAG-GGUF:Q4_K_M").prompt.value, served_as("qwen3")
+        ('documents', None)
+    """
+    called = name.lower()
+    return next((model for part, model in {**MODELS, **FAMILIES}.items() if part in called), None)
+
+
 def known(name: str) -> LanguageModel:
     """Look a model up by name, with or without a commit.
 

@@ -39,8 +39,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def answering(home: Path, model: ScriptedModel, limits: Limits | None = None, **choice: Any) -> Iterator[Asking]:
-    config = ServerConfig(port=0, llm=Choice(model.url, **choice), limits=limits or Limits())
+def answering(home: Path, server: ScriptedModel, limits: Limits | None = None, **choice: Any) -> Iterator[Asking]:
+    config = ServerConfig(port=0, llm=Choice(server.url, **choice), limits=limits or Limits())
     with served(home, config, model="nano") as ask:
         yield ask
 
@@ -170,6 +170,29 @@ def test_passages_are_data_between_fences_of_this_request_alone(home: Path) -> N
     assert "geheim" not in whole
     assert model.headers[0]["authorization"] == "Bearer sk-geheim"
     assert "tools" not in model.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "sampling", "begins"),
+    [
+        ("LiquidAI/LFM2-1.2B-RAG-GGUF:Q4_K_M", {"temperature": 0.0}, "The following documents may provide you"),
+        ("LiquidAI/LFM2.5-1.2B-Instruct", {"temperature": 0.1, "top_p": 0.1}, "You answer questions"),
+        ("lfm2:24b", {"temperature": 0.3}, "You answer questions"),
+        ("qwen3", {"temperature": 0.1}, "You answer questions"),
+    ],
+)
+def test_models_of_the_family_are_asked_as_their_makers_say(
+    home: Path, name: str, sampling: Mapping[str, float], begins: str
+) -> None:
+    with scripted(says("Ja.")) as model, answering(home, model, model=name) as ask:
+        asked(ask)
+    (request,) = model.requests
+    assert request["model"] == name
+    assert {key: request[key] for key in ("temperature", "top_p", "top_k") if key in request} == sampling
+    assert request["messages"][0]["content"].startswith(begins)
+    if begins.startswith("The following"):
+        assert "\n\n<document1>\n" in request["messages"][0]["content"]
+        assert request["messages"][-1]["content"] == QUESTION
 
 
 def test_the_key_is_shown_nowhere() -> None:

@@ -12,12 +12,13 @@ from typing import Any
 import httpx2
 
 from lfm2_colbert.errors import GenerationFailedError
+from lfm2_colbert.generators.models import Prompt, served_as
 from service.client.address import Address
 from service.client.wire import options_of
 from service.rag.generators.base import Briefing, Piece, Turn
 from service.rag.generators.choosing import Choice
 from service.rag.generators.thinking import Thinking
-from service.rag.prompt import messages, rewriting
+from service.rag.prompt import documents_messages, messages, rewriting
 
 PAUSE_SECONDS = 30.0
 """Until the first word, and between two."""
@@ -54,14 +55,18 @@ class OpenAI:
 
     async def write(self, briefing: Briefing) -> AsyncGenerator[Piece, None]:
         """Answer from the passages, as the server's words come."""
-        body = await self._body(messages(briefing), ANSWER_TOKENS) | {"stream": True}
+        await self._find_model()
+        model = served_as(self._model)
+        write = documents_messages if model and model.prompt is Prompt.DOCUMENTS else messages
+        body = self._body(write(briefing), ANSWER_TOKENS) | {"stream": True}
         async with aclosing(self._streamed(body)) as words:
             async for each in words:
                 yield Piece(each)
 
     async def rewrite(self, history: Sequence[Turn], question: str) -> str:
         """Make a question that is understood without what was said before."""
-        body = await self._body(rewriting(history, question), QUESTION_TOKENS)
+        await self._find_model()
+        body = self._body(rewriting(history, question), QUESTION_TOKENS)
         answer = await self._asked("POST", "/chat/completions", body)
         written = _content(answer, "message")
         return Thinking().add(written).strip().partition("\n")[0]
@@ -71,10 +76,17 @@ class OpenAI:
         if self._http is not None:
             await self._http.aclose()
 
-    async def _body(self, said: Sequence[Mapping[str, str]], most_tokens: int) -> dict[str, Any]:
+    async def _find_model(self) -> None:
         if not self._model:
             self._model = _first_model(await self._asked("GET", "/models", None))
-        return {"model": self._model, "messages": said, "temperature": TEMPERATURE, "max_tokens": most_tokens}
+
+    def _body(self, said: Sequence[Mapping[str, str]], most_tokens: int) -> dict[str, Any]:
+        """Write a request; of how words are chosen it says what every server reads."""
+        model = served_as(self._model)
+        chosen: dict[str, float] = {"temperature": model.sampling.temperature if model else TEMPERATURE}
+        if model and model.sampling.top_p < 1:
+            chosen["top_p"] = model.sampling.top_p
+        return {"model": self._model, "messages": said, "max_tokens": most_tokens, **chosen}
 
     async def _streamed(self, body: Mapping[str, Any]) -> AsyncGenerator[str, None]:
         """Give words as they come; an answer that was not streamed comes at once."""
