@@ -90,9 +90,8 @@ def transferred(browser: Browser, ask: Asking) -> dict[str, Any]:
 def picture(browser: Browser, ask: Asking, name: str, width: int, scheme: str, language: str) -> None:
     """Take a picture of an answer."""
     _ask(browser, ask, language, width, scheme)
-    browser.value(
-        "[...document.querySelectorAll('[data-word]')].find(each => each.textContent.includes('Amazon')).focus()"
-    )
+    browser.wait("document.querySelector('.answer') !== null")
+    browser.value(POINT)
     browser.screenshot(FIGURES / f"{name}.png", whole=False)
 
 
