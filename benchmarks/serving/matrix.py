@@ -164,7 +164,7 @@ def _wrong(status: int, needed: Role | None, role: Role, scope: str | None, name
     elif RANKS[role] < RANKS[needed]:
         expected = {403}
     elif name is not None and (name == "nowhere" or scope not in (None, name)):
-        expected = {404, 422} if scope in (None, name) else {404}
+        expected = {404, 415, 422} if scope in (None, name) else {404}
     else:
         expected = {200, 202, 404, 406, 415, 422}
     if status not in expected:
