@@ -72,7 +72,7 @@ async def _wait(ask: Asking, n_heads: int, n_bodies: int, n_deaf: int) -> Waited
     refused = await asyncio.gather(*(_answer(reader) for reader, _ in bodies))
     found.unanswered = sum(b" 408 " not in answer for answer in refused)
     await asyncio.sleep(max(started + HEAD_SECONDS + GRACE_SECONDS - time.monotonic(), 0))
-    found.left = sum(not reader.at_eof() for reader, _ in heads)
+    found.left = sum(not (reader.at_eof() or reader.exception()) for reader, _ in heads)  # closed, or broken off
     found.violations += [f"{found.left} slow heads are still open"] if found.left else []
     found.violations += [f"{found.unanswered} slow bodies were not refused"] if found.unanswered else []
     await asyncio.sleep(max(started + 30 - time.monotonic(), 0) if n_deaf else 0)
