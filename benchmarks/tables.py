@@ -369,6 +369,34 @@ def lexical(results: Results) -> str:
     return markdown(["engine", "passages", "CPU ms a query", "95 %", "build, CPU s", "MB"], lines)
 
 
+def programmes_served(results: Results) -> str:
+    """One line per way in which a server was tried."""
+    rows = [row for row in results.rows if "violations" in row]
+    return markdown(
+        ["test", "what was done", "violations", "figures"],
+        [
+            [row["test"], row["size"], str(row["violations"]), _others(row)]
+            for row in sorted(rows, key=lambda row: int(row["test"][1:]))
+        ],
+    )
+
+
+def speed_served(results: Results) -> str:
+    """How soon a server is ready, what a search costs alone, and what four clients get together."""
+    rows = {row["test"]: row for row in results.rows}
+    ready, alone, together = rows["ready"], rows["alone"], rows["together"]
+    return markdown(
+        ["", "median", "asked", "load average"],
+        [
+            ["ready after start", f"{ready['seconds']} s", "≤ 3 s", str(ready["load"])],
+            ["one search alone, processor time", f"{alone['cpu_ms']} ms", "≤ 30 ms", str(alone["load"])],
+            ["one search alone, wall time", f"{alone['p50_ms']} ms", "", str(alone["load"])],
+            ["four clients, searches a second", str(together["searches_per_s"]), "≥ 60", str(together["load"])],
+            ["four clients, 95 % within", f"{together['p95_ms']} ms", "≤ 60 ms", str(together["load"])],
+        ],
+    )
+
+
 TABLES: Mapping[str, Callable[[Results], str]] = {
     "quality": languages,
     "quality-sets": sets,
@@ -387,6 +415,8 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "hybrid": hybrid,
     "lexical": lexical,
     "throughput": throughput,
+    "service": programmes_served,
+    "service-speed": speed_served,
     "service-peers": engines_served,
     "training": runs,
     "panel": panel,
