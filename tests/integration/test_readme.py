@@ -28,7 +28,9 @@ ANIMALS = {
 }
 SETS_UP = ("git clone", "make ")
 """Commands that set the machine up; `make demo` is what a newcomer and CI's clean clone run."""
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md"), *ROOT.glob("notebooks/*.md")]
+)
 
 
 def blocks(text: str, language: str) -> list[str]:
