@@ -167,4 +167,4 @@ work.cleanup()
 # %% [markdown]
 # **Where to go on.** The same from the shell: `lfm2-colbert index FOLDER`, `lfm2-colbert search "…"`
 # ([README](../README.md)). [All about searching](../docs/guides/searching.md), [filters](../docs/guides/filtering.md).
-#
+# Is it good with your documents? [Notebook 03](03_evaluate_and_compare.py).

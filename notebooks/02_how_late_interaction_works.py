@@ -63,7 +63,7 @@ print(f"MaxSim is the sum: {similarities.max(axis=1).sum():.3f}")
 # %% [markdown]
 # The same as a picture: dark is near, a cross marks the best of each row. It is drawn with matplotlib where that is
 # installed (extra `eval`), else as a table. The table can show every script, since a browser brings the fonts: further
-# down it draws Japanese and Arabic.
+# down it draws Japanese beside German.
 
 
 # %%

@@ -27,6 +27,18 @@ SHOWN = {
         "犬 → Hunde\n",
         "the sum is the score in 6 languages\n",
     ],
+    "03_evaluate_and_compare": [
+        "ja: 12 documents, 10 questions, such as 休みは何日もらえますか？\n",
+        "On the mean B - A = +0.4499, 95 % [+0.2895, +0.6259], p 0.0020: better.\n",
+        "en → de: lfm2-colbert 76.4, oracle 76.4, bm25 0.0\n",
+        "'index.html'",
+    ],
+    "05_answers": [
+        "    ✓ Im ersten Jahr haben neue Mitarbeiter 24 Tage bezahlten Urlaub.\n        d01 0-63: Im ersten Jahr",
+        "发生火灾时在哪里集合？\n    ✓ Bei Feuer verlassen",
+        " []\n    The company was founded in Lisbon",
+        "numbers that stand nowhere: 30\n    يحق",
+    ],
 }
 
 
