@@ -190,5 +190,5 @@ work.cleanup()
 
 # %% [markdown]
 # **Where to go on.** The definition in eleven lines: [`index/maxsim.py`](../index/maxsim.py). What makes it fast: [the
-# engine](../docs/reference/engine.md). What `score`, between 0 and 1, means:
+# engine](../docs/reference/engine.md) and [notebook 06](06_scale_and_tuning.py). What `score`, between 0 and 1, means:
 # [searching](../docs/guides/searching.md#what-a-score-means).
