@@ -20,6 +20,7 @@ settings.load_profile("project")
 
 # Workers share the cores: threads that wait for each other there take many times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # `lfm2_colbert.encoders.quiet_runtime` sets it for everybody else
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 

@@ -4,14 +4,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as runtime_state
 
 from lfm2_colbert.checkpoint import check_files, files_fingerprint, read_json
 from lfm2_colbert.config import EncoderConfig, from_mapping
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.encoders.batching import Batch
+from lfm2_colbert.encoders.quiet_runtime import onnxruntime, runtime_state
 from lfm2_colbert.encoders.token_encoder import TokenEncoder
 from lfm2_colbert.errors import UnsafeModelError
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
