@@ -33,6 +33,7 @@ from index.rebuilding import encode_anew
 from index.recall_file import Estimate, keep
 from index.records import Change, CollectionSettings, StoreCounts, StoredDocument
 from index.request import Request
+from index.run_report import report_of
 from index.searcher import Searcher
 from index.selection import FacetValue, Where
 from index.snapshot import load_codebook
@@ -174,6 +175,11 @@ class Collection:
     def counts(self) -> StoreCounts:
         """Count documents, passages, tokens, bytes, languages, pending documents and failed files."""
         return self._store.counts()
+
+    @property
+    def n_passages(self) -> int:
+        """Passages that can be found; `counts` takes longer and knows more."""
+        return self._store.n_rows("passages")
 
     def get(self, document_id: str) -> StoredDocument | None:
         """Look a document up by its id."""
@@ -487,16 +493,4 @@ class Collection:
         self, intake: Intake, unchanged: int, encoded: IndexingReport, started: float, on_clustered: OnClustered
     ) -> IndexReport:
         intake.notices += self.maintain(on_clustered)
-        return IndexReport(
-            documents=self._store.n_rows("documents"),
-            passages=self._store.n_rows("passages"),
-            encoded_passages=encoded.passages,
-            added=intake.added,
-            changed=intake.changed,
-            unchanged=unchanged,
-            removed=intake.removed,
-            failed=tuple(intake.failed),
-            truncated=encoded.truncated,
-            notices=tuple(intake.notices),
-            seconds=time.perf_counter() - started,
-        )
+        return report_of(self._store, intake, unchanged, encoded, time.perf_counter() - started)

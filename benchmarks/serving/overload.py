@@ -14,7 +14,6 @@ from benchmarks.serving.server import Asking, serving_process
 N_DOCUMENTS = 2000
 LIVEZ_MS = 250.0
 GROWTH_BYTES = 256 * 1024 * 1024
-REFUSED_MS = 1000.0
 PROBE_SECONDS = 0.2
 ALLOWED = {200, 429, 503}
 WORDS = ("Hund", "cat", "東京", "서울", "باريس", "กรุงเทพ", "größe", "café", "house", "rain")

@@ -129,11 +129,16 @@ class Engine:
         finally:
             abandoned.set()
 
-    async def embed(self, texts: Sequence[str], *, as_queries: bool) -> MultiVectors:
-        """Give the token vectors of texts."""
-        encoder = self.library.encoder(self.library.model)
-        encode = encoder.encode_queries if as_queries else encoder.encode_documents
-        return await asyncio.get_running_loop().run_in_executor(self._searching, lambda: encode(texts))
+    async def embed(self, texts: Sequence[str], *, as_queries: bool) -> tuple[MultiVectors, list[Spans]]:
+        """Give the token vectors of texts, and the code points that each stands for."""
+
+        def run() -> tuple[MultiVectors, list[Spans]]:
+            encoder = self.library.encoder(self.library.model)
+            if as_queries:
+                return encoder.encode_queries(texts), [encoder.query_spans(text) for text in texts]
+            return encoder.encode_documents(texts), [encoder.document_spans(text) for text in texts]
+
+        return await asyncio.get_running_loop().run_in_executor(self._searching, run)
 
     async def token_spans(self, texts: Sequence[str]) -> list[Spans]:
         """Give the offsets of all tokens of each text, as the encoder of the server counts them."""

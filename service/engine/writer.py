@@ -134,11 +134,6 @@ class Writer:
         if thread is not None:
             thread.join()
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the collection is open for writing here."""
-        return self._thread is not None
-
     def _require_room(self) -> None:
         if self._urgent.qsize() >= WAITING_COMMANDS:
             raise OverloadedError("too many writes wait", help="send fewer at once, with more documents in each")

@@ -27,7 +27,7 @@ from service.http.problems import INTERNAL, problem, refusal_of
 from service.http.rates import Rates
 from service.http.refusals import Refusal
 from service.http.strict_json import parse
-from service.keys import Keyring, Role
+from service.keys import Keyring
 
 LOG = logging.getLogger("lfm2_colbert.http")
 NOT_ALL_COMES = frozenset({408, 413})
@@ -274,16 +274,6 @@ class Guard:
 NOT_THERE = Refusal(
     404, "not_found", "There is no such thing, or this key may not see it.", "GET /v1/collections lists what there is"
 )
-
-
-def require_role(caller: Caller, role: Role) -> None:
-    """Refuse what a caller may not do, where a route finds out late what is to be done.
-
-    Raises:
-        Refusal: 403 ``forbidden``.
-    """
-    if not caller.may(role):
-        raise Refusal(403, "forbidden", "This key may not do that.", f"use a key with the role {role}")
 
 
 def require_collection(caller: Caller, name: str) -> None:

@@ -198,7 +198,7 @@ async def _found(request: Request, engine: Engine, asked: Asked, words: Words) -
     if not asked.query.strip():
         return [element("p", words("begin"), class_="summary")]
     result = await engine.search(asked.collection, asked.query, SearchRequest(mode=asked.mode, where=asked.where()))
-    n_passages = (await engine.status(asked.collection))["passages"]
+    n_passages = await engine.read(asked.collection, lambda collection: collection.n_passages)
     given = [(name, value) for name, value in request.query_params.multi_items() if value and name != "c"]
     at_once = request.app.state.config.llm.llm == EXTRACTIVE
     place = place_of_answer([("c", asked.collection), *given], words, at_once=at_once)

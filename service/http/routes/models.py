@@ -32,12 +32,10 @@ async def rank(body: RankBody, engine: TheEngine) -> Json:
 
 
 async def _embedded(engine: Engine, body: EmbedBody) -> dict[str, Any]:
-    as_queries = body.kind == "query"
+    vectors, spans = await engine.embed(body.input, as_queries=body.kind == "query")
     encoder: Encoder = engine.library.encoder(engine.library.model)
-    spans = encoder.query_spans if as_queries else encoder.document_spans
-    vectors = await engine.embed(body.input, as_queries=as_queries)
     data = [
-        {"index": i, "vectors": item.tolist(), "spans": spans(text).tolist()}
-        for i, (text, item) in enumerate(zip(body.input, vectors, strict=True))
+        {"index": i, "vectors": item.tolist(), "spans": own.tolist()}
+        for i, (item, own) in enumerate(zip(vectors, spans, strict=True))
     ]
     return {"model": encoder.name, "dim": encoder.dim, "data": data}
