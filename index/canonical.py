@@ -22,6 +22,7 @@ class CanonicalDocument:
         id: as given.
         text: as given.
         metadata: JSON with sorted keys and no spaces.
+        anchors: start and place, as metadata is written.
         text_hash: `index.digests.content_digest` of id and text.
         metadata_hash: the same of id and metadata.
     """
@@ -29,6 +30,7 @@ class CanonicalDocument:
     id: str
     text: str
     metadata: str
+    anchors: tuple[tuple[int, str], ...]
     text_hash: bytes
     metadata_hash: bytes
 
@@ -38,7 +40,7 @@ def canonical(document: Document) -> CanonicalDocument:
 
     Raises:
         InvalidArgumentError: the id is empty, too long or holds control characters; id or text is no Unicode; the text
-            holds NUL; the metadata is no JSON.
+            holds NUL; the metadata is no JSON; an anchor is none, or they do not ascend within the text.
         DocumentTooLargeError: text and metadata exceed 64 MiB in UTF-8.
     """
     encoded_name(document.id, "a document id")
@@ -54,7 +56,7 @@ def canonical(document: Document) -> CanonicalDocument:
             f"'{document.id}' has {len(text) + len(tail)} bytes, more than {MAX_DOCUMENT_BYTES}", help="split it"
         )
     hashes = (content_digest(document.id, content) for content in (text, tail))
-    return CanonicalDocument(document.id, document.text, metadata, *hashes)
+    return CanonicalDocument(document.id, document.text, metadata, _anchors(document), *hashes)
 
 
 def encoded_name(name: str, what: str) -> bytes:
@@ -70,6 +72,13 @@ def encoded_name(name: str, what: str) -> bytes:
     if any(unicodedata.category(character) == "Cc" for character in name):
         raise InvalidArgumentError(f"{what} must hold no control characters: {name!r}", help="give it another name")
     return _encoded(name, what)
+
+
+def _anchors(document: Document) -> tuple[tuple[int, str], ...]:
+    starts = [anchor.start for anchor in document.anchors]
+    if any(before >= after for before, after in zip([-1, *starts], [*starts, len(document.text)], strict=True)):
+        raise InvalidArgumentError(f"the anchors of '{document.id}' must ascend within its text", help="sort them")
+    return tuple((anchor.start, canonical_metadata(document.id, anchor.place)) for anchor in document.anchors)
 
 
 def _encoded(text: str, what: str) -> bytes:

@@ -42,6 +42,7 @@ def make_hit(rank: int, scored: Scored, score: float, stored: StoredPassage, mat
         language=stored.passage.language,
         metadata=stored.metadata,
         highlights=tuple(Highlight(start + h.start, start + h.end, h.score) for h in words),
+        anchor=stored.anchor,
         matches=tuple(Match(m.query, Span(start + m.passage.start, start + m.passage.end), m.score) for m in matches),
     )
 

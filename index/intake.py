@@ -9,10 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from index.reading import read
-from index.reading.base import ReadOptions, SourceFile
+import xxhash
+
+from index.reading import VERSION
+from index.reading.base import ReadOptions, SourceFile, failure_of
+from index.reading.files import FileReader
 from index.reading.scan import scan
-from index.records import Change
+from index.records import Change, SourceRow
 from index.store import Store
 from index.types import Document, Failure, Notice
 from lfm2_colbert.errors import DataError, DuplicateIdError, Lfm2ColbertError, UsageError
@@ -20,6 +23,8 @@ from lfm2_colbert.errors import DataError, DuplicateIdError, Lfm2ColbertError, U
 DOCUMENTS_PER_COMMIT = 256
 CHARACTERS_PER_COMMIT = 8_000_000
 UNFINISHED = b""
+FAILURES_KEPT = 1_000
+"""Of one file."""
 
 OnFile = Callable[[int], None]
 """Told how many files have been looked at."""
@@ -32,6 +37,7 @@ class Intake:
     added: int = 0
     changed: int = 0
     removed: int = 0
+    renamed: int = 0
     failed: list[Failure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -57,12 +63,14 @@ class Scan:
 
     def __init__(self, store: Store, path: Path, prefix: str, options: ReadOptions) -> None:
         """Prepare; `prefix` with a "/" goes before each document id, unless it is empty."""
-        self._store, self._path, self._prefix, self._options = store, path.absolute(), prefix, options
+        self._store, self._path, self._prefix = store, path.absolute(), prefix
+        self._reader, self._reading = FileReader(options), f"{VERSION}:{options.text_field}".encode()
         self.intake = Intake()
         with store.transaction():
             self.root = store.root(str(self._path), prefix)
         self._known = store.sources(self.root)
         self._seen: set[str] = set()
+        self._vanished: dict[bytes, list[SourceRow]] = {}
         self._commit = ExitStack()
         self._documents = self._characters = 0
         self._contested: list[tuple[SourceFile, bytes]] | None = []
@@ -74,7 +82,8 @@ class Scan:
             NotFoundError: there is nothing at the path; nothing was removed.
             StorageError: the disk refused; what was committed before stays.
         """
-        with self._commit:
+        self._vanished = self._find_vanished()
+        with self._commit, self._reader:
             self._commit.enter_context(self._store.transaction())
             for n_files, entry in enumerate(scan(self._path), start=1):
                 self._look_at(entry)
@@ -93,22 +102,27 @@ class Scan:
             return
         self._seen.add(entry.id)
         try:
-            digest = bytes.fromhex(entry.content_hash())
+            digest = xxhash.xxh3_128_digest(bytes.fromhex(entry.content_hash()) + self._reading)
         except Lfm2ColbertError as error:
-            self._fail(Failure(entry.id, error.code, error.message))
+            self._fail(failure_of(entry.id, error))
             return
         known = self._known.get(entry.id)
+        if known is None and (before := self._vanished.get(digest)):
+            self._move(before.pop(), entry.id)
         if known is None or known.content_hash != digest:
             self._take(entry, digest)
         elif known.failure:
-            self.intake.failed.append(known.failure)
+            self.intake.failed += self._store.failures_of(known.key) or [known.failure]
 
     def _take(self, file: SourceFile, digest: bytes) -> None:
         """Read a file and put its documents; one whose ids others own is put off to the end of the run."""
         source = self._store.set_source(self.root, file.id, UNFINISHED, None)
         kept: set[str] = set()
         failures: list[Failure] = []
-        for item in read(file, self._options):
+        for item in self._reader.read(file):
+            if isinstance(item, Notice):
+                self.intake.notices.append(item)
+                continue
             refusal = item if isinstance(item, Failure) else self._put(item, source, kept)
             if refusal:
                 failures.append(refusal)
@@ -121,9 +135,19 @@ class Scan:
                 return
         self.intake.failed += failures
         self._store.set_source(self.root, file.id, digest, _summary(file.id, failures))
+        self._store.set_failures(source, _listed(file.id, failures))
+
+    def _move(self, before: SourceRow, path: str) -> None:
+        """Let a file that was there under another name keep its documents with their vectors."""
+        self._store.move_source(before.key, path, self._id(before.path), self._id(path))
+        del self._known[before.path]
+        self.intake.renamed += 1
+
+    def _id(self, path: str) -> str:
+        return f"{self._prefix}/{path}" if self._prefix else path
 
     def _put(self, document: Document, source: int, kept: set[str]) -> Failure | None:
-        document_id = f"{self._prefix}/{document.id}" if self._prefix else document.id
+        document_id = self._id(document.id)
         if document_id in kept:
             return Failure(document_id, DuplicateIdError.code, f"the id '{document_id}' occurs twice in one file")
         try:
@@ -149,6 +173,17 @@ class Scan:
         self.intake.failed.append(failure)
         self._store.set_source(self.root, failure.path, UNFINISHED, failure)
 
+    def _find_vanished(self) -> dict[bytes, list[SourceRow]]:
+        """Give files that are there no more, by what they held: one of them may have been renamed."""
+        if not self._known:
+            return {}
+        present = {entry.id for entry in scan(self._path) if isinstance(entry, SourceFile)}
+        vanished: dict[bytes, list[SourceRow]] = {}
+        for path, row in self._known.items():
+            if path not in present and row.content_hash != UNFINISHED:
+                vanished.setdefault(row.content_hash, []).append(row)
+        return vanished
+
     def _remove_vanished(self) -> None:
         """Remove documents of files that are gone; what lies below a folder that could not be listed is not gone."""
         if str(self._path) in self._seen:
@@ -157,6 +192,15 @@ class Scan:
         for path, row in self._known.items():
             if path not in self._seen and not path.startswith(unlisted):
                 self.intake.removed += self._store.remove_source(row.key)
+
+
+def _listed(path: str, failures: list[Failure]) -> list[Failure]:
+    """Give what of a file failed, where that is not the file itself: up to some, and how many more."""
+    if len(failures) == 1 and failures[0].path == path:
+        return []
+    more = len(failures) - FAILURES_KEPT
+    kept = failures[:FAILURES_KEPT]
+    return [*kept, Failure(path, failures[-1].code, f"{more:,} more failed")] if more > 0 else kept
 
 
 def _summary(path: str, failures: list[Failure]) -> Failure | None:

@@ -160,7 +160,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class StoredPassage:
-    """A passage with its words, what its document is called, and the row of a segment that holds its vectors."""
+    """A passage with its words, its document's name, the row of a segment that holds its vectors, and its place."""
 
     document_id: str
     passage: Passage
@@ -168,6 +168,7 @@ class StoredPassage:
     metadata: Mapping[str, Any]
     segment: int
     row: int
+    anchor: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

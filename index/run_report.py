@@ -16,6 +16,7 @@ def report_of(store: Store, intake: Intake, unchanged: int, encoded: IndexingRep
         changed=intake.changed,
         unchanged=unchanged,
         removed=intake.removed,
+        renamed=intake.renamed,
         failed=tuple(intake.failed),
         truncated=encoded.truncated,
         notices=tuple(intake.notices),

@@ -93,6 +93,7 @@ def salvage(folder: Path, backup: StoredState | None, disk: Disk = DISK) -> Salv
             _copy_sources(old, new)
             for found in _documents(old):
                 _take(new, found, backup, result)
+                _copy_anchors(old, new, found.key)
             result.unreadable = max(_expected(old) - result.kept - len(result.lost), result.unreadable)
             if result.unreadable and backup is not None:
                 _take_missing(new, backup, result)
@@ -256,6 +257,19 @@ def _copy_sources(old: apsw.Connection, new: apsw.Connection) -> None:
         columns = "key, root, path, content_hash, code, message"
         for row in _readable(old, f"SELECT {columns} FROM sources WHERE key = ?", (key,)):
             _insert_if_sound(new, "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def _copy_anchors(old: apsw.Connection, new: apsw.Connection, key: int) -> None:
+    """Nothing vouches for a single anchor: what is no place any more is left out."""
+    for start, place in _readable(old, "SELECT start, place FROM anchors WHERE document = ?", (key,)):
+        if isinstance(start, int) and _is_place(place):
+            _insert_if_sound(new, "INSERT INTO anchors VALUES (?, ?, ?)", (key, start, place))
+
+
+def _is_place(place: object) -> bool:
+    with suppress(ValueError):
+        return isinstance(place, str) and isinstance(json.loads(place), dict)
+    return False
 
 
 def _insert_if_sound(new: apsw.Connection, sql: str, row: tuple[Any, ...]) -> None:

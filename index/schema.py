@@ -5,7 +5,7 @@ from collections.abc import Iterator
 APPLICATION_ID = 0x4C464D32
 """'LFM2' in SQLite's header: tells a store from any other database."""
 
-FORMAT = 2
+FORMAT = 3
 """Kept as `user_version`. An older store is upgraded (`index.upgrade`), a newer one refused, never guessed at."""
 
 SEGMENT = """    number INTEGER PRIMARY KEY,
@@ -79,6 +79,23 @@ CREATE TABLE texts (
     text TEXT NOT NULL,
     metadata TEXT NOT NULL
 );
+
+-- Where stretches of a text stand in the file it was read from, each up to the next: a JSON object.
+CREATE TABLE anchors (
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    start INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    PRIMARY KEY (document, start)
+) WITHOUT ROWID;
+
+-- What of a file gave no document, where others of it did or may: rows of a table, files of an archive.
+CREATE TABLE failures (
+    source INTEGER NOT NULL REFERENCES sources ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (source, path)
+) WITHOUT ROWID;
 
 CREATE TABLE segments (
 {SEGMENT}
@@ -190,6 +207,8 @@ GUARDED = {
     "roots": ("key", "path", "prefix"),
     "sources": ("key", "root", "path", "content_hash", "code", "message"),
     "documents": ("key", "id", "version", "source", "text_hash", "metadata_hash", "pending", "characters"),
+    "anchors": ("document", "start", "place"),
+    "failures": ("source", "path", "code", "message"),
     "segments": ("number", "file", "n_bytes", "checksum", "n_passages", "n_tokens", "dim", "codec"),
     "codebooks": ("number", "file", "n_bytes", "checksum"),
     "lists": ("segment", "codebook", "file", "n_bytes", "checksum"),

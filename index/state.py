@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
+from index.anchors import place_of
 from index.database import REBUILD, Database
 from index.digests import content_digest
 from index.filters.stored import StoredFields
@@ -23,7 +24,7 @@ from index.records import (
     StoredPassage,
     WordsInfo,
 )
-from index.types import Failure, Passage
+from index.types import Anchor, Failure, Passage
 from lfm2_colbert.config import from_mapping
 from lfm2_colbert.errors import CorruptionError
 
@@ -65,9 +66,18 @@ class StoredState:
         }
 
     def failures(self) -> list[Failure]:
-        """List the files that gave no document, and why."""
+        """List the files, rows of tables and members of archives that gave no document, and why."""
         found = self._database.rows(
-            "SELECT path, code, message FROM sources WHERE code IS NOT NULL ORDER BY path, root"
+            "SELECT path, code, message FROM sources WHERE code IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM failures WHERE source = key) "
+            "UNION ALL SELECT path, code, message FROM failures ORDER BY path"
+        )
+        return [Failure(*row) for row in found]
+
+    def failures_of(self, source: int) -> list[Failure]:
+        """List what of a file gave no document, where others of it did or may."""
+        found = self._database.rows(
+            "SELECT path, code, message FROM failures WHERE source = ? ORDER BY path", (source,)
         )
         return [Failure(*row) for row in found]
 
@@ -242,7 +252,31 @@ class StoredState:
             raise self._damaged(document_id)
         self._require_whole(document_id, metadata, metadata_hash)
         passage = Passage(ordinal, start, end, tokens, language)
-        return StoredPassage(document_id, passage, text, json.loads(metadata), segment, row)
+        anchor = self._stands_at(document, passage)
+        return StoredPassage(document_id, passage, text, json.loads(metadata), segment, row, anchor)
+
+    def stored_anchors(self, document: int) -> tuple[tuple[int, str], ...]:
+        """Give the anchors of a document by its key, in order: start, and the place as JSON."""
+        found = self._database.rows("SELECT start, place FROM anchors WHERE document = ? ORDER BY start", (document,))
+        return tuple(found)
+
+    def anchors(self, document: int) -> tuple[Anchor, ...]:
+        """Give the anchors of a document by its key, in order."""
+        return tuple(Anchor(start, json.loads(place)) for start, place in self.stored_anchors(document))
+
+    def _stands_at(self, document: int, passage: Passage) -> dict[str, Any]:
+        """Say where a passage stands in its file: by the anchor before its start, and those within it."""
+        rows = self._database.rows(
+            "SELECT start, place FROM anchors WHERE document = ?1 AND start < ?3 AND start >= coalesce("
+            "(SELECT max(start) FROM anchors WHERE document = ?1 AND start <= ?2), 0) ORDER BY start",
+            (document, passage.start, passage.end),
+        )
+        covered = [Anchor(start, json.loads(place)) for start, place in rows]
+        if not covered or "line" not in covered[0].place:
+            return place_of(covered)
+        before = "SELECT substr(text, ?2 + 1, ?3 - ?2) FROM texts WHERE document = ?1"
+        text: str = self._database.value(before, (document, covered[0].start, max(covered[0].start, passage.start)))
+        return place_of(covered, text.count("\n"))
 
     def passages_of(self, document_id: str) -> list[Passage]:
         """List the searchable passages of a document in their order; none where it waits or is not there."""

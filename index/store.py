@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from index.canonical import CanonicalDocument, canonical, encoded_name
 from index.database import Database, create_database
+from index.digests import content_digest
 from index.durable import DISK, Disk, Folder, disk_errors
 from index.home import SETTINGS_FILE, STORE_FILE
 from index.lock import WriterLock
@@ -168,10 +169,14 @@ class Store(StoredState):
             raise self._duplicate(document.id, owner, source)
         if owner != source:
             self._database.write("UPDATE documents SET source = ? WHERE key = ?", (source, key))
-        if (text_hash, metadata_hash) == (checked.text_hash, checked.metadata_hash):
+        stays = text_hash == checked.text_hash and self.stored_anchors(key) == checked.anchors
+        if stays and metadata_hash == checked.metadata_hash:
             return Change.UNCHANGED
         if text_hash != checked.text_hash:
             self._replace_text(key, checked)
+        if not stays:
+            self._database.write("DELETE FROM anchors WHERE document = ?", (key,))
+            self._insert_anchors(key, checked)
         self._replace_metadata(key, checked)
         return Change.CHANGED
 
@@ -211,6 +216,26 @@ class Store(StoredState):
                 "UPDATE sources SET content_hash = ?, code = ?, message = ? WHERE key = ?", (*seen, found[0])
             )
         return int(found[0])
+
+    def set_failures(self, source: int, failures: Iterable[Failure]) -> None:
+        """Note what of a file gave no document, in place of what was noted before; of a path the last counts."""
+        self._database.write("DELETE FROM failures WHERE source = ?", (source,))
+        last = {failure.path: (source, failure.path, failure.code, failure.message) for failure in failures}
+        self._database.write_many("INSERT INTO failures VALUES (?, ?, ?, ?)", last.values())
+
+    def move_source(self, source: int, path: str, old_id: str, new_id: str) -> None:
+        """Call a file, and its documents whose ids begin with its own, by another name; vectors stay."""
+        self._database.write("UPDATE sources SET path = ? WHERE key = ?", (path, source))
+        named = "SELECT key, id, text, metadata FROM documents JOIN texts ON document = key WHERE source = ?"
+        for key, document_id, text, metadata in self._database.rows(named, (source,)):
+            renamed = new_id + document_id.removeprefix(old_id)
+            if not document_id.startswith(old_id) or self.document_key(renamed) is not None:
+                continue
+            hashes = [content_digest(renamed, content.encode()) for content in (text, metadata)]
+            self._database.write(
+                "UPDATE documents SET id = ?, version = version + 1, text_hash = ?, metadata_hash = ? WHERE key = ?",
+                (renamed, *hashes, key),
+            )
 
     def prune_source(self, source: int, keep_ids: Collection[str]) -> int:
         """Remove the documents of a file whose ids it no longer holds; count them."""
@@ -355,7 +380,11 @@ class Store(StoredState):
             (document.id, source, document.text_hash, document.metadata_hash, len(document.text)),
         )
         self._database.write("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, document.metadata))
+        self._insert_anchors(key, document)
         self.fields.insert(key, document.metadata)
+
+    def _insert_anchors(self, key: int, document: CanonicalDocument) -> None:
+        self._database.write_many("INSERT INTO anchors VALUES (?, ?, ?)", [(key, *each) for each in document.anchors])
 
     def _replace_text(self, key: int, document: CanonicalDocument) -> None:
         self._database.write(

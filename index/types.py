@@ -9,6 +9,21 @@ MAX_ID_CHARACTERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where a stretch of a document stands in the file it was read from; it reaches to the next anchor.
+
+    Attributes:
+        start: its first code point in the document's text.
+        place: some of ``page`` (from 1) and ``box`` (left, bottom, right, top in points from the page's lower left
+            corner), ``heading`` (the path of headings), ``slide`` (from 1), ``cell`` (``Sheet!A1:C9``), ``line`` (of
+            the stretch's beginning, from 1), ``part`` (of a message or book).
+    """
+
+    start: int
+    place: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A text under a stable id.
 
@@ -16,11 +31,13 @@ class Document:
         id: unique in a collection; for files the path relative to the indexed folder.
         text: what is searched. Spans of hits are code points into it.
         metadata: JSON values, kept and returned.
+        anchors: where the text stands in its file, by ascending starts.
     """
 
     id: str
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    anchors: tuple[Anchor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +118,7 @@ class IndexReport:
         changed: documents whose text or metadata differs from before.
         unchanged: documents looked at and found as they were.
         removed: documents whose file, or row in it, is gone.
+        renamed: files that were there under another name; their documents kept their vectors.
         failed: files and rows that gave no document, and why.
         truncated: passages that the encoder could not read whole.
         notices: what else a person should know.
@@ -118,6 +136,7 @@ class IndexReport:
     truncated: int
     notices: tuple[Notice, ...]
     seconds: float
+    renamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +177,7 @@ class Hit:
         metadata: the document's.
         highlights: matched words, in reading order, code points into the document.
         matches: each token of the query and where it was found, code points into the document.
+        anchor: where the passage stands in the file it was read from (`Anchor.place`); empty where that is not known.
     """
 
     rank: int
@@ -171,6 +191,7 @@ class Hit:
     metadata: Mapping[str, Any]
     highlights: tuple[Highlight, ...] = ()
     matches: tuple[Match, ...] = ()
+    anchor: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ The old database stays beside it as ``store.format-N.db``. Segment files have no
 
 import json
 import shutil
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -22,6 +22,13 @@ from lfm2_colbert.errors import FormatVersionError
 
 USER_VERSION = slice(60, 64)
 """Where SQLite's header keeps it."""
+
+
+TABLES_OF_2 = (
+    *("segments", "codebooks", "lists", "words", "passages", "fields", "field_values", "dead"),
+    *("staged_segments", "staged_words", "staged_documents", "staged_passages"),
+)
+"""Tables of format 2 that are as they were, besides documents and what these belong to; later ones refer to earlier."""
 
 
 def stored_format(folder: Path) -> int:
@@ -51,16 +58,38 @@ def upgrade(folder: Path, disk: Disk = DISK) -> None:
 
 def _from_1(folder: Path, disk: Disk) -> None:
     """Format 1 had one hash for text and metadata, no sums, no tombstones, and the notes among the counters."""
+    with _kept(folder, 1, disk) as old:
+        meta = dict(old.execute("SELECT k, v FROM meta"))
+        notes = {name.removeprefix("note:"): json.loads(value) for name, value in meta.items() if _is_note(name)}
+        create_database(folder, notes, disk, lambda new: _fill_from_1(old, new, meta))
+
+
+def _from_2(folder: Path, disk: Disk) -> None:
+    """Format 2 had no anchors, and one failure a file."""
+    with _kept(folder, 2, disk) as old:
+        notes = {name: json.loads(value) for name, value in old.execute("SELECT name, value FROM notes")}
+        create_database(folder, notes, disk, lambda new: _fill_from_2(old, new))
+
+
+@contextmanager
+def _kept(folder: Path, number: int, disk: Disk) -> Iterator[apsw.Connection]:
+    """Keep a copy of the old database under its own name, and read the original."""
     path = folder / STORE_FILE
     with sqlite_errors(path), closing(apsw.Connection(str(path))) as old:
         old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with disk_errors(path):
-        shutil.copyfile(path, folder / "store.format-1.db")
+        shutil.copyfile(path, folder / f"store.format-{number}.db")
         disk.sync_folder(folder)
     with sqlite_errors(path), closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as old:
-        meta = dict(old.execute("SELECT k, v FROM meta"))
-        notes = {name.removeprefix("note:"): json.loads(value) for name, value in meta.items() if _is_note(name)}
-        create_database(folder, notes, disk, lambda new: _fill_from_1(old, new, meta))
+        yield old
+
+
+def _fill_from_2(old: apsw.Connection, new: apsw.Connection) -> None:
+    for table in ("roots", "sources", "documents", "texts", *TABLES_OF_2):
+        _copy(old, new, table)
+    _keep_counters(new, dict(old.execute("SELECT k, v FROM meta")))
+    for table in ("documents", "sources"):
+        keep_sequence(old, new, table)
 
 
 def _is_note(name: str) -> bool:
@@ -84,11 +113,15 @@ def _fill_from_1(old: apsw.Connection, new: apsw.Connection, meta: dict[str, obj
         insert_values(new.executemany, key, metadata)
     for table in ("segments", "codebooks", "lists", "passages"):
         _copy(old, new, table)
-    for counter in ("txid", "next_segment", "next_codebook"):
-        new.execute("UPDATE meta SET v = ? WHERE k = ?", (meta[counter], counter))
+    _keep_counters(new, meta)
     for table in ("documents", "sources"):
         keep_sequence(old, new, table)
     _bury(old, new)
+
+
+def _keep_counters(new: apsw.Connection, meta: Mapping[str, object]) -> None:
+    for counter in ("txid", "next_segment", "next_codebook"):
+        new.execute("UPDATE meta SET v = ? WHERE k = ?", (meta[counter], counter))
 
 
 def _copy(old: apsw.Connection, new: apsw.Connection, table: str) -> None:
@@ -104,5 +137,5 @@ def _bury(old: apsw.Connection, new: apsw.Connection) -> None:
         new.executemany("INSERT INTO dead VALUES (?, ?, 0)", dead)
 
 
-STEPS: dict[int, Callable[[Path, Disk], None]] = {1: _from_1}
+STEPS: dict[int, Callable[[Path, Disk], None]] = {1: _from_1, 2: _from_2}
 """From each earlier format to today's."""

@@ -18,6 +18,7 @@
     │   ├── DocumentTooLargeError   document_too_large
     │   ├── DuplicateIdError        duplicate_id
     │   ├── EmptyDocumentError      empty_document
+    │   ├── EncryptedDocumentError  encrypted_document
     │   ├── InvalidEncodingError    invalid_encoding
     │   ├── InvalidNameError        invalid_name
     │   ├── MalformedDocumentError  malformed_document
@@ -25,6 +26,8 @@
     │   ├── NotParallelError        not_parallel
     │   ├── NotTextError            not_text
     │   ├── TooFewDocumentsError    too_few_documents
+    │   ├── UnparsableDocumentError unparsable_document
+    │   ├── UnsafeArchiveError      unsafe_archive
     │   ├── UnsafeModelError        unsafe_model
     │   └── UnsupportedFileError    unsupported_file
     ├── EnvironmentFault (exit 4: this machine is off)
@@ -181,6 +184,12 @@ class EmptyDocumentError(DataError):
     code = "empty_document"
 
 
+class EncryptedDocumentError(DataError):
+    """A file asks for a password."""
+
+    code = "encrypted_document"
+
+
 class InvalidEncodingError(DataError):
     """A file's bytes are not UTF-8 (or UTF-16 with a byte order mark)."""
 
@@ -221,6 +230,18 @@ class TooFewDocumentsError(DataError):
     """There are fewer documents than an encoder can be adapted to."""
 
     code = "too_few_documents"
+
+
+class UnparsableDocumentError(DataError):
+    """Parsing a file took more memory or time than it may, or broke the parser."""
+
+    code = "unparsable_document"
+
+
+class UnsafeArchiveError(DataError):
+    """An archive, or something in it, would go beyond what reading it may touch or take."""
+
+    code = "unsafe_archive"
 
 
 class UnsafeModelError(DataError):

@@ -38,6 +38,7 @@ def hit_as_json(hit: "Hit", *, explain: bool) -> dict[str, Any]:
         "raw_score": hit.raw_score,
         "text": hit.text,
         "span": {"start": hit.span.start, "end": hit.span.end},
+        "anchor": dict(hit.anchor),
         "language": hit.language,
         "metadata": hit.metadata,
         "highlights": [{"start": each.start, "end": each.end, "score": each.score} for each in hit.highlights],

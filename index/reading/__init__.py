@@ -1,31 +1,27 @@
-"""From files to documents: one file per format, chosen by suffix."""
+"""From files to documents: one file per format, chosen by the file's name."""
 
 from collections.abc import Iterator
 
-from index.reading.base import Reader, ReadOptions, SourceFile
-from index.types import Document, Failure
+from index.reading.base import Read, Reader, ReadOptions, SourceFile, failure_of
+from index.reading.formats import READERS
 from lfm2_colbert.errors import Lfm2ColbertError
 from lfm2_colbert.registry import lookup
 
-READERS = {
-    ".txt": "index.reading.text:read",
-    ".md": "index.reading.markdown:read",
-    ".markdown": "index.reading.markdown:read",
-    ".html": "index.reading.html:read",
-    ".htm": "index.reading.html:read",
-    ".jsonl": "index.reading.jsonl:read",
-}
+VERSION = 2
+"""Rises when files give other texts or anchors than before: then they are read again."""
 
 
-def read(source: SourceFile, options: ReadOptions) -> Iterator[Document | Failure]:
-    """Read a file's documents; whatever is wrong with it comes as a `Failure` that names it.
+def read(source: SourceFile, options: ReadOptions) -> Iterator[Read]:
+    """Read a file's documents in this process; whatever is wrong with it comes as a `Failure` that names it.
+
+    Formats that are not this program's own belong into another process (`index.reading.files.FileReader`).
 
     Raises:
-        UnknownNameError: no reader knows the suffix (`scan` never gives such a file).
+        UnknownNameError: no reader knows the format (`scan` never gives such a file).
         MissingExtraError: the library that the reader needs is not installed.
     """
-    reader: Reader = lookup(READERS, source.suffix, "reader")
+    reader: Reader = lookup(READERS, source.format or source.id, "reader")
     try:
         yield from reader(source, options)
     except Lfm2ColbertError as error:
-        yield Failure(source.id, error.code, error.message)
+        yield failure_of(source.id, error)

@@ -4,6 +4,7 @@ import codecs
 
 import regex
 
+from index.types import Notice
 from lfm2_colbert.errors import EmptyDocumentError, InvalidEncodingError, NotTextError
 
 # Everything that leaves ink on the page; U+2800 is the blank Braille cell.
@@ -11,6 +12,11 @@ VISIBLE = regex.compile(r"[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2
 # C0 controls without those that text files hold: tab, line feed, vertical tab, form feed, carriage return, escape.
 CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\x0b\x0c\r\x1b")) + b"\x7f"
 MAX_CONTROL_SHARE = 0.01
+ENCODING_GUESSED = "encoding_guessed"
+GUESSED_BYTES = 256 * 1024
+LEAST_GUESSED_BYTES = 32
+MOST_CHAOS = 0.1
+"""Share of unlikely characters (charset-normalizer's mess ratio) from which on a guess is none."""
 
 
 def decode(data: bytes, name: str) -> str:
@@ -27,6 +33,34 @@ def decode(data: bytes, name: str) -> str:
     text = decode_as(data, "utf-16" if utf_16 else "utf-8-sig", name).replace("\r\n", "\n")
     require_text(text, name)
     return text
+
+
+def decode_guessing(data: bytes, name: str) -> tuple[str, Notice | None]:
+    """Decode as `decode` does, and text of other encodings by what it looks like; a notice says which was taken.
+
+    Raises:
+        InvalidEncodingError: it looks like no encoding that there is.
+        NotTextError: the bytes are not text at all.
+        EmptyDocumentError: nothing in it is visible.
+    """
+    try:
+        return decode(data, name), None
+    except InvalidEncodingError:
+        encoding = _guess(data[:GUESSED_BYTES])
+        if encoding is None:
+            raise
+    text = decode_as(data, encoding, name).replace("\r\n", "\n")
+    require_text(text, name)
+    return text, Notice(ENCODING_GUESSED, f"{name} is no UTF-8 and was read as {encoding}")
+
+
+def _guess(data: bytes) -> str | None:
+    import charset_normalizer
+
+    if len(data) < LEAST_GUESSED_BYTES:  # a few bytes are text in a dozen encodings
+        return None
+    best = charset_normalizer.from_bytes(data, threshold=MOST_CHAOS).best()
+    return None if best is None else str(best.encoding)
 
 
 def decode_as(data: bytes, encoding: str, name: str) -> str:

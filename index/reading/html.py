@@ -2,13 +2,14 @@
 
 import codecs
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import regex
 
 from index.reading.base import ReadOptions, SourceFile
+from index.reading.composing import Headings
 from index.reading.decoding import decode, decode_as, require_text
-from index.types import Document
+from index.types import Anchor, Document
 from lfm2_colbert.errors import MalformedDocumentError
 
 # A page may declare its encoding within its first kilobyte (HTML standard, "prescan a byte stream").
@@ -17,6 +18,12 @@ PRESCAN_BYTES = 1024
 # The HTML standard reads these names as Windows-1252, which has printable characters where Latin-1 has controls.
 LATIN_1_NAMES = {"iso8859-1", "ascii"}
 INVISIBLE = ("script", "style", "template", "noscript", "head", "svg", "iframe", "object", "select")
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+STATED = {
+    **{name: "author" for name in ("author", "dc.creator", "article:author")},
+    **{name: "created" for name in ("date", "dc.date", "article:published_time", "dcterms.created")},
+}
+"""From the names of meta elements to fields."""
 BLOCKS = {
     *("address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "div", "dl", "dt", "figcaption"),
     *("figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p"),
@@ -32,15 +39,47 @@ def read(source: SourceFile, options: ReadOptions) -> Iterator[Document]:
     """
     import trafilatura  # a fifth of a second: only when a page is read
 
-    tree = _parse(_decode(source.data(), source.id), source.id)
-    title = _title(tree)
+    tree = parsed(decoded(source.data(), source.id), source.id)
+    metadata = {name: value for name, value in _stated(tree).items() if value}
     main = trafilatura.bare_extraction(tree, include_comments=False)
-    text = (main.text if main else "").strip() or _visible_text(tree)
+    text = (main.text if main else "").strip()
+    anchors = _anchors(text, main.body) if text else ()
+    text = text or "\n".join(block.text for block in visible_blocks(tree))
     require_text(text, source.id)
-    yield Document(source.id, text, {"title": title} if title else {})
+    yield Document(source.id, text, metadata, anchors)
 
 
-def _decode(data: bytes, name: str) -> str:
+def _stated(tree: Any) -> dict[str, str]:
+    """Give what a page says of itself."""
+    stated = {"title": _title(tree), "author": "", "created": ""}
+    for meta in tree.iter("meta"):
+        field = STATED.get((meta.get("name") or meta.get("property") or "").lower())
+        if field and not stated[field]:
+            stated[field] = " ".join((meta.get("content") or "").split())
+    return stated
+
+
+def _anchors(text: str, body: Any) -> tuple[Anchor, ...]:
+    """Find the headings of the main text: lines of it, in the order in which they stand."""
+    anchors, path, position = [], Headings(), 0
+    for heading in body.iter("head"):
+        title = "".join(heading.itertext()).strip()
+        start = f"\n{text}\n".find(f"\n{title}\n", position)
+        if title and start >= 0:
+            path.enter(HEADINGS.get(heading.get("rend"), 6), title)
+            anchors.append(Anchor(start, path.place()))
+            position = start + 1
+    return tuple(anchors)
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Decode a page as it declares.
+
+    Raises:
+        InvalidEncodingError: a byte does not belong there.
+        NotTextError: the bytes are not text at all.
+        EmptyDocumentError: nothing in it is visible.
+    """
     marked = data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     declared = None if marked else DECLARED.search(data[:PRESCAN_BYTES])
     if not declared:
@@ -54,7 +93,12 @@ def _decode(data: bytes, name: str) -> str:
     return decode_as(data, "cp1252" if encoding in LATIN_1_NAMES else encoding, name).replace("\r\n", "\n")
 
 
-def _parse(page: str, name: str) -> Any:
+def parsed(page: str, name: str) -> Any:
+    """Give the tree of a page.
+
+    Raises:
+        MalformedDocumentError: there is no element in it, or it cannot be parsed to its end.
+    """
     from lxml import etree, html
 
     parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
@@ -76,15 +120,36 @@ def _title(tree: Any) -> str:
     return next((title for title in titles if title), "")
 
 
-def _visible_text(tree: Any) -> str:
+class Block(NamedTuple):
+    """A stretch of text that stands by itself; `level` is 1 to 6 for a heading, else 0."""
+
+    level: int
+    text: str
+
+
+def visible_blocks(tree: Any) -> Iterator[Block]:
+    """Give all visible text of a page, block by block."""
     pieces: list[str] = []
+    level = 0
     for event, element in _walk(tree):
         if event == "start" and isinstance(element.tag, str):
-            pieces += ["\n" if element.tag in BLOCKS else "", element.text or ""]
+            if element.tag in BLOCKS:
+                yield from _block(level, pieces)
+                level = HEADINGS.get(element.tag, 0)
+            pieces.append(element.text or "")
         elif event == "end":
-            pieces += ["\n" if element.tag in BLOCKS else "", element.tail or ""]
-    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
-    return "\n".join(line for line in lines if line)
+            if element.tag in BLOCKS:
+                yield from _block(level, pieces)
+                level = 0
+            pieces.append(element.tail or "")
+    yield from _block(level, pieces)
+
+
+def _block(level: int, pieces: list[str]) -> Iterator[Block]:
+    text = " ".join("".join(pieces).split())
+    pieces.clear()
+    if text:
+        yield Block(level, text)
 
 
 def _walk(tree: Any) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
-from index.reading.base import ReadOptions, SourceFile, too_large
+from index.reading.base import ReadOptions, SourceFile, failure_of, too_large
 from index.reading.decoding import decode_as, require_text
 from index.types import MAX_DOCUMENT_BYTES, Document, Failure
 from lfm2_colbert.errors import (
@@ -37,7 +37,7 @@ def read(source: SourceFile, options: ReadOptions) -> Iterator[Document | Failur
             try:
                 yield _document(line, place, f"{source.id}#{number}", options.text_field)
             except Lfm2ColbertError as error:
-                yield Failure(place, error.code, error.message)
+                yield failure_of(place, error)
     if n_rows == 0:
         raise EmptyDocumentError(f"{source.id} has no rows", help=ONE_ROW)
 

@@ -1,16 +1,15 @@
 """Which files a folder holds for the index, in an order that is the same on every machine."""
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from index.reading import READERS
-from index.reading.base import SourceFile
-from index.types import MAX_ID_CHARACTERS, Failure, Notice
+from index.reading.base import SIDECAR, SourceFile
+from index.reading.formats import SHOWN, format_of
+from index.reading.ignoring import IGNORE_FILE, Ignored
+from index.reading.names import badly_named
+from index.types import Failure, Notice
 from lfm2_colbert.errors import (
-    InvalidEncodingError,
-    InvalidNameError,
     NotFoundError,
     PermissionDeniedError,
     ReadFailedError,
@@ -18,14 +17,16 @@ from lfm2_colbert.errors import (
 )
 
 HIDDEN = "hidden_files"
+IGNORED = "ignored_files"
 
 
 def scan(root: Path) -> Iterator[SourceFile | Failure | Notice]:
     """Walk a folder, or take a single file, in the code-point order of the ids.
 
-    Names that begin with a dot are left out; the last thing given is then a `Notice` that counts them. What a person
-    may have expected to be indexed, and is not, comes as a `Failure`. Links to files are followed, links to folders
-    are not.
+    Names that begin with a dot are left out, and what a ``.gitignore`` in the folder or below names; the last things
+    given are then a `Notice` for each that counts them. Sidecars (`index.reading.base.SIDECAR`) belong to their
+    files. What a person may have expected to be indexed, and is not, comes as a `Failure`. Links to files are followed,
+    links to folders are not.
 
     Raises:
         NotFoundError: there is nothing at `root`.
@@ -34,10 +35,10 @@ def scan(root: Path) -> Iterator[SourceFile | Failure | Notice]:
     if not _is_folder(root):
         yield _file(root, root.name)
         return
-    n_hidden = 0
-    waiting = [(root, "")]  # a stack, not recursion: folders can be nested deeper than Python's calls
+    walk = _Walk()
+    waiting = [(root, "", Ignored())]  # a stack, not recursion: folders can be nested deeper than Python's calls
     while waiting:
-        path, place = waiting.pop()
+        path, place, ignored = waiting.pop()
         if place and not place.endswith("/"):
             yield _file(path, place)
             continue
@@ -45,11 +46,37 @@ def scan(root: Path) -> Iterator[SourceFile | Failure | Notice]:
         if isinstance(entries, Failure):
             yield entries
             continue
-        visible = [(entry, below) for entry, below in entries if not entry.name.startswith(".")]
-        n_hidden += len(entries) - len(visible)
-        waiting.extend(reversed(visible))
-    if n_hidden:
-        yield Notice(HIDDEN, f"{n_hidden} hidden files or folders were left out")
+        waiting.extend(reversed(list(walk.visible(entries, path, place, ignored))))
+    yield from walk.notices()
+
+
+class _Walk:
+    """What was left out so far."""
+
+    def __init__(self) -> None:
+        self._n_hidden = self._n_ignored = 0
+
+    def visible(
+        self, entries: list[tuple[Path, str]], folder: Path, place: str, ignored: Ignored
+    ) -> Iterator[tuple[Path, str, Ignored]]:
+        """Give what of a folder is walked, with what is ignored below it."""
+        if any(path.name == IGNORE_FILE for path, _ in entries):
+            ignored = ignored.within(folder / IGNORE_FILE, place)
+        ids = {own_id for _, own_id in entries}
+        for path, own_id in entries:
+            if path.name.startswith("."):
+                self._n_hidden += 1
+            elif ignored.holds(own_id):
+                self._n_ignored += 1
+            elif not (own_id.endswith(SIDECAR) and own_id.removesuffix(SIDECAR) in ids):
+                yield path, own_id, ignored
+
+    def notices(self) -> Iterator[Notice]:
+        """Count it."""
+        if self._n_hidden:
+            yield Notice(HIDDEN, f"{self._n_hidden} hidden files or folders were left out")
+        if self._n_ignored:
+            yield Notice(IGNORED, f"{self._n_ignored} files or folders that a {IGNORE_FILE} names were left out")
 
 
 def _is_folder(root: Path) -> bool:
@@ -65,7 +92,7 @@ def _is_folder(root: Path) -> bool:
 
 def _entries(folder: Path, id: str) -> list[tuple[Path, str]] | Failure:
     """List what lies in a folder, sorted; ids of folders end with "/"."""
-    if id and (named := _badly_named(id)):
+    if id and (named := badly_named(id)):
         return named
     try:
         with os.scandir(folder) as listing:
@@ -78,7 +105,7 @@ def _entries(folder: Path, id: str) -> list[tuple[Path, str]] | Failure:
 
 
 def _file(path: Path, id: str) -> SourceFile | Failure:
-    if named := _badly_named(id):
+    if named := badly_named(id):
         return named
     try:
         refusal = _refusal(path)
@@ -92,20 +119,6 @@ def _refusal(path: Path) -> str:
         return "is a link to a folder; links to folders are not followed"
     if not path.is_file():  # a pipe would block whoever opens it
         return "is a broken link" if path.is_symlink() else "is not a regular file"
-    if path.suffix.lower() not in READERS:
-        return f"has a suffix that no reader knows; known: {', '.join(READERS)}"
+    if format_of(path.name) is None:
+        return f"has a format that no reader knows; known: {SHOWN}"
     return ""
-
-
-def _badly_named(id: str) -> Failure | None:
-    """Refuse what cannot be an id; Python stands lone surrogates for bytes that are no UTF-8."""
-    shown = os.fsencode(id).decode("utf-8", "backslashreplace")
-    if any("\ud800" <= character <= "\udfff" for character in id):
-        return Failure(shown, InvalidEncodingError.code, f"the name {shown} is not valid UTF-8; rename it")
-    if any(unicodedata.category(character) == "Cc" for character in id):
-        shown = "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in id)
-        return Failure(shown, InvalidNameError.code, f"the name {shown} holds control characters; rename it")
-    if len(id) > MAX_ID_CHARACTERS:
-        shown = f"{id[: MAX_ID_CHARACTERS - 2]}…"
-        return Failure(shown, InvalidNameError.code, f"its path has {len(id)} characters; move it further up")
-    return None

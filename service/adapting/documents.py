@@ -7,8 +7,8 @@ from typing import Any
 
 from index.chunking import chunk
 from index.language import language_of
-from index.reading import read
-from index.reading.base import ReadOptions
+from index.reading.base import SourceFile
+from index.reading.files import FileReader
 from index.reading.scan import scan
 from index.types import Document, Failure, Notice
 from lfm2_colbert.encoders.base import Encoder
@@ -49,17 +49,17 @@ def read_folder(path: Path, encoder: Encoder, make: Callable[..., Any], on_file:
     """
     passages: list[Any] = []
     n_documents, failed, notices = 0, list[Failure](), list[Notice]()
-    for n_files, entry in enumerate(scan(path), start=1):
-        if isinstance(entry, Notice):
-            notices.append(entry)
-            continue
-        for item in [entry] if isinstance(entry, Failure) else read(entry, ReadOptions()):
-            if isinstance(item, Failure):
-                failed.append(item)
-                continue
-            n_documents += 1
-            passages += _passages(item, encoder, make)
-        on_file(n_files)
+    with FileReader() as reader:
+        for n_files, entry in enumerate(scan(path), start=1):
+            for item in reader.read(entry) if isinstance(entry, SourceFile) else [entry]:
+                if isinstance(item, Failure):
+                    failed.append(item)
+                elif isinstance(item, Notice):
+                    notices.append(item)
+                else:
+                    n_documents += 1
+                    passages += _passages(item, encoder, make)
+            on_file(n_files)
     return Folder(tuple(passages), n_documents, tuple(failed), tuple(notices))
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from index.reading import read
 from index.reading.base import ReadOptions, SourceFile
+from index.reading.files import FileReader
 from index.reading.scan import scan
 from index.types import Document, Failure, IndexReport, Notice
 from lfm2_colbert.errors import DuplicateIdError, NotFoundError
@@ -59,8 +59,9 @@ class Sending:
             NotFoundError: there is nothing at `path`.
         """
         started = time.perf_counter()
-        files = _Files(Path(path).absolute(), prefix, ReadOptions(text_field), on_file)
-        stored = self._collection.add_stream(files.documents())
+        with FileReader(ReadOptions(text_field)) as reader:
+            files = _Files(Path(path).absolute(), prefix, reader, on_file)
+            stored = self._collection.add_stream(files.documents())
         jobs = self._ended(stored.jobs, on_progress)
         status = self._collection.status()
         return IndexReport(
@@ -109,7 +110,7 @@ class _Files:
 
     path: Path
     prefix: str
-    options: ReadOptions
+    reader: FileReader
     on_file: Callable[[int], None]
     failed: list[Failure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -128,7 +129,7 @@ class _Files:
 
     def _of_file(self, file: SourceFile, owners: dict[str, str]) -> Iterator[Document]:
         """Give a file's documents, without those whose ids were given before; `owners` says by which file."""
-        for item in read(file, self.options):
+        for item in self.reader.read(file):
             if not isinstance(item, Document):
                 self._note(item)
                 continue

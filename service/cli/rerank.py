@@ -63,14 +63,14 @@ class _Given:
 
 def _read(paths: Sequence[Path]) -> Iterator[Document | Failure | Notice]:
     """Give what is in files under the names that were typed, for two folders may hold files of the same name."""
-    from index.reading import read
-    from index.reading.base import ReadOptions, SourceFile
+    from index.reading.base import SourceFile
+    from index.reading.files import FileReader
     from index.reading.scan import scan
 
-    for path in paths:
-        for entry in scan(path):
+    with FileReader() as reader:
+        for path, entry in ((each, entry) for each in paths for entry in scan(each)):
             if isinstance(entry, SourceFile):
-                yield from read(SourceFile(entry.path, click.format_filename(entry.path)), ReadOptions())
+                yield from reader.read(SourceFile(entry.path, click.format_filename(entry.path)))
             elif isinstance(entry, Failure):
                 place = path if entry.path == path.name else path / entry.path
                 yield replace(entry, path=click.format_filename(place))

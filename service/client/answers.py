@@ -88,6 +88,7 @@ def hit_of(value: Any) -> Hit:
         metadata=value["metadata"],
         highlights=_highlights(value["highlights"]),
         matches=tuple(map(_match, value.get("matches") or ())),
+        anchor=value["anchor"],
     )
 
 

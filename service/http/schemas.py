@@ -214,6 +214,9 @@ class Hit(BaseModel):
     raw_score: float
     text: str
     span: Span
+    anchor: Annotated[
+        dict[str, Any], Field(description="Where the passage stands in its file: page, heading, slide, cell or line.")
+    ]
     language: str
     metadata: dict[str, Any]
     highlights: list[Highlight]

@@ -38,7 +38,7 @@ def test_the_best_file_comes_first_with_its_matched_words(run: Run, files: Path)
     assert "Der [Hund] schläft unter dem [großen] Baum." in first
     assert second.startswith(" 2  0.")
     assert outcome.err.splitlines() == [
-        "failed  rows.jsonl:3: empty_document: rows.jsonl:3 holds no visible text",
+        "failed  rows.jsonl:3: empty_document: rows.jsonl:3 holds no visible text; leave it out, or fill it",
         "2 of 4 documents",
     ]
 
@@ -62,7 +62,7 @@ def test_of_a_folder_everything_is_read_and_what_is_left_out_is_told(run: Run, f
     outcome = run(*asked)
     assert outcome.status == 0
     assert "note    1 hidden files or folders were left out" in outcome.err
-    assert "failed  photo.jpg: unsupported_file: photo.jpg has a suffix" in outcome.err
+    assert "failed  photo.jpg: unsupported_file: photo.jpg has a format" in outcome.err
     assert "5 of 5 documents" in outcome.err
     assert "hidden_files" in {each["code"] for each in run(*asked, "--json").json["warnings"]}
 

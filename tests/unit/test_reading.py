@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from index.reading import base, read
 from index.reading.base import ReadOptions, SourceFile
 from index.reading.decoding import decode
-from index.reading.markdown import first_heading
+from index.reading.markdown import headings
 from index.reading.scan import scan
-from index.types import Document, Failure, Notice
+from index.types import Anchor, Document, Failure, Notice
 from lfm2_colbert.errors import InvalidEncodingError, NotFoundError, PermissionDeniedError
 
 NOBODY = 65534
@@ -156,12 +156,13 @@ def test_the_content_hash_is_xxh3_of_the_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_the_title_is_the_first_heading(text: str, title: str) -> None:
-    assert first_heading(text) == title
+    assert next((each.title for each in headings(text)), "") == title
 
 
 def test_markdown_text_stays_as_written(tmp_path: Path) -> None:
     text = "---\na: b\n---\n# Titel\n\n*fett* `code`\n"
-    assert document(tmp_path, "a.md", text.encode()) == Document("a.md", text, {"title": "Titel"})
+    anchors = (Anchor(0, {"line": 1}), Anchor(13, {"heading": ["Titel"], "line": 4}))
+    assert document(tmp_path, "a.md", text.encode()) == Document("a.md", text, {"title": "Titel", "a": "b"}, anchors)
 
 
 # --- html ------------------------------------------------------------------------------------------------------------

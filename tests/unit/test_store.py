@@ -144,7 +144,7 @@ def test_newer_format_is_refused_by_number(folder: Path) -> None:
     connection = apsw.Connection(str(folder / "store.db"))
     connection.execute("PRAGMA user_version=99")
     connection.close()
-    with pytest.raises(FormatVersionError, match="has format 99, this program reads 2") as caught:
+    with pytest.raises(FormatVersionError, match="has format 99, this program reads 3") as caught:
         Store.open(folder, writable=True)
     assert "upgrade" in caught.value.help
 

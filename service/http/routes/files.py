@@ -1,15 +1,15 @@
 """Files: read by the server as `lfm2-colbert index` reads them, and stored as the documents they hold."""
 
 import asyncio
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from index.reading import READERS, read
-from index.reading.base import ReadOptions, SourceFile
-from index.types import Document, Failure
+from index.reading.base import UPLOADS, SourceFile
+from index.reading.files import FileReader
+from index.reading.formats import SHOWN, format_of
+from index.types import Document, Failure, Notice
 from service.http.access import Body, needs
 from service.http.context import GuardedRoute, Json, Name, TheConfig, TheEngine, answers
 from service.http.documents import Line, judged
@@ -52,14 +52,12 @@ async def add_file(
 
 
 def _documents_in(content: bytes, name: str) -> list[Document | Failure]:
-    """Read a file from a place of its own: its name decides nothing but the reader, and what documents are called."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in READERS:
-        return [Failure(name, "unsupported_file", f"no reader knows this suffix; known: {', '.join(READERS)}")]
-    with TemporaryDirectory() as folder:
-        place = Path(folder) / f"file{suffix}"
-        place.write_bytes(content)
-        return list(read(SourceFile(place, name), ReadOptions()))
+    """Read a file: its name decides nothing but the reader, and what documents are called."""
+    if format_of(name) is None:
+        return [Failure(name, "unsupported_file", f"no reader knows this format; known: {SHOWN}")]
+    with FileReader(limits=UPLOADS) as reader:
+        found = list(reader.read(SourceFile(Path(), name, content)))
+    return [item for item in found if not isinstance(item, Notice)]
 
 
 def _judged(found: Document | Failure, most_bytes: int) -> Document | Failure:

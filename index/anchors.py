@@ -1,0 +1,47 @@
+"""Where a passage stands in the file it was read from, by the anchors of the stretches that it covers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from index.types import Anchor
+
+
+def place_of(anchors: Sequence[Anchor], line_breaks: int = 0) -> dict[str, Any]:
+    """Give the place where a passage begins: its page with a box around its part there, its heading, its cells.
+
+    Args:
+        anchors: of the stretches that the passage covers, in order.
+        line_breaks: between the first anchor's start and the passage's; 0 where the passage begins first.
+
+    Example:
+        >>> title, words = {"page": 2, "box": [72, 500, 300, 520]}, {"page": 2, "box": [72, 480, 320, 490]}
+        >>> place_of([Anchor(0, title), Anchor(9, words)])
+        {'page': 2, 'box': [72, 480, 320, 520]}
+    """
+    if not anchors:
+        return {}
+    place = dict(anchors[0].place)
+    if "line" in place:
+        place["line"] += line_breaks
+    if "box" in place:
+        place["box"] = _around([each.place["box"] for each in anchors if _is_on(each.place, place["page"])])
+    if "cell" in place:
+        place["cell"] = _through(place["cell"], [each.place.get("cell", "") for each in anchors])
+    return place
+
+
+def _is_on(place: Mapping[str, Any], page: int) -> bool:
+    return place.get("page") == page and "box" in place
+
+
+def _around(boxes: Sequence[Sequence[float]]) -> list[float]:
+    left, bottom, right, top = zip(*boxes, strict=True)
+    return [min(left), min(bottom), max(right), max(top)]
+
+
+def _through(first: str, cells: Sequence[str]) -> str:
+    """Give the range from the first cells to the last on the same sheet."""
+    sheet = first.rpartition("!")[0]
+    last = [each for each in cells if each.rpartition("!")[0] == sheet][-1]
+    begin, end = first.rpartition("!")[2].partition(":")[0], last.rpartition(":")[2].rpartition("!")[2]
+    return f"{sheet}!{begin}:{end}" if begin != end else f"{sheet}!{begin}"
