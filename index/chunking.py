@@ -9,14 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import regex
 
+from index.blocks import Blocks
 from index.language import language_of
-from index.types import Passage
+from index.types import Passage, Span
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import InvalidArgumentError
 
 WINDOW_CODE_POINTS = 50_000
 # A pattern may look this far around a cut; enough for a heading's mark and a sentence's closing brackets.
 CONTEXT_CODE_POINTS = 24
+MOST_CODE_POINTS_OF_A_TOKEN = 16
+"""On average; what is longer than that many for each token of the budget is not counted."""
 
 # Before one of these is no grapheme boundary, unless a control character stands there; after PREPEND there is none
 # before a space (UAX 29, rules GB4 to GB9b). That is all that a cut next to space or punctuation has to know.
@@ -59,7 +62,8 @@ def chunk(text: str, encoder: Encoder, *, budget: int | None = None, overlap: fl
     """Cut a text into passages of at most `budget` tokens, in reading order.
 
     A passage ends at the strongest boundary that leaves it reasonably full: paragraph, line, sentence, clause, space,
-    grapheme cluster. It neither begins nor ends with white space. Time grows with the length of the text alone.
+    grapheme cluster. A table or a block of code that fits into a passage is not cut. No passage begins or ends with
+    white space. Time grows with the length of the text alone.
 
     Args:
         text: the document's text.
@@ -83,10 +87,11 @@ def chunk(text: str, encoder: Encoder, *, budget: int | None = None, overlap: fl
     if not 0 <= overlap <= 0.5:
         raise InvalidArgumentError(f"overlap must be from 0 to 0.5, not {overlap}", help="0.2 is the default")
     tokens = _TokenWindow(text, encoder, budget)
+    blocks = Blocks(text)
     passages: list[Passage] = []
     fresh = start = _skip_space(text, 0)  # `fresh`: first code point that no passage holds yet
     while fresh < len(text):
-        end, count = _passage_end(tokens, start, fresh)
+        end, count = _passage_end(tokens, blocks, start, fresh)
         if end <= fresh:  # with the repeated sentence nothing new would fit
             start = fresh
             continue
@@ -134,19 +139,39 @@ class _TokenWindow:
         self._token_starts = begin + self.spans(begin, self._end)[:, 0]
 
 
-def _passage_end(tokens: _TokenWindow, start: int, fresh: int) -> tuple[int, int]:
+def _passage_end(tokens: _TokenWindow, blocks: Blocks, start: int, fresh: int) -> tuple[int, int]:
     """Find where the passage ends and how many tokens it then has.
 
     A part is not always tokenised as it was within the whole, so the count that decides is that of the part.
     """
-    text, limit = tokens.text, tokens.reach(start)
+    text = tokens.text
+    kept = _end_if_fitting(tokens, blocks.at(start)) or 0  # nothing is cut before the end of such a block
+    limit, fresh = max(tokens.reach(start), kept), max(fresh, kept - 1)
     while True:
         end = len(text) if limit >= len(text) else _cut(text, start, fresh, limit)
+        end = _beside_block(tokens, blocks.cut_by(end), fresh, limit) or end
         end = _trim(text, start, end)
         spans = tokens.spans(start, end)
         if len(spans) <= tokens.budget or end <= start + 1:
             return end, len(spans)
-        limit = max(start + 1, min(start + int(spans[tokens.budget, 0]), end - 1))
+        limit = max(start + 1, kept, min(start + int(spans[tokens.budget, 0]), end - 1))
+
+
+def _beside_block(tokens: _TokenWindow, block: Span | None, fresh: int, limit: int) -> int | None:
+    """Cut behind a block that a cut would part, if there is room for it, or before it, if it fits into a passage."""
+    if block is None:
+        return None
+    if block.end <= limit:
+        return block.end
+    is_next = _skip_space(tokens.text, fresh) < block.start
+    return block.start if is_next and _end_if_fitting(tokens, block) else None
+
+
+def _end_if_fitting(tokens: _TokenWindow, block: Span | None) -> int | None:
+    """Give the end of a block that fits into a passage."""
+    if block is None or block.end - block.start > MOST_CODE_POINTS_OF_A_TOKEN * tokens.budget:
+        return None
+    return block.end if len(tokens.spans(block.start, block.end)) <= tokens.budget else None
 
 
 def _cut(text: str, start: int, fresh: int, limit: int) -> int:

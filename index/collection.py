@@ -23,7 +23,7 @@ from index.evidence import Evidence
 from index.filters.stored import Field
 from index.fusion import Fusion, Mode
 from index.home import collection_folder, is_collection, new_collection_folder
-from index.indexing import IndexingReport, OnProgress, index_pending, publish_vectors
+from index.indexing import IndexingReport, OnProgress, Stopped, index_pending, never, publish_vectors
 from index.intake import Intake, OnFile, Scan, put_all
 from index.maintenance import OnClustered, OptimizeReport, needs_optimize, optimize
 from index.merging import merge_tiers
@@ -248,6 +248,7 @@ class Collection:
         on_file: OnFile = _ignore,
         on_progress: OnProgress = _ignore,
         on_clustered: OnClustered = _ignore,
+        stopped: Stopped = never,
     ) -> IndexReport:
         """Bring the collection up to date with a folder or file: encode what changed, remove what disappeared.
 
@@ -258,6 +259,7 @@ class Collection:
             on_file: called after each file.
             on_progress: called during encoding.
             on_clustered: called where so much was added that centroids are trained (`optimize`).
+            stopped: asked between files and batches; if it says so, the rest waits for the next run.
 
         Raises:
             NotFoundError: there is nothing at `path`; nothing is removed then.
@@ -265,10 +267,12 @@ class Collection:
         """
         started, store = time.perf_counter(), self._writer()
         scan = Scan(store, Path(path), prefix, ReadOptions(text_field))
-        scan.run(on_file)
-        intake = scan.intake
-        unchanged = store.count_under(scan.root) - intake.added - intake.changed
-        return self._report(intake, unchanged, self.index_pending(on_progress), started, on_clustered)
+        scan.run(on_file, stopped)
+        unchanged = store.count_under(scan.root) - scan.intake.added - scan.intake.changed
+        encoded = self.index_pending(on_progress, stopped)
+        if stopped():
+            return report_of(store, scan.intake, unchanged, encoded, time.perf_counter() - started)
+        return self._report(scan.intake, unchanged, encoded, started, on_clustered)
 
     def put(self, documents: Sequence[Document]) -> list[Change]:
         """Store documents in one durable transaction and leave their encoding to `index_pending`.
@@ -282,14 +286,14 @@ class Collection:
         with store.transaction():
             return [store.put(document, None) for document in documents]
 
-    def index_pending(self, on_progress: OnProgress = _ignore) -> IndexingReport:
+    def index_pending(self, on_progress: OnProgress = _ignore, stopped: Stopped = never) -> IndexingReport:
         """Encode documents that were stored and not yet encoded, as after a kill or a `put`."""
         store = self._writer()
         if not store.pending_characters():
             return IndexingReport()
         if self._coding.stored() is None and self.encoder.mean is not None:
             self._coding.freeze(Frame(self.encoder.mean))
-        return index_pending(store, self.encoder, self._coding.for_vectors, self._codebook(), on_progress)
+        return index_pending(store, self.encoder, self._coding.for_vectors, self._codebook(), on_progress, stopped)
 
     def delete(self, document_id: str) -> bool:
         """Remove a document; say whether there was one. Its file brings it back only when it changes."""

@@ -118,10 +118,24 @@ CodecFor = Callable[[MultiVectors], Codec]
 """Gives the collection's codec; the first vectors a collection sees decide its frame."""
 
 
+Stopped = Callable[[], bool]
+"""Asked between two batches: whether the rest shall wait for another run."""
+
+
+def never() -> bool:
+    """Go on to the end."""
+    return False
+
+
 def index_pending(
-    store: Target, encoder: Encoder, codec_for: CodecFor, codebook: Codebook | None, on_progress: OnProgress
+    store: Target,
+    encoder: Encoder,
+    codec_for: CodecFor,
+    codebook: Codebook | None,
+    on_progress: OnProgress,
+    stopped: Stopped = never,
 ) -> IndexingReport:
-    """Encode and publish all pending documents, clustered where there is a codebook.
+    """Encode and publish pending documents, clustered where there is a codebook, until none is left or it is stopped.
 
     Each batch is one commit: documents of it are searchable together, or, after a kill, still pending.
 
@@ -130,7 +144,7 @@ def index_pending(
         StorageError: the disk refused; batches before it stay published.
     """
     run = _Run(store, encoder, codec_for, codebook, on_progress)
-    while batch := store.pending(CHARACTERS_PER_BATCH):
+    while not stopped() and (batch := store.pending(CHARACTERS_PER_BATCH)):
         run.publish(batch)
     return run.report
 

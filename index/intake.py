@@ -23,6 +23,7 @@ from lfm2_colbert.errors import DataError, DuplicateIdError, Lfm2ColbertError, U
 DOCUMENTS_PER_COMMIT = 256
 CHARACTERS_PER_COMMIT = 8_000_000
 UNFINISHED = b""
+INTERRUPTED = "interrupted"
 FAILURES_KEPT = 1_000
 """Of one file."""
 
@@ -75,8 +76,10 @@ class Scan:
         self._documents = self._characters = 0
         self._contested: list[tuple[SourceFile, bytes]] | None = []
 
-    def run(self, on_file: OnFile) -> None:
+    def run(self, on_file: OnFile, stopped: Callable[[], bool]) -> None:
         """Bring the document table up to date, committing every few hundred documents.
+
+        Where it is stopped, between two files, nothing is removed, and the next run reads the rest.
 
         Raises:
             NotFoundError: there is nothing at the path; nothing was removed.
@@ -86,6 +89,9 @@ class Scan:
         with self._commit, self._reader:
             self._commit.enter_context(self._store.transaction())
             for n_files, entry in enumerate(scan(self._path), start=1):
+                if stopped():
+                    self.intake.notices.append(Notice(INTERRUPTED, "not all files were read: run it again"))
+                    return
                 self._look_at(entry)
                 on_file(n_files)
             self._remove_vanished()

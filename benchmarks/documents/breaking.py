@@ -26,7 +26,7 @@ def repacked(package: bytes, changed: Mapping[str, str | bytes]) -> bytes:
     """Put other contents into some files of a ZIP package."""
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
         files: dict[str, str | bytes] = {name: archive.read(name) for name in archive.namelist()}
-    return making.zipped(files | changed)
+    return making.zipped({**files, **changed})
 
 
 def leading_out() -> bytes:
@@ -81,7 +81,8 @@ def self_drawing_pdf() -> bytes:
         [
             "<< /Type /Catalog /Pages 2 0 R >>",
             "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Resources << /XObject << /X 4 0 R >> >> /Contents 5 0 R >>",
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 5 0 R "
+            "/Resources << /XObject << /X 4 0 R >> >> >>",
             f"{form}\nstream\n/X Do\nendstream",
             "<< /Length 5 >>\nstream\n/X Do\nendstream",
         ],

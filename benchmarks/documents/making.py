@@ -53,16 +53,20 @@ def assembled(objects: Sequence[str], trailer: str) -> bytes:
         body += f"{number} 0 obj\n{each}\nendobj\n".encode("latin-1")
     table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
     size = len(objects) + 1
-    end = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer << /Size {size} {trailer} >>\nstartxref\n{len(body)}\n%%EOF\n"
-    return body + end.encode("latin-1")
+    end = f"trailer << /Size {size} {trailer} >>\nstartxref\n{len(body)}\n%%EOF\n"
+    return body + f"xref\n0 {size}\n0000000000 65535 f \n{table}{end}".encode("latin-1")
 
 
 def _font() -> str:
+    descriptor = (
+        "<< /Type /FontDescriptor /FontName /Sample /Flags 4 /FontBBox [0 -200 1000 800] /ItalicAngle 0 /Ascent 800 "
+        "/Descent -200 /CapHeight 700 /StemV 80 >>"
+    )
+    system = "<< /Registry (Adobe) /Ordering (Identity) /Supplement 0 >>"
     return (
-        "<< /Type /Font /Subtype /Type0 /BaseFont /Sample /Encoding /Identity-H /ToUnicode 4 0 R /DescendantFonts ["
-        "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /Sample /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) "
-        "/Supplement 0 >> /DW 600 /FontDescriptor << /Type /FontDescriptor /FontName /Sample /Flags 4 /FontBBox [0 -200 1000"
-        " 800] /ItalicAngle 0 /Ascent 800 /Descent -200 /CapHeight 700 /StemV 80 >> >>] >>"
+        "<< /Type /Font /Subtype /Type0 /BaseFont /Sample /Encoding /Identity-H /ToUnicode 4 0 R /DescendantFonts [<< "
+        f"/Type /Font /Subtype /CIDFontType2 /BaseFont /Sample /CIDSystemInfo {system} /DW 600 "
+        f"/FontDescriptor {descriptor} >>] >>"
     )
 
 

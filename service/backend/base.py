@@ -91,6 +91,7 @@ class Indexing(Protocol):
         on_file: Callable[[int], None] = ...,
         on_progress: "Callable[[EncodingProgress], None]" = ...,
         on_clustered: OnClustered = ...,
+        stopped: Callable[[], bool] = ...,
     ) -> IndexReport:
         """Read a folder or a file."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from index.intake import INTERRUPTED
 from index.reading.base import ReadOptions, SourceFile
 from index.reading.files import FileReader
 from index.reading.scan import scan
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from index.indexing import EncodingProgress
 
     OnProgress = Callable[[EncodingProgress], None]
+
+
+def never() -> bool:
+    """Go on to the end."""
+    return False
+
 
 KEPT = Notice(
     "removals_not_sent",
@@ -44,6 +51,7 @@ class Sending:
         on_file: Callable[[int], None] = ignore,
         on_progress: "OnProgress" = ignore,
         on_clustered: OnClustered = ignore,
+        stopped: Callable[[], bool] = never,
     ) -> IndexReport:
         """Read a folder or file here, store its documents there, and wait until they are searchable.
 
@@ -54,13 +62,14 @@ class Sending:
             on_file: called after each file.
             on_progress: called during encoding.
             on_clustered: never called: a server does not say when it clusters.
+            stopped: asked between files; if it says so, the rest is not sent.
 
         Raises:
             NotFoundError: there is nothing at `path`.
         """
         started = time.perf_counter()
         with FileReader(ReadOptions(text_field)) as reader:
-            files = _Files(Path(path).absolute(), prefix, reader, on_file)
+            files = _Files(Path(path).absolute(), prefix, reader, on_file, stopped)
             stored = self._collection.add_stream(files.documents())
         jobs = self._ended(stored.jobs, on_progress)
         status = self._collection.status()
@@ -112,6 +121,7 @@ class _Files:
     prefix: str
     reader: FileReader
     on_file: Callable[[int], None]
+    stopped: Callable[[], bool]
     failed: list[Failure] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -119,6 +129,9 @@ class _Files:
         """Give documents, a file at a time."""
         owners: dict[str, str] = {}
         for n_files, entry in enumerate(scan(self.path), start=1):
+            if self.stopped():
+                self.notices.append(Notice(INTERRUPTED, "not all files were read: run it again"))
+                return
             if isinstance(entry, SourceFile):
                 yield from self._of_file(entry, owners)
             else:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from index.types import Highlight, Hit, SearchResult
 from service.cli.output import safe
+from service.places import place_shown
 
 SNIPPET_CODE_POINTS = 320
 MATCHED = "bold green"
@@ -22,10 +23,11 @@ def print_hits(console: Console, result: SearchResult, *, whole: bool = False) -
         result: what `Collection.search` gave.
         whole: show passages whole, and for each token of the query where it was found.
     """
-    width = max((len(safe(hit.document_id)) for hit in result.hits), default=0)
-    for hit in result.hits:
+    names = [" ".join([safe(hit.document_id), safe(place_shown(hit.anchor))]).strip() for hit in result.hits]
+    width = max(map(len, names), default=0)
+    for hit, name in zip(result.hits, names, strict=True):
         start, end = (hit.span.start, hit.span.end) if whole else snippet(hit)
-        head = f"{hit.rank:>2}  {hit.score:.2f}  {safe(hit.document_id):{width}}  {hit.language:3} "
+        head = f"{hit.rank:>2}  {hit.score:.2f}  {name:{width}}  {hit.language:3} "
         console.print(
             Text(head, style="bold"), marked(hit, start, end, brackets=not console.is_terminal), soft_wrap=True
         )

@@ -7,6 +7,7 @@ import click
 
 from service.backend.base import Build, backend_of
 from service.cli import options
+from service.cli.interrupting import INTERRUPTED, finishing_first
 from service.cli.output import print_json, print_line
 from service.settings import Settings
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from index import IndexReport
 
 SHOWN_FAILURES = 20
+SHOWN_NOTICES = 5
 UNSUPPORTED = "unsupported_file"
 
 
@@ -38,15 +40,19 @@ def index(
 ) -> int:
     """Read folders and files into a collection; run again, it encodes only what changed.
 
-    Reads .txt .md .html .jsonl; other files are listed. A document's id is its path below the folder.
+    Reads text, Markdown, HTML, PDF, Word, PowerPoint, Excel, EPUB, e-mail, CSV, JSON Lines and source code, also within
+    ZIP and TAR archives; other files are listed. A document's id is its path below the folder. Ctrl-C stops after the
+    batch that is being encoded; the same command goes on from there.
     """
     from service.cli.progress import progress_bars
 
     for path in paths:
         _require(path)
-    with backend_of(settings).indexing(collection_name, build) as collection:
-        reports = []
+    reports = []
+    with finishing_first() as stopped, backend_of(settings).indexing(collection_name, build) as collection:
         for path in paths:
+            if stopped():
+                break
             with progress_bars() as bars:
                 reports.append(
                     collection.add_files(
@@ -56,14 +62,30 @@ def index(
                         on_file=bars.file,
                         on_progress=bars.encoded,
                         on_clustered=bars.clustered,
+                        stopped=stopped,
                     )
                 )
+        interrupted = stopped()
     report = _joined(reports)
     if settings.as_json:
         print_json(report)
     else:
         _print_report(report, collection_name, settings)
+    if interrupted:
+        return INTERRUPTED
     return 3 if strict and report["failed"] else 0
+
+
+def _print_notices(notices: list[dict[str, str]]) -> None:
+    """Print what should be known, of each kind the first few."""
+    shown: dict[str, int] = {}
+    for notice in notices:
+        shown[notice["code"]] = shown.get(notice["code"], 0) + 1
+        if shown[notice["code"]] <= SHOWN_NOTICES:
+            print_line(f"note    {notice['message']}")
+    for code, number in shown.items():
+        if number > SHOWN_NOTICES:
+            print_line(f"        … and {number - SHOWN_NOTICES:,} more of {code}: --json lists them")
 
 
 def _require(path: Path) -> None:
@@ -75,7 +97,7 @@ def _require(path: Path) -> None:
 
 def _joined(reports: "list[IndexReport]") -> dict[str, Any]:
     last = reports[-1]
-    summed = ("added", "changed", "unchanged", "removed", "truncated")
+    summed = ("added", "changed", "unchanged", "removed", "renamed", "truncated")
     failed = [{"path": f.path, "code": f.code, "message": f.message} for report in reports for f in report.failed]
     return {
         "documents": last.documents,
@@ -97,8 +119,9 @@ def _print_report(report: dict[str, Any], collection_name: str, settings: Settin
         f"        added {report['added']:,} · changed {report['changed']:,} · unchanged {report['unchanged']:,}"
         f" · removed {report['removed']:,} · truncated {report['truncated']:,} · {report['seconds']:.1f} s{rate}"
     )
-    for notice in report["warnings"]:
-        print_line(f"note    {notice['message']}")
+    if report["renamed"]:
+        print_line(f"        {report['renamed']:,} renamed files kept their vectors")
+    _print_notices(report["warnings"])
     for title, rows in (("failed", failed), ("skipped", skipped)):
         for row in rows[:SHOWN_FAILURES]:
             print_line(f"{title:7} {row['path']}: {row['code']}: {row['message']}")
@@ -106,7 +129,7 @@ def _print_report(report: dict[str, Any], collection_name: str, settings: Settin
             all_of_them = "--json" if settings.url else f"lfm2-colbert status --failed -c {collection_name}"
             print_line(f"        … and {len(rows) - SHOWN_FAILURES} more: {all_of_them}")
     if not report["documents"]:
-        print_line("next    no document was found: files must end in .txt, .md, .html or .jsonl")
+        print_line("next    no document was found; what is read: lfm2-colbert index --help")
         return
     there = f" --url {settings.url}" if settings.url else ""
     option = "" if collection_name == options.DEFAULT_COLLECTION else f" -c {collection_name}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def rerank(query: str, paths: tuple[Path, ...], k: int, model: str | None, strict: bool, settings: Settings) -> int:
     """Order files by how well they answer QUERY; nothing is stored.
 
-    Reads .txt .md .html .jsonl, a row of which is a document; of a folder all it holds. The score orders these
+    Reads what `index` reads; of a folder all it holds. The score orders these
     documents and is no probability.
     """
     given = _Given.of(paths)

@@ -6,9 +6,13 @@ from xml.etree.ElementTree import Element
 
 from eval.markup import element
 from index.catalog import Summary
+from index.reading.formats import ARCHIVES, CODE_SUFFIXES, READERS, TAR_SUFFIXES
 from service.engine.jobs import Job, JobState
 from service.ui.frame import address
 from service.ui.words import Words
+
+ACCEPTED = ",".join(sorted({*READERS, *ARCHIVES, *TAR_SUFFIXES, *CODE_SUFFIXES} - {"code"}))
+"""Suffixes that a browser offers."""
 
 
 def collections_part(found: Sequence[Summary], words: Words, *, may_write: bool, may_create: bool) -> list[Element]:
@@ -50,7 +54,7 @@ def _row(summary: Summary, words: Words, *, may_write: bool) -> Element:
 
 def _drop(collection: str, words: Words) -> Element:
     """Make a place for files; the script sends each and puts what became of it into the list."""
-    chooser = element("input", type="file", multiple="multiple", accept=".txt,.md,.markdown,.html,.htm,.jsonl")
+    chooser = element("input", type="file", multiple="multiple", accept=ACCEPTED)
     return element(
         "div",
         element("label", element("span", words("drop")), chooser),

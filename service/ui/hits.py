@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 
 from eval.markup import direction, element
 from index.types import Hit, SearchResult
+from service.places import place_shown
 from service.shapes import source_of, title_of
 from service.ui.frame import address
 from service.ui.segments import Segment, Word, level_of, segments_of, text_of, words_of
@@ -41,13 +42,15 @@ def _asked(asked: Sequence[Word], words: Words) -> Element:
 
 
 def _hit(hit: Hit, query: str, asked: Sequence[Word], collection: str, words: Words, *, calibrated: bool) -> Element:
-    place = address("/ui/document", c=collection, id=hit.document_id, p=hit.passage) + f"#p{hit.passage}"
+    link = address("/ui/document", c=collection, id=hit.document_id, p=hit.passage) + f"#p{hit.passage}"
     meaning = words("score_means" if calibrated else "score_orders")
     score = element("span", f"{hit.score:.2f}", class_=f"score level{level_of(hit.score)}", title=meaning)
     title = title_of(hit.document_id, hit.metadata)
     identity = element("span", hit.document_id, class_="id", dir="auto") if title != hit.document_id else None
-    facts = element("p", identity, element("span", hit.language, class_="lang"), score, class_="facts")
-    heading = element("h2", element("a", title, href=place, dir="auto"))
+    place = place_shown(hit.anchor, lambda kind, number: words(kind, number=number))
+    anchor = element("span", place, class_="place", dir="auto") if place else None
+    facts = element("p", identity, anchor, element("span", hit.language, class_="lang"), score, class_="facts")
+    heading = element("h2", element("a", title, href=link, dir="auto"))
     shown = {"class_": "text", "dir": direction(hit.text), "lang": _lang(hit.language)}
     text = element("p", *marked(segments_of(hit, asked)), **shown)
     return element("li", element("article", heading, facts, text, _source(hit), _map(hit, query, words)))

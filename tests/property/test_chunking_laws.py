@@ -60,6 +60,8 @@ PIECES = [
         "\n",
         "\n\n",
         "\n# ",
+        "\n```\n",
+        "\n| a | 東京 |",
         " ",
         "  ",
         "\t",
@@ -128,6 +130,19 @@ def test_passages_begin_and_end_with_something_visible(encoder: HashingEncoder, 
         ]
         assert clusters[0].strip()
         assert clusters[-1].strip()
+
+
+@given(before=TEXTS, rows=st.integers(2, 5), code=st.booleans(), after=TEXTS, budget=st.integers(20, 60))
+def test_a_block_that_fits_is_kept_whole(
+    encoder: HashingEncoder, before: str, rows: int, code: bool, after: str, budget: int
+) -> None:
+    before, after = (text.replace("`", "").replace("~", "").replace("|", "") for text in (before, after))
+    block = "```\n" + "x = 1\n\n" * rows + "```" if code else "\n".join(["| Tage | 日 |"] * rows)
+    text, start = f"{before}\n\n{block}\n\n{after}", len(before) + 2
+    end = start + len(block)
+    if len(encoder.token_spans([block])[0]) <= budget:
+        found = chunk(text, encoder, budget=budget)
+        assert any(passage.start <= start and end <= passage.end for passage in found)
 
 
 @given(text=TEXTS.filter(lambda text: bool(text.strip())))
