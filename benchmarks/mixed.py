@@ -124,7 +124,7 @@ def _answers(collection: Collection, queries: list[str], effort: str, k: int) ->
 def _fresh_answers(home: Path, changed: Collection, state: State, queries: list[str]) -> list[Hits]:
     """Build a collection of the final state in one go, with the same record of its codes."""
     with Collection.open("fresh", create=True, encoder="hashing", home=home, threads=1) as fresh:
-        store = fresh._writer()
+        store = fresh.writer()
         with store.transaction():
             store.set_note(FRAME, changed._store.note(FRAME))
         fresh.add([state.documents[document_id] for document_id in sorted(state.documents)])

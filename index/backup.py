@@ -6,9 +6,7 @@ its name when all of it is durable; what an interrupted backup leaves behind is 
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -103,7 +101,7 @@ def restore(source: Path, folder: Path) -> Manifest:
             if _copied(source / name, growing / name) != digest:
                 raise CorruptionError(f"{source / name} differs from what was backed up", help="use another backup")
         write_mark(growing / MARK_FILE, manifest.txid)
-        _sync(growing)
+        DISK.sync_tree(growing)
     _require_whole(growing)
     with disk_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +165,7 @@ def _copy(folder: Path, growing: Path) -> Manifest:
         content = json.dumps(asdict(manifest), indent=1, ensure_ascii=False) + "\n"
         (growing / MANIFEST).write_text(content, encoding="utf-8")
         write_mark(growing / MARK_FILE, txid)
-        _sync(growing)
+        DISK.sync_tree(growing)
     return manifest
 
 
@@ -217,25 +215,3 @@ def _require_whole(folder: Path) -> None:
     damage = verify(folder).damage
     if damage:
         raise CorruptionError(f"the backup is damaged: {damage[0].message}", help="use another backup")
-
-
-def _sync(folder: Path) -> None:
-    """Make all files below a folder, and their names, durable."""
-    for path in _below(folder):
-        if path.is_dir():
-            DISK.sync_folder(path)
-            continue
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            DISK.sync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.is_dir():
-            yield from _below(path)
-        else:
-            yield path
-    yield folder

@@ -226,7 +226,7 @@ class Collection:
             IndexLockedError: another process writes the collection.
         """
         started = time.perf_counter()
-        store = self._writer()
+        store = self.writer()
         given = list(documents)
         if vectors is not None and (len(vectors) != len(given) or vectors.dim != store.settings.dim):
             raise InvalidArgumentError(
@@ -265,7 +265,7 @@ class Collection:
             NotFoundError: there is nothing at `path`; nothing is removed then.
             IndexLockedError: another process writes the collection.
         """
-        started, store = time.perf_counter(), self._writer()
+        started, store = time.perf_counter(), self.writer()
         scan = Scan(store, Path(path), prefix, ReadOptions(text_field))
         scan.run(on_file, stopped)
         unchanged = store.count_under(scan.root) - scan.intake.added - scan.intake.changed
@@ -282,13 +282,13 @@ class Collection:
             DocumentTooLargeError: a document exceeds 64 MiB; then none was stored.
             IndexLockedError: another process writes the collection.
         """
-        store = self._writer()
+        store = self.writer()
         with store.transaction():
             return [store.put(document, None) for document in documents]
 
     def index_pending(self, on_progress: OnProgress = _ignore, stopped: Stopped = never) -> IndexingReport:
         """Encode documents that were stored and not yet encoded, as after a kill or a `put`."""
-        store = self._writer()
+        store = self.writer()
         if not store.pending_characters():
             return IndexingReport()
         if self._coding.stored() is None and self.encoder.mean is not None:
@@ -297,7 +297,7 @@ class Collection:
 
     def delete(self, document_id: str) -> bool:
         """Remove a document; say whether there was one. Its file brings it back only when it changes."""
-        store = self._writer()
+        store = self.writer()
         with store.transaction():
             return store.delete(document_id)
 
@@ -316,7 +316,7 @@ class Collection:
         """
         if codec is not None:
             lookup(CODECS, codec, "codec")
-        store = self._writer()
+        store = self.writer()
         encoder = encoder or self.encoder
         new = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, threads=self._threads)
         report = encode_anew(store, new, codec or store.settings.codec, on_progress)
@@ -327,7 +327,7 @@ class Collection:
 
     def maintain(self, on_clustered: OnClustered = _ignore) -> list[Notice]:
         """Do after an intake what pays: train centroids, or merge small segments; say what should be done besides."""
-        store = self._writer()
+        store = self.writer()
         if needs_optimize(store):
             self.optimize(on_clustered=on_clustered)
         elif codec := self._coding.stored():
@@ -342,7 +342,7 @@ class Collection:
             seed: of sampling and training.
             on_clustered: called with the tokens that have found their centroid, and all.
         """
-        store = self._writer()
+        store = self.writer()
         if self._coding.stored() is None:
             return OptimizeReport(0, 0, 0, None)
         return optimize(store, self._coding.required(), seed, on_clustered)
@@ -480,7 +480,8 @@ class Collection:
         with self._store.snapshot():
             return load_codebook(self._store, self._store.segments_folder, self._searcher.snapshot)
 
-    def _writer(self) -> Store:
+    def writer(self) -> Store:
+        """Take the collection's lock, if it has none yet, and give the store, open for writing."""
         if not self._writable:
             writer = Store.open(self._store.folder, writable=True)
             set_damaged_aside(writer)

@@ -60,6 +60,19 @@ class Disk:
         finally:
             os.close(descriptor)
 
+    def sync_tree(self, folder: Path) -> None:
+        """Make all files below a folder, and their names, durable."""
+        for path in folder.iterdir():
+            if path.is_dir():
+                self.sync_tree(path)
+                continue
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self.sync(descriptor)
+            finally:
+                os.close(descriptor)
+        self.sync_folder(folder)
+
     def overwrite(self, path: Path, content: bytes) -> None:
         """Put a few bytes at the beginning of a file, without syncing them."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

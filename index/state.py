@@ -17,6 +17,7 @@ from index.records import (
     FileInfo,
     ListsInfo,
     PendingDocument,
+    PlacedPassage,
     SegmentInfo,
     SourceRow,
     StoreCounts,
@@ -286,6 +287,15 @@ class StoredState:
             (document_id,),
         )
         return [Passage(*row) for row in rows]
+
+    def placed_passages(self, key: int) -> list[PlacedPassage]:
+        """List the searchable passages of a document by its key, in their order, with where their vectors are."""
+        rows = self._database.rows(
+            'SELECT ordinal, start, "end", tokens, language, segment, row FROM passages '
+            "WHERE document = ? ORDER BY ordinal",
+            (key,),
+        )
+        return [PlacedPassage(Passage(*row[:5]), *row[5:]) for row in rows]
 
     def document_to_encode(self, key: int) -> Iterator[PendingDocument]:
         """Give a document with its text, checked, or nothing if it is gone since its key was read."""

@@ -1,5 +1,6 @@
-"""`lfm2-colbert export`: an encoder in the form that the base install runs."""
+"""`lfm2-colbert export`: an encoder in the form that the base install runs, a collection in forms that others read."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ import click
 from lfm2_colbert.errors import AlreadyExistsError
 from lfm2_colbert.registry import lookup
 from service.cli import options
-from service.cli.output import print_json, print_line
+from service.cli.output import megabytes, print_json, print_line
 from service.settings import Settings
 
 EXPORTS = {"onnx": "lfm2_colbert.export.onnx:export_folder"}
@@ -16,7 +17,7 @@ EXPORTS = {"onnx": "lfm2_colbert.export.onnx:export_folder"}
 
 @click.group()
 def export() -> None:
-    """Write encoders for machines that have nothing but the base install."""
+    """Write an encoder for machines that have only the base install, or a collection for other programs."""
 
 
 @export.command()
@@ -49,3 +50,39 @@ def model(checkpoint: Path, output: Path, precision: str, name: str | None, lice
         print_json({"model": str(output), "precision": precision, "bytes": n_bytes})
     else:
         print_line(f"done    {n_bytes / 1e6:.1f} MB · lfm2-colbert index FOLDER --model {output}")
+
+
+@export.command()
+@click.argument("destination", type=click.Path(path_type=Path), metavar="DIR")
+@options.collection
+@click.option(
+    "--to", "form", default="jsonl", show_default=True, metavar="jsonl|parquet|qdrant|lancedb",
+    help="jsonl is what `import` takes back; parquet and lancedb need the extras of these names.",
+)  # fmt: skip
+@options.common
+def collection(destination: Path, collection_name: str, form: str, settings: Settings) -> None:
+    """Export texts, passages and vectors to the folder DIR, which must not exist.
+
+    Vectors are those stored, decoded as float16. Others may search and write meanwhile.
+    """
+    from index.exporting.export import export as write
+    from index.home import collection_folder
+    from service.cli.progress import progress_bars
+
+    with progress_bars() as bars:
+        manifest = write(
+            collection_folder(settings.home, collection_name),
+            destination,
+            form,
+            lambda done, total: bars.counted("export", "passages", done, total),
+        )
+    size = sum(int(n_bytes) for _, n_bytes in manifest.files.values())
+    if settings.as_json:
+        print_json({"destination": str(destination), **asdict(manifest)})
+        return
+    print_line(
+        f"done    {manifest.documents:,} documents, {manifest.passages:,} passages, {manifest.vectors:,} vectors"
+        f" · {megabytes(size)}"
+    )
+    if manifest.pending:
+        print_line(f"note    {manifest.pending:,} documents wait for their vectors and have none in the export")

@@ -223,12 +223,12 @@ def test_files_are_ranked_as_here(run: Run, docs: Path, url: str) -> None:
 REMOTE = {"search", "index", "get", "delete", "status", "collections", "optimize", "rerank"}
 
 
-@pytest.mark.parametrize("name", sorted({"verify", "repair", "rebuild", "backup", "serve", "doctor", "keys"}))
+@pytest.mark.parametrize("name", sorted({"verify", "repair", "rebuild", "backup", "serve", "doctor", "keys", "import"}))
 def test_what_a_server_cannot_be_asked_is_refused(
     run: Run, docs: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert name in COMMANDS.keys() - REMOTE
-    arguments = {"backup": ["folder"]}.get(name, [])
+    arguments = {"backup": ["folder"], "import": ["folder"]}.get(name, [])
     outcome = run(name, *arguments, "--url", "http://127.0.0.1:9")
     assert outcome.status == 2
     assert outcome.err.splitlines()[0] == f"error[local_only] a server cannot be asked to `lfm2-colbert {name}`"

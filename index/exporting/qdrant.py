@@ -1,0 +1,87 @@
+"""Qdrant: bodies of its REST API. A passage is a point with its token vectors as a multivector, compared by MaxSim.
+
+collection.json   for ``PUT /collections/NAME``
+points.jsonl      each line for ``PUT /collections/NAME/points``
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.exporting.contents import Block, Contents, Row
+
+VECTOR = "colbert"
+POINTS_PER_BODY = 64
+VALUES_PER_BODY = 1_000_000
+"""Some nine megabytes of JSON: Qdrant takes 32 unless it is told otherwise."""
+DECIMALS = 6
+"""Of a value: what a float16 has, and no digits that say nothing."""
+NAMESPACE = UUID("1f7c9d5e-5a0b-5c43-9a3e-6d0c8f2b7a11")
+
+Point = dict[str, Any]
+
+
+def write(contents: Contents, folder: Path) -> None:
+    """Write both files."""
+    collection = json.dumps(collection_body(contents.settings.dim), indent=1) + "\n"
+    (folder / "collection.json").write_text(collection, encoding="utf-8")
+    with (folder / "points.jsonl").open("w", encoding="utf-8", newline="\n") as lines:
+        for block in contents.blocks():
+            for points in _bodies(block, contents.settings.dim):
+                lines.write(json.dumps({"points": points}, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def collection_body(dim: int) -> dict[str, Any]:
+    """Say what a collection has to be to take the points: without a graph, which over single tokens costs too much."""
+    return {
+        "vectors": {
+            VECTOR: {
+                "size": dim,
+                "distance": "Dot",
+                "multivector_config": {"comparator": "max_sim"},
+                "datatype": "float16",
+                "hnsw_config": {"m": 0},
+            }
+        }
+    }
+
+
+def point_id(document_id: str, passage: int) -> str:
+    """Name a passage, the same in every export: an import of the next one replaces it."""
+    return str(uuid5(NAMESPACE, f"{document_id}\n{passage}"))  # no id holds a line feed
+
+
+def _bodies(block: Block, dim: int) -> Iterator[Sequence[Point]]:
+    points: list[Point] = []
+    n_values = 0
+    for row, vectors in zip(block.rows, block.vectors, strict=True):
+        if points and (len(points) == POINTS_PER_BODY or n_values + vectors.size > VALUES_PER_BODY):
+            yield points
+            points, n_values = [], 0
+        if vectors.size:
+            points.append(_point(row, vectors))
+            n_values += vectors.size
+    if points:
+        yield points
+
+
+def _point(row: Row, vectors: NDArray[np.floating[Any]]) -> Point:
+    passage = row.passage
+    return {
+        "id": point_id(row.document.id, passage.ordinal),
+        "vector": {VECTOR: np.round(vectors.astype(np.float64), DECIMALS).tolist()},
+        "payload": {
+            "document_id": row.document.id,
+            "passage": passage.ordinal,
+            "text": row.text,
+            "start": passage.start,
+            "end": passage.end,
+            "language": passage.language,
+            "metadata": dict(row.document.metadata),
+        },
+    }
