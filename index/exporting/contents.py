@@ -163,12 +163,16 @@ def open_contents(folder: Path, on_passages: OnPassages) -> Iterator[Contents]:
         while True:
             with store.snapshot():
                 txid = store.changes()
-                try:
-                    snapshot = load_snapshot(store, store.segments_folder)
-                except CorruptionError:
-                    snapshot = None
-                if snapshot is not None:
-                    yield Contents(store, snapshot, on_passages)
+                loaded = _load(store)
+                if isinstance(loaded, Snapshot):
+                    yield Contents(store, loaded, on_passages)
                     return
             if store.changes() == txid:  # else a merge has taken the file away, and there is a later state
-                load_snapshot(store, store.segments_folder)
+                raise loaded
+
+
+def _load(store: Store) -> Snapshot | CorruptionError:
+    try:
+        return load_snapshot(store, store.segments_folder)
+    except CorruptionError as error:
+        return error

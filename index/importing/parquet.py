@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from index.importing.base import document_of
+from index.reading.base import SourceFile
 from index.types import Document, Failure
 from lfm2_colbert.errors import Lfm2ColbertError, MalformedDocumentError
 
@@ -33,11 +34,11 @@ def documents(path: Path, text_field: str) -> Iterator[Document | Failure]:
 
 
 def _batches(path: Path) -> Iterator[Any]:
-    try:
-        with parquet.ParquetFile(path) as table:
-            yield from table.iter_batches(ROWS_PER_BATCH)
-    except (pa.ArrowException, OSError) as error:
-        raise MalformedDocumentError(f"{path} is not a whole parquet file", help="fetch it again") from error
+    with SourceFile(path, path.name).open() as stream:
+        try:
+            yield from parquet.ParquetFile(stream).iter_batches(ROWS_PER_BATCH)
+        except (pa.ArrowException, OSError) as error:
+            raise MalformedDocumentError(f"{path} is not a whole parquet file", help="fetch it again") from error
 
 
 def _plain(value: Any) -> Any:

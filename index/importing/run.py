@@ -7,6 +7,7 @@ from pathlib import Path
 from index.codecs.frame import Frame
 from index.coding import Coding
 from index.collection import Collection
+from index.durable import disk_errors
 from index.home import is_collection, new_collection_folder
 from index.importing import EXPORT, SOURCES, located
 from index.importing.exported import Exported
@@ -42,11 +43,13 @@ def open_source(path: str | Path, text_field: str = "text") -> Origin:
         CorruptionError: an export is not whole.
         FormatVersionError: a newer program made it.
         MissingExtraError: the library that reads it is not installed.
+        PermissionDeniedError: it may not be read.
     """
-    kind, place_of_texts = located(Path(path))
-    if kind == EXPORT:
-        return Exported(place_of_texts)
-    return Texts(place_of_texts, lookup(SOURCES, kind, "source", extra=kind), text_field)
+    with disk_errors(Path(path)):
+        kind, found = located(Path(path))
+        if kind == EXPORT:
+            return Exported(found)
+        return Texts(found, lookup(SOURCES, kind, "source", extra=kind), text_field)
 
 
 def collection_for(

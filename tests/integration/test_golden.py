@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from index import Collection, Document
+from index.exporting.manifest import VERSION
+from index.importing.run import collection_for, import_into, open_source
 from index.schema import FORMAT
 from index.upgrade import stored_format, upgrade
 from index.verify import verify
@@ -34,6 +36,23 @@ def test_golden_collection_opens_is_whole_and_answers_as_ever(number: int, tmp_p
         collection.add([Document("new", "今日は新しい文書です")])
         assert collection.search("新しい文書", k=1).hits[0].document_id == "new"
     assert verify(home / "golden").damage == ()
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_golden_export_comes_in_and_answers_as_the_collection_it_was_made_of(version: int, tmp_path: Path) -> None:
+    expected = json.loads((GOLDEN / "format-2" / "expected.json").read_text(encoding="utf-8"))
+    source = open_source(GOLDEN / f"export-{version}")
+    with collection_for(source, "golden", home=tmp_path) as collection:
+        report = import_into(collection, source)
+        assert (report.documents, report.encoded_passages) == (len(expected["documents"]), 0)
+        assert {i: document.text for i in collection.ids() if (document := collection.get(i))} == expected["documents"]
+        for query, answer in expected["answers"].items():
+            found = collection.search(query, k=10, effort="exact", mode="semantic", highlight=False)
+            assert [hit.document_id for hit in found] == [document_id for document_id, _ in answer]
+            assert [hit.raw_score for hit in found] == pytest.approx([score for _, score in answer], abs=1e-4)
+        lexical = {q: [h.document_id for h in collection.search(q, mode="lexical")] for q in expected["words"]}
+        assert lexical == expected["words"]
+    assert verify(tmp_path / "golden").findings == ()
 
 
 def test_upgrade_keeps_the_old_database_and_is_done_once(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Collections of others: each row becomes the document it says, and what is none is named."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from lfm2_colbert.errors import (
     InvalidEncodingError,
     Lfm2ColbertError,
     MalformedDocumentError,
+    PermissionDeniedError,
     UnsupportedFileError,
 )
 
@@ -220,6 +222,19 @@ def test_an_index_without_texts_says_so(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnsupportedFileError, match="codes and no texts") as caught:
         located(tmp_path)
     assert "file of texts" in caught.value.help
+
+
+def test_what_may_not_be_read_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    write(folder / "a.tsv", "0\tgut\n")
+    folder.chmod(0)
+    try:
+        if os.access(folder / "a.tsv", os.R_OK):
+            pytest.skip("root reads everything")
+        with pytest.raises(PermissionDeniedError):
+            open_source(folder / "a.tsv")
+    finally:
+        folder.chmod(0o700)
 
 
 @pytest.mark.parametrize(
