@@ -111,7 +111,7 @@ def test_commands_print_what_is_shown(folder: Path, qdrant: tuple[str, list[tupl
     assert asked == "/collections/handbook"
     assert collection == (folder / "points" / "collection.json").read_bytes()
     assert {path for path, _ in bodies} == {"/collections/handbook/points"}
-    assert [body for _, body in bodies] == (folder / "points" / "points.jsonl").read_bytes().split(b"\n")[:-1]
+    assert [body for _, body in bodies] == (folder / "points" / "points.jsonl").read_bytes().splitlines(keepends=True)
     points = [point for _, body in bodies for point in json.loads(body)["points"]]
     assert len(points) == json.loads((folder / "points" / "export.json").read_text(encoding="utf-8"))["passages"]
 
