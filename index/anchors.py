@@ -6,6 +6,13 @@ from typing import Any
 from index.types import Anchor
 
 
+def place_within(anchors: Sequence[Anchor], start: int, end: int, text: str) -> dict[str, Any]:
+    """Give the place of the stretch ``start:end`` of a document's text, by all of the document's anchors."""
+    before = [anchor.start for anchor in anchors if anchor.start <= start]
+    covered = [anchor for anchor in anchors if (before[-1] if before else 0) <= anchor.start < end]
+    return place_of(covered, text.count("\n", covered[0].start, max(covered[0].start, start)) if covered else 0)
+
+
 def place_of(anchors: Sequence[Anchor], line_breaks: int = 0) -> dict[str, Any]:
     """Give the place where a passage begins: its page with a box around its part there, its heading, its cells.
 

@@ -282,8 +282,7 @@ class Collection:
             DocumentTooLargeError: a document exceeds 64 MiB; then none was stored.
             IndexLockedError: another process writes the collection.
         """
-        store = self.writer()
-        with store.transaction():
+        with (store := self.writer()).transaction():
             return [store.put(document, None) for document in documents]
 
     def index_pending(self, on_progress: OnProgress = _ignore, stopped: Stopped = never) -> IndexingReport:

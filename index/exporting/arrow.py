@@ -2,21 +2,25 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from index.exporting.contents import Block
-from index.records import StoredDocument
+from index.exporting.contents import Block, Whole
+from index.exporting.rows import DocumentRow
 
 ROWS_PER_BATCH = 256
 
-DOCUMENTS = pa.schema([("id", pa.string()), ("text", pa.large_string()), ("metadata", pa.string())])
+DOCUMENTS = pa.schema(
+    [("id", pa.string()), ("text", pa.large_string()), ("metadata", pa.string()), ("anchors", pa.string())]
+)
+"""Columns of documents; metadata and anchors are JSON, as their fields differ from document to document."""
 
 
 def passages_schema(dim: int) -> Any:
-    """Give the columns of passages; metadata is JSON, as its fields differ from document to document."""
+    """Give the columns of passages; metadata and the anchor are JSON."""
     return pa.schema(
         [
             ("document_id", pa.string()),
@@ -27,6 +31,7 @@ def passages_schema(dim: int) -> Any:
             ("tokens", pa.int32()),
             ("language", pa.string()),
             ("metadata", pa.string()),
+            ("anchor", pa.string()),
             ("vectors", pa.list_(pa.list_(pa.float16(), dim))),
         ]
     )
@@ -45,7 +50,8 @@ def passages_batch(block: Block) -> Any:
         [passage.end for passage in passages],
         [passage.tokens for passage in passages],
         [passage.language for passage in passages],
-        [_json(row.document) for row in block.rows],
+        [_json(row.document.metadata) for row in block.rows],
+        [_json(row.anchor) for row in block.rows],
         pa.ListArray.from_arrays(block.vectors.offsets.astype(np.int32), tokens),
     ]
     schema = passages_schema(block.vectors.dim)
@@ -53,11 +59,13 @@ def passages_batch(block: Block) -> Any:
     return pa.record_batch(arrays, schema=schema)
 
 
-def documents_batches(documents: Iterable[StoredDocument]) -> Iterator[Any]:
+def documents_batches(documents: Iterable[Whole]) -> Iterator[Any]:
     """Lay documents out as rows of `DOCUMENTS`, some at a time."""
     rows: list[dict[str, str]] = []
-    for document in documents:
-        rows.append({"id": document.id, "text": document.text, "metadata": _json(document)})
+    for each in documents:
+        row = DocumentRow.of(each)
+        anchors = [asdict(anchor) for anchor in row.anchors]
+        rows.append({"id": row.id, "text": row.text, "metadata": _json(row.metadata), "anchors": _json(anchors)})
         if len(rows) == ROWS_PER_BATCH:
             yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
             rows = []
@@ -65,5 +73,5 @@ def documents_batches(documents: Iterable[StoredDocument]) -> Iterator[Any]:
         yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
 
 
-def _json(document: StoredDocument) -> str:
-    return json.dumps(dict(document.metadata), ensure_ascii=False, separators=(",", ":"))
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

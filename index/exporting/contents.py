@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index.anchors import place_within
 from index.coding import Coding
 from index.records import FRAME, CollectionSettings, PlacedPassage, StoredDocument
 from index.segment import Segment
 from index.snapshot import Snapshot, load_snapshot
 from index.store import Store
-from index.types import Passage
+from index.types import Anchor, Passage
 from lfm2_colbert.errors import CorruptionError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.safetensors import Layout
@@ -27,11 +28,21 @@ OnPassages = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """A document, how many passages it has, and where its text stands in its file."""
+
+    document: StoredDocument
+    n_passages: int
+    anchors: tuple[Anchor, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """A passage and the document that it is of."""
+    """A passage, the document that it is of, and where it stands in the file of that (`Hit.anchor`)."""
 
     document: StoredDocument
     passage: Passage
+    anchor: Mapping[str, Any]
 
     @property
     def text(self) -> str:
@@ -76,14 +87,15 @@ class Contents:
         self.n_documents, self.n_pending, self.n_passages = counts.documents, counts.pending, counts.passages
         self.n_tokens = sum(part.n_live_tokens for part in snapshot.parts)
 
-    def documents(self) -> Iterator[tuple[StoredDocument, int]]:
-        """Walk all documents; with each, how many passages it has.
+    def documents(self) -> Iterator[Whole]:
+        """Walk all documents.
 
         Raises:
             CorruptionError: a document differs from what was stored.
         """
         for document in self._documents():
-            yield document, len(self._store.placed_passages(document.key))
+            n_passages = len(self._store.placed_passages(document.key))
+            yield Whole(document, n_passages, self._store.anchors(document.key))
 
     def blocks(self) -> Iterator[Block]:
         """Walk all passages with their vectors.
@@ -97,8 +109,10 @@ class Contents:
         places: list[PlacedPassage] = []
         n_tokens = n_done = 0
         for document in self._documents():
+            anchors = self._store.anchors(document.key)
             for placed in self._store.placed_passages(document.key):
-                rows.append(Row(document, placed.passage))
+                start, end = placed.passage.start, placed.passage.end
+                rows.append(Row(document, placed.passage, place_within(anchors, start, end, document.text)))
                 places.append(placed)
                 n_tokens += int(np.diff(self._stretch(placed))[0])
                 if n_tokens >= TOKENS_PER_BLOCK:

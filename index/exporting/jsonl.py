@@ -1,6 +1,6 @@
 """JSON Lines and safetensors: what anybody can read, and what becomes the same collection again.
 
-documents.jsonl       {"id", "text", "metadata", "passages"}, by id
+documents.jsonl       {"id", "text", "metadata", "anchors", "passages"}, by id
 passages.jsonl        {"document_id", "passage", "start", "end", "tokens", "language"}, by id and place
 vectors.safetensors   `vectors` ``(n_vectors, dim)`` float16; passage i has the rows ``offsets[i]:offsets[i + 1]``
 codes.safetensors     the same as the collection stores it, to the bit: what an import takes back
@@ -18,8 +18,7 @@ from lfm2_colbert.safetensors import Layout, SafetensorsWriter
 def write(contents: Contents, folder: Path) -> None:
     """Write the four files."""
     with (folder / DOCUMENTS).open("w", encoding="utf-8", newline="\n") as lines:
-        for document, n_passages in contents.documents():
-            lines.write(line_of(DocumentRow.of(document, n_passages)))
+        lines.writelines(line_of(DocumentRow.of(whole)) for whole in contents.documents())
     offsets: Layout = {OFFSETS: (np.dtype("<i8"), (contents.n_passages + 1,))}
     vectors: Layout = {"vectors": (np.dtype("<f2"), (contents.n_tokens, contents.settings.dim))}
     with (

@@ -77,6 +77,7 @@ def _point(row: Row, vectors: NDArray[np.floating[Any]]) -> str:
         "end": passage.end,
         "language": passage.language,
         "metadata": dict(row.document.metadata),
+        "anchor": dict(row.anchor),
     }
     written = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     name = point_id(row.document.id, passage.ordinal)

@@ -4,12 +4,20 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from index.records import StoredDocument
-from index.types import Document, Passage
+from index.exporting.contents import Whole
+from index.types import Anchor, Document, Passage
 
 DOCUMENTS, PASSAGES = "documents.jsonl", "passages.jsonl"
 VECTORS, CODES = "vectors.safetensors", "codes.safetensors"
 OFFSETS = "offsets"
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorRow:
+    """Where a stretch of a document stands in its file; fields as of `Anchor`."""
+
+    start: int
+    place: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +27,21 @@ class DocumentRow:
     id: str
     text: str
     metadata: dict[str, Any]
+    anchors: tuple[AnchorRow, ...]
     passages: int | None
 
     @classmethod
-    def of(cls, document: StoredDocument, n_passages: int) -> "DocumentRow":
+    def of(cls, whole: Whole) -> "DocumentRow":
         """Take what is stored."""
-        passages = None if document.pending else n_passages
-        return cls(document.id, document.text, dict(document.metadata), passages)
+        document = whole.document
+        anchors = tuple(AnchorRow(anchor.start, dict(anchor.place)) for anchor in whole.anchors)
+        passages = None if document.pending else whole.n_passages
+        return cls(document.id, document.text, dict(document.metadata), anchors, passages)
 
     def document(self) -> Document:
         """Give what was stored."""
-        return Document(self.id, self.text, self.metadata)
+        anchors = tuple(Anchor(row.start, row.place) for row in self.anchors)
+        return Document(self.id, self.text, self.metadata, anchors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from index.exporting.manifest import MANIFEST, read_manifest
 from index.exporting.qdrant import point_id
 from index.snapshot import load_snapshot
 from index.store import Store
+from index.types import Anchor
 from lfm2_colbert.errors import AlreadyExistsError, CorruptionError, MissingExtraError, NotFoundError, UnknownNameError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
@@ -41,6 +42,7 @@ class Found(NamedTuple):
     span: tuple[int, int]
     language: str
     metadata: dict[str, Any]
+    anchor: dict[str, Any] | None
     vectors: NDArray[Any]
 
 
@@ -57,7 +59,9 @@ def read_jsonl(folder: Path) -> Passages:
         document, (start, end) = documents[row["document_id"]], (row["start"], row["end"])
         vectors = tensors["vectors"][tensors["offsets"][i] : tensors["offsets"][i + 1]]
         key = (row["document_id"], row["passage"])
-        found[key] = Found(document["text"][start:end], (start, end), row["language"], document["metadata"], vectors)
+        found[key] = Found(
+            document["text"][start:end], (start, end), row["language"], document["metadata"], None, vectors
+        )
     return found
 
 
@@ -82,7 +86,7 @@ def of_rows(rows: list[dict[str, Any]]) -> Passages:
     return {
         (row["document_id"], row["passage"]): Found(
             row["text"], (row["start"], row["end"]), row["language"], json.loads(row["metadata"]),
-            np.array(row["vectors"], np.float16),
+            json.loads(row["anchor"]), np.array(row["vectors"], np.float16),
         )
         for row in rows
     }  # fmt: skip
@@ -96,7 +100,9 @@ def read_qdrant(folder: Path) -> Passages:
             assert point["id"] == point_id(of["document_id"], of["passage"])
             vectors = np.array(point["vector"]["colbert"], np.float16)
             span = (of["start"], of["end"])
-            found[of["document_id"], of["passage"]] = Found(of["text"], span, of["language"], of["metadata"], vectors)
+            found[of["document_id"], of["passage"]] = Found(
+                of["text"], span, of["language"], of["metadata"], of["anchor"], vectors
+            )
     return found
 
 
@@ -121,11 +127,19 @@ def form(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def document(name: str) -> Document:
+    """Make a document with places of several kinds in its file, as different readers give them."""
+    half = len(TEXTS[name]) // 2
+    boxes = Anchor(0, {"page": 1, "box": [1, 2, 3, 4]}), Anchor(half, {"page": 2, "box": [0, 0, 9, 9]})
+    lines = Anchor(1, {"line": 3, "heading": ["Titel", "章"]}), Anchor(half, {"line": 40})
+    return Document(name, TEXTS[name], METADATA | {"name": name}, boxes if name < "c" else lines)
+
+
 def filled(home: Path, **build: Any) -> Path:
     with Collection.open("c", create=True, encoder="hashing", home=home, **build) as collection:
         names = list(TEXTS)
         for some in (names[::2], names[1::2]):  # two segments, and neither in the order of ids
-            collection.add([Document(name, TEXTS[name], METADATA | {"name": name}) for name in reversed(some)])
+            collection.add([document(name) for name in reversed(some)])
         collection.add([Document("gone", "Weg damit.")])
         collection.delete("gone")
     return home / "c"
@@ -143,7 +157,12 @@ def stored(folder: Path) -> Passages:
                 assert passage is not None
                 span, vectors = passage.passage, decoded[slice(*part.segment.offsets[row : row + 2])]
                 found[passage.document_id, span.ordinal] = Found(
-                    passage.text, (span.start, span.end), span.language, dict(passage.metadata), vectors
+                    passage.text,
+                    (span.start, span.end),
+                    span.language,
+                    dict(passage.metadata),
+                    dict(passage.anchor),
+                    vectors,
                 )
     return found
 
@@ -156,7 +175,8 @@ def run(folder: Path, destination: Path, form: str) -> Path:
 def require_same(found: Passages, expected: Passages) -> None:
     assert found.keys() == expected.keys()
     for key, passage in found.items():
-        assert passage[:-1] == expected[key][:-1]
+        assert passage[:-2] == expected[key][:-2]
+        assert passage.anchor in (None, expected[key].anchor)  # in JSON Lines these are the document's
         np.testing.assert_array_equal(passage.vectors, expected[key].vectors.astype(np.float16))
 
 

@@ -313,6 +313,8 @@ def test_every_command_has_help(run: Run, command: str) -> None:
 LIGHT = [
     ["--help"],
     ["index", "--help"],
+    ["import", "--help"],
+    ["export", "collection", "--help"],
     ["eval", "--help"],
     *(["eval", name, "--help"] for name in EVALUATING),
     ["collections"],

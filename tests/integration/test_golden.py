@@ -40,7 +40,7 @@ def test_golden_collection_opens_is_whole_and_answers_as_ever(number: int, tmp_p
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
 def test_golden_export_comes_in_and_answers_as_the_collection_it_was_made_of(version: int, tmp_path: Path) -> None:
-    expected = json.loads((GOLDEN / "format-2" / "expected.json").read_text(encoding="utf-8"))
+    expected = json.loads((GOLDEN / "format-3" / "expected.json").read_text(encoding="utf-8"))
     source = open_source(GOLDEN / f"export-{version}")
     with collection_for(source, "golden", home=tmp_path) as collection:
         report = import_into(collection, source)

@@ -19,7 +19,7 @@ from index.exporting.manifest import MANIFEST, VERSION
 from index.home import is_collection
 from index.importing.exported import NEEDED
 from index.importing.run import collection_for, import_into, open_source
-from index.types import IndexReport
+from index.types import Anchor, IndexReport
 from index.verify import verify
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.errors import (
@@ -48,7 +48,8 @@ Tamper = Callable[[list[dict[str, Any]]], None]
 
 def documents() -> list[Document]:
     metadata = {"year": 2024, "tags": ["a", "ü"], "nested": {"x": [1, 2.5, None, "🐈"]}}
-    return [Document(name, text, metadata | {"name": name}) for name, text in {**TEXTS, **LONG}.items()]
+    places = (Anchor(0, {"page": 1, "box": [1, 2, 3, 4]}), Anchor(7, {"page": 2, "heading": ["東京", "Zürich"]}))
+    return [Document(name, text, metadata | {"name": name}, places) for name, text in {**TEXTS, **LONG}.items()]
 
 
 def answers(collection: Collection) -> list[Any]:
@@ -274,6 +275,7 @@ def setting(index: int, **values: Any) -> Tamper:
         ("documents.jsonl", setting(1, passages=-1)),
         ("documents.jsonl", setting(1, passages=10**6)),
         ("documents.jsonl", setting(1, passages=None)),
+        ("documents.jsonl", setting(1, anchors=[{"start": "0", "place": {}}])),
         ("documents.jsonl", lambda rows: rows[1].pop("metadata")),
         ("documents.jsonl", lambda rows: rows.pop()),
         ("documents.jsonl", lambda rows: rows.reverse()),
