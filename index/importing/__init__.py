@@ -23,12 +23,8 @@ FOLDERS = {
 }
 """What a folder is known by → kind."""
 WITHOUT_TEXTS = (
-    "documents_ids_to_plaid_ids.sqlite",
-    "ivf.npy",
-    "ivf.pid.pt",
-    "centroids.npy",
-    "centroids.pt",
-    "plan.json",
+    *("documents_ids_to_*", "document_ids_to_*", "doc_id_to_*", "fast_plaid_index", "warp_index"),
+    *("*.voyager", "tachiom.bin", "centroids.npy", "centroids.pt", "ivf.npy", "ivf.pid.pt", "plan.json"),
 )
 """What an index of PyLate, fast-plaid or ColBERT is known by: it holds ids and codes, and of the texts nothing."""
 
@@ -50,7 +46,7 @@ def located(path: Path) -> tuple[str, Path]:
     for marker, kind in FOLDERS.items():
         if (path / marker).is_file():
             return kind, path if kind == EXPORT else path / marker
-    if any((path / name).exists() for name in WITHOUT_TEXTS) or list(path.glob("*.voyager")):
+    if any(any(path.glob(pattern)) for pattern in WITHOUT_TEXTS):
         raise UnsupportedFileError(
             f"{path} is an index that keeps codes and no texts: there is nothing in it to make another index of",
             help="import the file of texts that it was made of: .tsv, .jsonl or .parquet with ids and texts",

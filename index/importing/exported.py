@@ -18,7 +18,7 @@ from index.exporting.manifest import ANOTHER, MANIFEST, read_manifest, require_w
 from index.exporting.rows import CODES, DOCUMENTS, OFFSETS, PASSAGES, DocumentRow, PassageRow
 from index.indexing import CHARACTERS_PER_BATCH, PASSAGES_PER_SEGMENT
 from index.segment import ORIGINS
-from index.types import Document, Passage
+from index.types import MAX_DOCUMENT_BYTES, Document, Passage
 from lfm2_colbert.config import from_mapping
 from lfm2_colbert.errors import (
     CorruptionError,
@@ -32,6 +32,9 @@ from lfm2_colbert.safetensors import ARRAYS, SafetensorsFile
 
 NEEDED = (DOCUMENTS, PASSAGES, CODES)
 """What is read of an export; the decoded vectors are for others."""
+
+MAX_LINE_BYTES = 8 * MAX_DOCUMENT_BYTES
+"""JSON takes six bytes for some characters."""
 
 Line = TypeVar("Line", DocumentRow, PassageRow)
 
@@ -137,7 +140,7 @@ class Exported:
         with ExitStack() as files:
             lines = files.enter_context((self.folder / DOCUMENTS).open("rb"))
             passages = files.enter_context((self.folder / PASSAGES).open("rb"))
-            for line in lines:
+            for line in _lines(lines):
                 row = self._row(line, DOCUMENTS, DocumentRow)
                 if row.id <= last or not 0 <= (row.passages or 0) <= len(self._offsets) - 1 - first:
                     raise self._damage(DOCUMENTS, f"'{row.id}' stands in the wrong place, or has too many passages")
@@ -148,7 +151,7 @@ class Exported:
                 raise self._damage(PASSAGES, "there are passages of no document")
 
     def _passages(self, lines: BinaryIO, row: DocumentRow) -> tuple[Passage, ...]:
-        own = [self._row(line, PASSAGES, PassageRow) for line in islice(lines, row.passages)]
+        own = [self._row(line, PASSAGES, PassageRow) for line in islice(_lines(lines), row.passages)]
         for ordinal, each in enumerate(own):
             inside = 0 <= each.start <= each.end <= len(row.text) and each.tokens >= 0
             if (each.document_id, each.passage) != (row.id, ordinal) or not inside:
@@ -186,6 +189,11 @@ class Exported:
 
     def _damage(self, name: str, what: str) -> CorruptionError:
         return CorruptionError(f"{self.folder / name}: {what}", help=ANOTHER)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Walk the lines; one that no document fills is cut, and then no JSON."""
+    return iter(lambda: file.readline(MAX_LINE_BYTES), b"")
 
 
 def _numbers(each: ExportedDocument) -> range:

@@ -215,7 +215,12 @@ def test_a_view_in_the_place_of_the_table_is_not_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["documents_ids_to_plaid_ids.sqlite", "ivf.pid.pt", "plan.json", "centroids.npy", "index.voyager"]
+    "name",
+    [
+        *("documents_ids_to_plaid_ids.sqlite", "documents_ids_to_plaid_ids.pkl", "document_ids_to_embeddings.pkl"),
+        *("doc_id_to_embedding_range.pkl", "tachiom.bin", "index.voyager", "fast_plaid_index", "warp_index"),
+        *("ivf.pid.pt", "plan.json", "centroids.npy"),
+    ],
 )
 def test_an_index_without_texts_says_so(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x80\x04")  # as a pickle begins: nothing of it is read
