@@ -3,7 +3,7 @@
     apt-get download debian-faq-de debmake-doc gnuplot-doc …; and source archives of Python packages with test files
     python -m benchmarks.documents.gathering PACKAGES FOLDER
 
-PACKAGES holds ``.deb`` and ``.tar.gz`` files; of each package at most five documents are taken, of as many formats as it
+PACKAGES holds ``.deb`` and ``.tar.gz`` files; of each at most five documents are taken, of as many formats as it
 has. What is taken is decided by names alone, so the same packages give the same folder.
 """
 
