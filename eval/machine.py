@@ -11,6 +11,8 @@ from pathlib import Path
 
 import xxhash
 
+from lfm2_colbert.processors import usable_processors
+
 LIBRARIES = ("lfm2-colbert", "numpy", "onnxruntime", "tokenizers")
 TELLING_FLAGS = re.compile(r"avx2|avx512\w*|\w*vnni|\w*bf16")
 PACKAGES = Path(__file__).resolve().parents[1]
@@ -43,7 +45,9 @@ def this_machine() -> Machine:
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", information, re.MULTILINE)
     telling = sorted(flag for flag in (flags[1].split() if flags else []) if TELLING_FLAGS.fullmatch(flag))
     n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Machine(model[1].strip() if model else "unknown", _cores(), round(n_bytes / 2**30), tuple(telling))
+    return Machine(
+        model[1].strip() if model else "unknown", usable_processors(), round(n_bytes / 2**30), tuple(telling)
+    )
 
 
 def versions(libraries: Iterable[str] = ()) -> dict[str, str]:
@@ -59,7 +63,3 @@ def code_fingerprint(packages: Path = PACKAGES) -> str:
         for path in sorted(path for path in (packages / package).rglob("*") if path.suffix in CODE_SUFFIXES):
             digest.update(path.relative_to(packages).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

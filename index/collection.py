@@ -1,6 +1,5 @@
 """The public face of the index: documents in, hits out; the one place where encoder, store and search meet."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -43,6 +42,7 @@ from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import load_encoder, resolve
 from lfm2_colbert.errors import InvalidArgumentError
 from lfm2_colbert.multivectors import MultiVectors
+from lfm2_colbert.processors import usable_processors
 from lfm2_colbert.registry import lookup
 
 DEFAULT_ENCODER = "nano"
@@ -74,7 +74,7 @@ class Collection:
     ) -> None:
         """Wrap an open store; `Collection.open` is the way in."""
         self.name = name
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or usable_processors()
         self._store = store
         self._writable = False
         self._encoder_source = encoder

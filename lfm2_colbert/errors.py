@@ -5,6 +5,7 @@
     │   ├── InvalidArgumentError    invalid_argument
     │   ├── InvalidConfigError      invalid_config
     │   ├── InvalidFilterError      invalid_filter
+    │   ├── LicenceNotAcceptedError licence_not_accepted
     │   ├── LocalOnlyError          local_only
     │   ├── UnknownNameError        unknown_name
     │   │   └── UnknownEncoderError unknown_encoder
@@ -41,7 +42,9 @@
     │   ├── PortInUseError          port_in_use
     │   ├── ReadFailedError         read_failed
     │   ├── StorageError            storage_failed
-    │   └── UnsafeAddressError      unsafe_address
+    │   ├── UnsafeAddressError      unsafe_address
+    │   ├── UnsupportedPlatformError unsupported_platform
+    │   └── UnsupportedPythonError  unsupported_python
     ├── BusyError (exit 5: somebody else is at it)
     │   ├── DeadlineExceededError   deadline_exceeded
     │   ├── IndexLockedError        index_locked
@@ -98,6 +101,12 @@ class InvalidFilterError(UsageError):
     """A filter cannot be read, or asks of a field what it does not hold."""
 
     code = "invalid_filter"
+
+
+class LicenceNotAcceptedError(UsageError):
+    """Weights have a licence that nobody here has accepted yet."""
+
+    code = "licence_not_accepted"
 
 
 class LocalOnlyError(UsageError):
@@ -327,6 +336,18 @@ class UnsafeAddressError(EnvironmentFault):
     """A server was to be open to others without a key."""
 
     code = "unsafe_address"
+
+
+class UnsupportedPlatformError(EnvironmentFault):
+    """This program does not run on this operating system."""
+
+    code = "unsupported_platform"
+
+
+class UnsupportedPythonError(EnvironmentFault):
+    """This program needs a newer Python."""
+
+    code = "unsupported_python"
 
 
 class BusyError(Lfm2ColbertError):

@@ -1,7 +1,6 @@
 """The compiled kernels, through ctypes: calls release the GIL, and nothing but pointers and sizes crosses."""
 
 import ctypes
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -29,6 +28,7 @@ from index.native.base import (
     refined,
 )
 from lfm2_colbert.errors import CorruptionError, InvalidArgumentError, ReadFailedError
+from lfm2_colbert.processors import usable_processors
 
 LIBRARY = Path(__file__).parent / "libkernels.so"
 FORCED = "unset LFM2_COLBERT_KERNELS, or set it to numpy"
@@ -317,7 +317,7 @@ def load_library(path: Path = LIBRARY, variant: str = "") -> CompiledKernels | N
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
     """Threads that sleep until there is work; made when a search first shares any."""
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="kernels")
+    return ThreadPoolExecutor(usable_processors(), thread_name_prefix="kernels")
 
 
 def _shared(score: Callable[[Rows], Scores], rows: Rows) -> Scores:

@@ -1,6 +1,5 @@
 """The default way to run an encoder: one ONNX file on the CPU, no torch."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from lfm2_colbert.encoders.batching import Batch
 from lfm2_colbert.encoders.quiet_runtime import onnxruntime, runtime_state
 from lfm2_colbert.encoders.token_encoder import TokenEncoder
 from lfm2_colbert.errors import UnsafeModelError
+from lfm2_colbert.processors import usable_processors
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
 
 CONFIG_FILE = "encoder.json"
@@ -39,7 +39,7 @@ def load_onnx(location: str, options: LoadOptions) -> Encoder:
     folder = Path(location)
     check_files(folder)
     config = read_encoder_config(folder)
-    session = _session(folder / MODEL_FILE, options.threads or len(os.sched_getaffinity(0)))
+    session = _session(folder / MODEL_FILE, options.threads or usable_processors())
     _check_signature(session, config)
 
     def forward(batch: Batch) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lfm2_colbert.processors import usable_processors
 from service.cli import options
 from service.cli.output import megabytes, print_json, print_table
 from service.settings import Settings
@@ -24,7 +25,7 @@ def doctor(model: str, settings: Settings) -> None:
     """Check libraries, disk and encoder, and measure the encoder's rate on this machine."""
     checks: dict[str, Any] = {
         "python": platform.python_version(),
-        "processors": len(os.sched_getaffinity(0)),
+        "processors": usable_processors(),
         "libraries": _libraries(),
         "kernels": _kernels(),
         "sqlite": _sqlite(),

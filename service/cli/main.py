@@ -10,6 +10,7 @@ import click
 from lfm2_colbert.errors import Lfm2ColbertError, RemoteError
 from service.cli import COMMANDS
 from service.cli.output import print_error, print_line
+from service.cli.supported import require_supported
 from service.cli.table import CommandTable
 
 HELP = """Multilingual search over your documents, on this machine.
@@ -30,6 +31,7 @@ def main() -> None:
     """Run a command and end the process with its status."""
     debug = "--debug" in sys.argv
     try:
+        require_supported(sys.version_info[:3], sys.platform)
         status = cli.main(standalone_mode=False)
         sys.stdout.flush()
     except click.UsageError as error:

@@ -4,7 +4,6 @@ All methods are coroutines of one event loop; what computes or touches a disk ru
 """
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from index.types import Document, Failure, SearchResult
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
 from lfm2_colbert.multivectors import MultiVectors
+from lfm2_colbert.processors import usable_processors
 from service.engine.encoding import AbandonableEncoder
 from service.engine.jobs import Job, JobState
 from service.engine.library import Library
@@ -71,7 +71,7 @@ class Engine:
             device: of encoders.
             readers: searches that run at once; None: one a processor.
         """
-        processors = len(os.sched_getaffinity(0))
+        processors = usable_processors()
         n_readers = readers or max(processors, 2)
         self.library = Library(
             home, model, readers=n_readers, encoder_threads=threads or max(processors // 2, 1), device=device

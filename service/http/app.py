@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.types import ASGIApp
 
+from lfm2_colbert.processors import usable_processors
 from service.compat import chat, cohere, openai, openwebui
 from service.engine.engine import Engine
 from service.http.admission import Gate
@@ -63,7 +63,7 @@ def make_app(engine: Engine, keyring: Keyring, config: ServerConfig) -> Guard:
     app.state.mcp = posted(engine)
     app.openapi = _openapi(app, app.openapi)  # type: ignore[method-assign]
     limits = config.limits
-    answering = limits.answering or ANSWERING_PER_PROCESSOR * len(os.sched_getaffinity(0))
+    answering = limits.answering or ANSWERING_PER_PROCESSOR * usable_processors()
     gate = Gate(answering, limits.waiting, limits.refusal_delay_seconds)
     routes = [*(route for router in ROUTERS for route in router.routes), *endpoint.ROUTES]
     return Guard(app, routes, config, keyring, engine.metrics, gate)
@@ -73,7 +73,7 @@ def _answering(config: ServerConfig) -> tuple[Answerer, Gate]:
     """Give what answers, and what bounds how many do so at once: answers last, and must not hold up searches."""
     limits = config.limits
     bounds = Bounds(seconds=limits.answer_seconds)
-    at_once = limits.generating or GENERATING_PER_PROCESSOR * len(os.sched_getaffinity(0))
+    at_once = limits.generating or GENERATING_PER_PROCESSOR * usable_processors()
     return Answerer(generator_of(config.llm), bounds), Gate(at_once, limits.waiting, limits.refusal_delay_seconds)
 
 
