@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from lfm2_colbert.errors import ModelUnavailableError
+from lfm2_colbert.licences import SUMMARIES
 from lfm2_colbert.registry import missing_extra
 
 ALLOWED_FILES = (
@@ -29,9 +30,10 @@ class HubModel:
     Attributes:
         repository: ``owner/name``.
         revision: the commit.
-        licence: of the weights.
+        licence: of the weights; where it is one to be accepted (`lfm2_colbert.licences`), only `pull` fetches them.
         allowed: patterns of the files to fetch.
         needed: files without which it is not whole.
+        name: what `lfm2-colbert pull` calls it; "": it is none that can be pulled.
     """
 
     repository: str
@@ -39,13 +41,36 @@ class HubModel:
     licence: str = ""
     allowed: tuple[str, ...] = ALLOWED_FILES
     needed: tuple[str, ...] = NEEDED_FILES
+    name: str = ""
+
+    @property
+    def place(self) -> Path:
+        """Its folder below a cache, as the hub's library lays it out."""
+        return Path(f"models--{self.repository.replace('/', '--')}", "snapshots", self.revision)
+
+    def is_whole(self, folder: Path) -> bool:
+        """Say whether a folder has all files that are needed."""
+        return all((folder / name).exists() for name in self.needed)
+
+
+def cache_folder() -> Path:
+    """Say where models of the hub are kept: ``HF_HUB_CACHE``, else below ``HF_HOME``, as `huggingface_hub` reads them.
+
+    Raises:
+        MissingExtraError: `huggingface_hub` is not installed.
+    """
+    try:
+        from huggingface_hub import constants
+    except ModuleNotFoundError as error:
+        raise missing_extra("a model of the hub", error.name or "", "torch") from error
+    return Path(str(constants.HF_HUB_CACHE)).expanduser()
 
 
 def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = False) -> Path:
     """Give the folder of a model, from the local cache if it is there, else from the hub.
 
     Args:
-        model: repository and commit.
+        model: repository and commit. Weights whose licence is to be accepted are never fetched here.
         cache: the hub's cache folder; None leaves the choice to `huggingface_hub`.
         offline: never connect.
 
@@ -66,20 +91,26 @@ def local_folder(model: HubModel, *, cache: Path | None = None, offline: bool = 
         cache_dir=cache,
     )
     reason: Exception | None = None
-    for local_files_only in (True,) if offline else (True, False):
+    for local_files_only in (True,) if offline or model.licence in SUMMARIES else (True, False):
         try:
             folder = Path(str(fetch(local_files_only=local_files_only)))
         except (HTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
             reason = error
             continue
         # Where it cannot finish a download, the library gives what it has, and only logs it.
-        if all((folder / name).exists() for name in model.needed):
+        if model.is_whole(folder):
             return folder
-    raise _unavailable(model) from reason
+    raise _unavailable(model, cache or cache_folder()) from reason
 
 
-def _unavailable(model: HubModel) -> ModelUnavailableError:
+def _unavailable(model: HubModel, cache: Path) -> ModelUnavailableError:
+    if not model.name:
+        return ModelUnavailableError(
+            f"{model.repository} is not on this machine and the hub cannot be reached",
+            help="fetch it on a connected machine and give the folder: --model FOLDER",
+        )
     return ModelUnavailableError(
-        f"{model.repository} is not on this machine and the hub cannot be reached",
-        help="fetch it on a connected machine and give the folder: --model FOLDER",
+        f"{model.repository} at {model.revision[:12]} is not on this machine (looked in {cache})",
+        help=f"lfm2-colbert pull {model.name}. Without a network: add --to FOLDER to that on a connected machine, "
+        "carry the folder here, and then: lfm2-colbert pull --from-dir FOLDER",
     )

@@ -1,7 +1,7 @@
 """From the name a person types to a loaded encoder. The operator chooses it, never a request."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +10,7 @@ from lfm2_colbert.encoders import ENCODERS
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.errors import InvalidArgumentError, UnknownEncoderError
 from lfm2_colbert.hub import HubModel, local_folder
+from lfm2_colbert.licences import LFM_OPEN, licence_of_repository
 from lfm2_colbert.registry import lookup
 
 BUNDLED = Path(__file__).parents[1] / "bundled" / "nano"
@@ -19,12 +20,13 @@ RETIRED = frozenset({"nano-0"})
 """Bundled once: collections may still have been made with them."""
 HUB_MODELS = {
     "lfm2-colbert-350m": HubModel(
-        "LiquidAI/LFM2-ColBERT-350M", "370cc1088cb5722499830bab3ff37a39c963fcd7", "LFM Open License v1.0"
+        "LiquidAI/LFM2-ColBERT-350M", "370cc1088cb5722499830bab3ff37a39c963fcd7", LFM_OPEN, name="lfm2-colbert-350m"
     ),
     "lfm2.5-colbert-350m": HubModel(
-        "LiquidAI/LFM2.5-ColBERT-350M", "d6d91b3d9468d373abdec3679538017d16c75d0f", "LFM Open License v1.0"
+        "LiquidAI/LFM2.5-ColBERT-350M", "d6d91b3d9468d373abdec3679538017d16c75d0f", LFM_OPEN, name="lfm2.5-colbert-350m"
     ),
 }
+OTHER_COMMIT = re.compile(rf"(?P<name>{'|'.join(map(re.escape, HUB_MODELS))})@(?P<revision>[0-9a-f]{{40}})")
 PINNED = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})")
 FOREIGN = "sentence-transformers:"
 
@@ -42,8 +44,8 @@ def load_encoder(name: str = "nano", *, device: str = "auto", threads: int | Non
     """Load an encoder by name.
 
     Args:
-        name: ``nano``; ``lfm2-colbert-350m`` or ``lfm2.5-colbert-350m`` (hub, pinned revision); ``owner/model@`` and a
-            full commit; a folder; ``sentence-transformers:`` and a folder; ``hashing``.
+        name: ``nano``; ``lfm2-colbert-350m`` or ``lfm2.5-colbert-350m`` (hub, pinned revision, or ``@`` and another);
+            ``owner/model@`` and a full commit; a folder; ``sentence-transformers:`` and a folder; ``hashing``.
         device: ``auto``, ``cpu`` or ``cuda`` (which needs the torch extra).
         threads: threads of one forward pass; None takes the processors this process may use.
 
@@ -66,8 +68,10 @@ def load_encoder(name: str = "nano", *, device: str = "auto", threads: int | Non
     return cast(Encoder, load(source.location, LoadOptions(source.name, device, threads)))
 
 
-def resolve(name: str) -> Source:
-    """Find what a name stands for; hub models are fetched if they are not on this machine.
+def resolve(name: str, *, offline: bool = False) -> Source:
+    """Find what a name stands for.
+
+    Hub models that are not on this machine are fetched, unless `offline`, or their licence is to be accepted first.
 
     Raises:
         UnknownEncoderError: neither a known name nor a model folder.
@@ -83,10 +87,8 @@ def resolve(name: str) -> Source:
         )
     if name == "hashing":
         return Source(name, "hashing", "")
-    if name in HUB_MODELS:
-        return Source(name, "torch", str(local_folder(HUB_MODELS[name])))
-    if pinned := PINNED.fullmatch(name):
-        return Source(name, "torch", str(local_folder(HubModel(pinned["repository"], pinned["revision"]))))
+    if model := on_hub(name):
+        return Source(name, "torch", str(local_folder(model, offline=offline)))
     if name.startswith(FOREIGN):
         folder = _folder(name.removeprefix(FOREIGN))
         return Source(f"{FOREIGN}{folder}", "sentence-transformers", str(folder))
@@ -95,14 +97,24 @@ def resolve(name: str) -> Source:
     return Source(str(folder), kind, str(folder))
 
 
+def on_hub(name: str) -> HubModel | None:
+    """Say which files of which commit a name stands for; None where it names nothing on the hub."""
+    if other := OTHER_COMMIT.fullmatch(name):
+        return replace(HUB_MODELS[other["name"]], revision=other["revision"], name=name)
+    if pinned := PINNED.fullmatch(name):
+        licence = licence_of_repository(pinned["repository"])
+        return HubModel(pinned["repository"], pinned["revision"], licence, name=name)
+    return HUB_MODELS.get(name)
+
+
 def licence_of(name: str) -> str:
     """Give the licence that an encoder's weights are known to have, which what is made of them keeps; "" if none is.
 
     Raises:
         UnknownEncoderError: neither a known name nor a model folder.
     """
-    if name in HUB_MODELS:
-        return HUB_MODELS[name].licence
+    if model := on_hub(name):
+        return model.licence
     settings = Path(resolve(name).location) / "encoder.json"
     return str(read_json(settings).get("licence", "")) if settings.is_file() else ""
 

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from lfm2_colbert.errors import ModelUnavailableError, UnknownNameError
 from lfm2_colbert.hub import HubModel
+from lfm2_colbert.licences import LFM_OPEN
 
-LICENCE = "LFM Open License v1.0"
 FILES = ("*.safetensors", "model.safetensors.index.json", "config.json", "tokenizer.json")
 NEEDED = ("config.json", "tokenizer.json")
 NAMED = re.compile(r"(?P<name>[\w.-]+?)(?:@(?P<revision>[0-9a-f]{40}))?")
@@ -113,4 +113,4 @@ def on_hub(name: str) -> HubModel:
             f"no revision of {model.repository} is pinned here",
             help=f"name the commit you trust, {name}@ and its 40 digits, or give its folder: local:FOLDER",
         )
-    return HubModel(model.repository, found["revision"], LICENCE, FILES, NEEDED)
+    return HubModel(model.repository, found["revision"], LFM_OPEN, FILES, NEEDED, name.lower())

@@ -26,6 +26,7 @@ COMMANDS = {
     "adapt": "service.cli.adapt:adapt",
     "serve": "service.cli.serve:serve",
     "mcp": "service.cli.mcp:mcp",
+    "pull": "service.cli.pull:pull",
     "doctor": "service.cli.doctor:doctor",
 }
 """Name → its command. These modules import no numpy, faiss or onnxruntime at their top: help is instant."""

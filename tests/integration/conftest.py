@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.serving.server import Asking, served
+from lfm2_colbert.encoders.loading import HUB_MODELS
 from service.cli.main import main
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -180,6 +181,7 @@ class Hub(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     root: Path
+    breaks: dict[str, int]
     FILE = re.compile(r"/(?:datasets/)?([\w.-]+/[\w.-]+)/resolve/(\w+)/(.+)")
     COMMIT = re.compile(r"/api/(?:datasets|models)/([\w.-]+/[\w.-]+)(?:/revision/(\w+))?")
     TREE = re.compile(r"/api/(?:datasets|models)/([\w.-]+/[\w.-]+)/tree/(\w+)/?(.*)")
@@ -203,18 +205,24 @@ class Hub(BaseHTTPRequestHandler):
             self.give(b"", 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
             return
         content = path.read_bytes()
-        self.give(content, headers={"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": COMMIT})
+        headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
+        if asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
+            first, last = int(asked[1]), len(content) - 1
+            ranged = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
+            self.give(content[first:], 206, headers | ranged, self.breaks.pop(name, None))
+            return
+        self.give(content, headers=headers)
 
     def give_commit(self, repository: str, commit: str | None) -> None:
         home = self.root / repository
         if not home.is_dir():
             self.give(b"", 404, {"X-Error-Code": "RepoNotFound"})
-        elif commit not in (None, COMMIT, *MTEB_COMMITS):
+        elif commit not in (None, *COMMITS):
             self.give(b"", 404, {"X-Error-Code": "RevisionNotFound"})
         else:
-            names = [path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()]
-            found = {"id": repository, "sha": commit or COMMIT, "siblings": [{"rfilename": name} for name in names]}
-            self.give(json.dumps(found).encode())
+            paths = [path for path in home.rglob("*") if path.is_file()]
+            siblings = [{"rfilename": path.relative_to(home).as_posix(), **git_identity(path)} for path in paths]
+            self.give(json.dumps({"id": repository, "sha": commit or COMMIT, "siblings": siblings}).encode())
 
     def give_tree(self, repository: str, commit: str, below: str) -> None:
         home = self.root / repository
@@ -230,19 +238,39 @@ class Hub(BaseHTTPRequestHandler):
         ]
         self.give(json.dumps(rows).encode())
 
-    def give(self, content: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+    def give(
+        self,
+        content: bytes,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        breaks_after: int | None = None,
+    ) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self.wfile.write(content[:breaks_after])
+        self.close_connection = breaks_after is not None
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
 
 
+def git_identity(path: Path) -> dict[str, Any]:
+    """Give size and digest of a file as the hub lists them: weights in its large storage, the rest in git."""
+    content = path.read_bytes()
+    oid = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    identity: dict[str, Any] = {"size": len(content), "blobId": oid}
+    if path.suffix != ".safetensors":
+        return identity
+    large = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
+    return identity | {"lfs": large}
+
+
 MTEB_COMMITS = ("3e75543b8006c013ec14d36a17dd3010eb139f72",)
+MODEL_COMMITS = (*(model.revision for model in HUB_MODELS.values()), "0123456789" * 4)
+COMMITS = (COMMIT, *MTEB_COMMITS, *MODEL_COMMITS)
 
 
 @pytest.fixture(scope="session")
@@ -258,11 +286,17 @@ def publish() -> Callable[..., Path]:
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[tuple[Path, Mapping[str, str]]]:
+def hub_breaks() -> dict[str, int]:
+    """Say after how many bytes the hub breaks off, once, the next time a file of this name is fetched."""
+    return {}
+
+
+@pytest.fixture
+def hub(tmp_path: Path, hub_breaks: dict[str, int]) -> Iterator[tuple[Path, Mapping[str, str]]]:
     """Serve a folder of repositories as the hub; give it, and the environment in which it is the hub."""
     root = tmp_path / "hub"
     root.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Here", (Hub,), {"root": root}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Here", (Hub,), {"root": root, "breaks": hub_breaks}))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}"
