@@ -29,5 +29,6 @@ def mismatch(collection: str, built_with: str, asked_for: str) -> ModelMismatchE
     """Say that a collection has another encoder."""
     return ModelMismatchError(
         f"the collection '{collection}' was built with {built_with}, which is not the {asked_for} asked for now",
-        help=f"open it with {built_with}, or index the documents into another collection",
+        help="leave the model out; or encode the collection anew, which answers as it is meanwhile: "
+        f"lfm2-colbert rebuild -c {collection} --model {asked_for}",
     )

@@ -8,6 +8,10 @@ from lfm2_colbert.errors import InvalidConfigError
 
 PREFIX = "LFM2_COLBERT_"
 DEVICES = ("auto", "cpu", "cuda")
+VARIABLES = frozenset(
+    PREFIX + name for name in ("HOME", "DEVICE", "THREADS", "KERNELS", "URL", "KEY", "LLM_KEY", "JUDGE_KEY")
+)
+"""All that this program reads, the two included that `index` reads itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class Settings:
     device: str
     threads: int | None
     url: str | None = None
+
+
+def variables() -> dict[str, str]:
+    """Give the variables of the environment that begin as this program's do."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
 
 
 def default_device() -> str:

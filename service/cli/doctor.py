@@ -1,96 +1,50 @@
 """`lfm2-colbert doctor`: is this machine fit, and how fast is it?"""
 
-import os
-import platform
-import shutil
-import time
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from lfm2_colbert.processors import usable_processors
+from lfm2_colbert.errors import EnvironmentFault
 from service.cli import options
-from service.cli.output import megabytes, print_json, print_table
+from service.cli.output import print_json, print_line, width
 from service.settings import Settings
 
-LIBRARIES = ("numpy", "onnxruntime", "tokenizers", "faiss-cpu", "apsw", "torch")
-SAMPLE = "Ein kurzer Absatz in mehreren Sprachen. 日本の首都は東京です。 عاصمة فرنسا هي باريس. " * 4
+if TYPE_CHECKING:
+    from service.doctor.finding import Finding
 
 
 @click.command()
 @click.option("--model", default="nano", show_default=True, metavar="NAME", help="The encoder to try.")
 @options.common
-def doctor(model: str, settings: Settings) -> None:
-    """Check libraries, disk and encoder, and measure the encoder's rate on this machine."""
-    checks: dict[str, Any] = {
-        "python": platform.python_version(),
-        "processors": usable_processors(),
-        "libraries": _libraries(),
-        "kernels": _kernels(),
-        "sqlite": _sqlite(),
-        "home": _home(settings),
-        "encoder": _encoder(model, settings),
-    }
+def doctor(model: str, settings: Settings) -> int:
+    """Check all that can be wrong with this machine, and measure the encoder's rate. Exits with 4 on an error."""
+    from service.doctor.checks import examine
+    from service.doctor.finding import Asked, State
+
+    findings = []
+    for finding in examine(Asked(settings, model)):
+        findings.append(finding)
+        if not settings.as_json:
+            _show(finding)
+    states = [finding.state for finding in findings]
     if settings.as_json:
-        print_json(checks)
-        return
-    print_table([(name, _sentence(value)) for name, value in checks.items()])
+        print_json({"fit": State.ERROR not in states, "checks": [asdict(finding) for finding in findings]})
+    else:
+        print_line(_verdict(states.count(State.ERROR), states.count(State.WARNING)))
+    return EnvironmentFault.exit_status if State.ERROR in states else 0
 
 
-def _libraries() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+def _show(finding: "Finding") -> None:
+    code = "ok" if finding.code == "ok" else f"{finding.state}[{finding.code}]"
+    name = finding.check + " " * (12 - width(finding.check))
+    print_line(f"{name} {code} {finding.message}")
+    if finding.help:
+        print_line(f"{'':12} help: {finding.help}")
 
 
-def _kernels() -> str:
-    from index.native import kernels
-
-    variant = kernels().variant
-    return variant if variant != "numpy" else "numpy: no compiler was there at installation, search is slower"
-
-
-def _sqlite() -> str:
-    import apsw
-
-    from index.database import check_sqlite_version
-
-    check_sqlite_version(apsw.sqlite_lib_version())
-    return apsw.sqlite_lib_version()
-
-
-def _home(settings: Settings) -> dict[str, str]:
-    from index.home import home_folder
-
-    home = home_folder(settings.home)
-    existing = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
-    writable = "writable" if os.access(existing, os.W_OK) else "NOT writable"
-    return {"path": str(home), "access": writable, "free": megabytes(shutil.disk_usage(existing).free)}
-
-
-def _encoder(model: str, settings: Settings) -> dict[str, str]:
-    from lfm2_colbert import load_encoder
-
-    started = time.perf_counter()
-    encoder = load_encoder(model, device=settings.device, threads=settings.threads)
-    loaded = time.perf_counter()
-    encoder.encode_documents([SAMPLE])
-    warm = time.perf_counter()
-    encoder.encode_documents([SAMPLE] * 32)
-    rate = 32 / (time.perf_counter() - warm)
-    tokens = len(encoder.token_spans([SAMPLE])[0])
-    return {
-        "name": encoder.name,
-        "dimensions": str(encoder.dim),
-        "loading": f"{loaded - started:.2f} s",
-        "rate": f"{rate:,.0f} passages/s of {tokens} tokens",
-    }
-
-
-def _sentence(value: Any) -> str:
-    return " · ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else str(value)
+def _verdict(errors: int, warnings: int) -> str:
+    if not errors + warnings:
+        return "all checks passed"
+    counted = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    return f"{', '.join(counted)}; everything else is as it should be"

@@ -9,9 +9,9 @@ import click
 
 from lfm2_colbert.errors import Lfm2ColbertError, RemoteError
 from service.cli import COMMANDS
-from service.cli.output import print_error, print_line
-from service.cli.supported import require_supported
+from service.cli.output import print_anything, print_error, print_line
 from service.cli.table import CommandTable
+from service.supported import require_supported
 
 HELP = """Multilingual search over your documents, on this machine.
 
@@ -30,6 +30,7 @@ def cli() -> None:
 def main() -> None:
     """Run a command and end the process with its status."""
     debug = "--debug" in sys.argv
+    print_anything()
     try:
         require_supported(sys.version_info[:3], sys.platform)
         status = cli.main(standalone_mode=False)

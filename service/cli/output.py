@@ -1,5 +1,7 @@
 """How results and errors look: results on standard output, everything else on standard error."""
 
+import codecs
+import io
 import json
 import sys
 from collections.abc import Container, Iterable, Mapping
@@ -18,9 +20,17 @@ def safe(text: str) -> str:
     return text.translate(UNSAFE)
 
 
+def print_anything() -> None:
+    """Let no text stop the program where output is not UTF-8: a character that it lacks is printed as its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    as_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    click.echo(json.dumps(value, ensure_ascii=not as_utf8))
 
 
 def print_error(code: str, message: str, help: str) -> None:

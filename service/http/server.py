@@ -1,5 +1,6 @@
 """A running server: uvicorn with our protocol, started only where that is safe."""
 
+import errno
 import socket
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from service.http.app import make_app
 from service.http.config import ServerConfig
 from service.http.protocol import protocol_for
 from service.keys import Keyring
+from service.listening import listener_of
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
@@ -79,8 +81,10 @@ def bound(config: ServerConfig) -> socket.socket:
         listener.bind((config.host, config.port))
     except OSError as error:
         listener.close()
+        who = listener_of(config.port) if error.errno == errno.EADDRINUSE else ""
+        said = f"{error.strerror} by {who}" if who else error.strerror
         raise PortInUseError(
-            f"cannot listen on {config.host}:{config.port}: {error.strerror}", help="--port 0 takes a free one"
+            f"cannot listen on {config.host}:{config.port}: {said}", help="--port 0 takes a free one"
         ) from error
     return listener
 

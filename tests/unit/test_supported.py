@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert.errors import UnsupportedPlatformError, UnsupportedPythonError
-from service.cli.supported import require_supported
+from service.supported import require_supported
 
 # What Windows lacks is hidden, and the name of the system is another once all that is not ours has been imported.
 WINDOWS = """
