@@ -106,6 +106,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         UnsafeModelError: the folder holds code, pickles, links that leave it, or files that contradict each other.
     """
     check_files(folder)
+    if (folder / "modules.json").is_file():
+        check_token_vectors(folder)
     config = read_json(folder / "config.json")
     backbone = backbone_config(config, folder.name)
     dim = _check_modules(folder, backbone)
@@ -317,6 +319,22 @@ def check_classes(folder: Path) -> None:
         raise UnsafeModelError(
             f"{folder.name} asks to import {', '.join(unknown)!s:.120}, which is no part of sentence-transformers",
             help="this program never runs code that a model names; use a model made of the library's own parts",
+        )
+
+
+def check_token_vectors(folder: Path) -> None:
+    """Refuse a model that pools its tokens into one vector.
+
+    sentence-transformers would put a projection of random weights in the place of that.
+
+    Raises:
+        UnsafeModelError: it does, or `read_modules` refused.
+    """
+    kinds = [module["type"].rpartition(".")[2] for module in read_modules(folder)]
+    if "Pooling" in kinds:
+        raise UnsafeModelError(
+            f"{folder.name} is a single-vector model (modules: {', '.join(kinds)}), not one of token vectors",
+            help="give a multi-vector model: nano, lfm2.5-colbert-350m, lfm2-colbert-350m, or a folder of another one",
         )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from sentence_transformers import MultiVectorEncoder
 
-from lfm2_colbert.checkpoint import check_classes, check_files, files_fingerprint
+from lfm2_colbert.checkpoint import check_classes, check_files, check_token_vectors, files_fingerprint
 from lfm2_colbert.encoders.base import Encoder, LoadOptions, Spans
 from lfm2_colbert.errors import NonFiniteVectorError, UnsafeModelError
 from lfm2_colbert.multivectors import MultiVectors
@@ -97,6 +97,7 @@ def load_sentence_transformers(location: str, options: LoadOptions) -> Encoder:
     folder = Path(location)
     check_files(folder)
     check_classes(folder)
+    check_token_vectors(folder)
     if options.threads:
         torch.set_num_threads(options.threads)
     device = None if options.device == "auto" else options.device
