@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from service.supported import SYSTEMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,6 +167,35 @@ main()
         )
         assert done.returncode == 0, done.stderr
     assert "Horniman" in json.loads(done.stdout)["hits"][0]["text"]
+
+
+@pytest.mark.slow
+def test_the_wheel_is_all_that_an_empty_environment_needs(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    environment = tmp_path / "venv"
+    made = subprocess.run(
+        ["scripts/make_venv.sh", str(environment), str(wheel.filename)],
+        cwd=ROOT, env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    documents = str(ROOT / "examples" / "documents" / "es")
+    asked = (["doctor"], ["index", documents], ["search", "Horniman Museum", "-k", "1"])
+    variables = {"LFM2_COLBERT_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
+    said = []
+    for arguments in asked:
+        command = [str(environment / "bin" / "lfm2-colbert"), *arguments, "--json"]
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        said.append(json.loads(done.stdout))
+    checks = {each["check"]: each for each in said[0]["checks"]}
+    assert (said[0]["fit"], checks["torch"]["message"].partition(";")[0]) == (True, "not installed")
+    assert checks["extras"]["message"].startswith("installed: none; not installed: client, eval, serve, torch, train")
+    assert "Horniman" in said[2]["hits"][0]["text"]
+
+
+def test_the_systems_that_are_stated_are_those_that_are_supported(wheel: zipfile.ZipFile) -> None:
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    stated = re.findall(r"^Classifier: Operating System :: (?:\w+ :: )?(\w+)$", wheel.read(name).decode(), re.MULTILINE)
+    assert {each.lower() for each in stated} == {each.lower() for each in SYSTEMS.values()}
 
 
 def test_every_requirement_is_pinned() -> None:

@@ -1,6 +1,7 @@
 """Weights come from a hub to this machine and to one without a network, whole, pinned, and with their licence shown."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -138,6 +139,8 @@ def test_the_licence_is_shown_and_asked_for_once(machine: Machine) -> None:
     assert "10 M USD yearly revenue" in refused.stderr
     assert "error[licence_not_accepted] the LFM Open License v1.0" in refused.stderr
     assert "--accept-licence" in refused.stderr
+    indexed = machine.run("index", "examples/documents/ja", "--model", NAME)
+    assert (indexed.returncode, f"lfm2-colbert pull {NAME}" in indexed.stderr) == (4, True)
     assert not machine.cache.exists()
     assert machine.run("pull", NAME, "--accept-licence").returncode == 0
     again = machine.run("pull", NAME)
@@ -271,6 +274,31 @@ def test_carrying_gives_the_same_files_or_nothing(tmp_path: Path, write_checkpoi
     with pytest.raises(CorruptionError, match="not what was pulled"):
         carry(source, Place(tmp_path / "c", MODEL))
     assert not (tmp_path / "c" / MODEL.place).exists()
+
+
+class Typed(io.StringIO):
+    """What a person types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_is_asked_for_the_licence_and_may_say_no(
+    run: Any, tmp_path: Path, write_checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    source = pulled(tmp_path / "stick", write_checkpoint(tmp_path / "source"))
+    for typed, status in (("n\n", 2), ("y\n", 0), ("", 0)):
+        monkeypatch.setattr("sys.stdin", Typed(typed))
+        outcome = run("pull", "--from-dir", tmp_path / "stick")
+        assert (outcome.status, "Accept it?" in outcome.err) == (status, bool(typed)), outcome.err
+        assert (tmp_path / "cache" / MODEL.place).exists() is (status == 0)
+    assert contents(tmp_path / "cache" / MODEL.place) == contents(source)
+    licences = tmp_path / "home" / ".service" / "licences.json"
+    assert list(json.loads(licences.read_text())) == ["LFM Open License v1.0"]
+    licences.write_text("[]")
+    unreadable = run("pull", "--from-dir", tmp_path / "stick")
+    assert (unreadable.status, "error[corrupt_data]" in unreadable.err) == (3, True)
 
 
 def test_a_carried_folder_with_code_in_it_is_refused(tmp_path: Path, write_checkpoint: Callable[..., Path]) -> None:
