@@ -82,7 +82,7 @@ class Place:
         if n_bytes + SPARE_BYTES > free:
             raise StorageError(
                 f"{self.model.name} needs {n_bytes / 1e6:,.0f} MB more, {free / 1e6:,.0f} MB are free in {self.root}",
-                help="make room, or put the hub's cache elsewhere: HF_HUB_CACHE=FOLDER",
+                help="make room, or name another folder: --to, and HF_HUB_CACHE=FOLDER for the hub's cache",
             )
 
     def settle(self, sums: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from lfm2_colbert.errors import CorruptionError, UnsafeModelError
 
 FILE = "SHA256SUMS"
 LINE = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?P<name>.+)")
+UNSAFE = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 CHUNK = 4 * 1024 * 1024
 
 OnBytes = Callable[[int], None]
@@ -35,7 +36,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     if not path.is_file():
         raise CorruptionError(f"{folder} has no {FILE}, which says what its files are", help="pull the model again")
     try:
-        lines = [LINE.fullmatch(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [LINE.fullmatch(line) for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
     except ValueError:
         lines = [None]
     sums = {safe_name(line["name"]): line["digest"] for line in lines if line}
@@ -48,11 +49,12 @@ def safe_name(name: str) -> str:
     """Give the name of a file below a folder.
 
     Raises:
-        UnsafeModelError: it could be one elsewhere.
+        UnsafeModelError: it could be one elsewhere, or is none that a list of sums can hold.
     """
     path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or str(path) != name or "\\" in name:
-        raise UnsafeModelError(f"a model's file is called {name!r:.80}, which leaves its folder", help="do not use it")
+    leaves = path.is_absolute() or ".." in path.parts or not path.parts
+    if leaves or str(path) != name or UNSAFE.search(name):
+        raise UnsafeModelError(f"a model's file is called {name!a:.80}, which could be elsewhere", help="do not use it")
     return name
 
 

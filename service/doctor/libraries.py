@@ -17,7 +17,10 @@ APART = frozenset({"beir", "mteb", "docs", "interop"})
 """Extras that hardly anybody has: not being there is not worth a word."""
 OPENMP = re.compile(r"lib(omp|iomp5|gomp)[.\d]*\.dylib")
 OPENMP_USERS = ("torch", "faiss-cpu", "onnxruntime", "scikit-learn")
-NVIDIA = Path("/proc/driver/nvidia")
+ROOT = Path("/")
+NVIDIA_PLACES = ("dev/nvidia0", "usr/lib/wsl/lib/libcuda.so.1")
+"""What is there where a driver is that names no GPU: in containers, and in the Windows Subsystem for Linux."""
+UNNAMED = "an NVIDIA GPU"
 REINSTALL = "uv tool install 'lfm2-colbert[torch]' --reinstall --torch-backend"
 
 
@@ -123,11 +126,12 @@ def torch_build() -> TorchBuild | None:
     return TorchBuild(version("torch"), cuda[1] if cuda else "")
 
 
-def gpus(driver: Path = NVIDIA) -> list[str]:
-    """Name the NVIDIA GPUs that this machine's driver knows."""
-    texts = [path.read_text(errors="replace") for path in sorted(driver.glob("gpus/*/information"))]
+def gpus(root: Path = ROOT) -> list[str]:
+    """Name the NVIDIA GPUs that this machine has a driver for."""
+    texts = [path.read_text(errors="replace") for path in sorted(root.glob("proc/driver/nvidia/gpus/*/information"))]
     models = [re.search(r"^Model:\s*(.+)$", text, re.MULTILINE) for text in texts]
-    return [model[1].strip() if model else "an NVIDIA GPU" for model in models]
+    unnamed = [UNNAMED] if not texts and any((root / place).exists() for place in NVIDIA_PLACES) else []
+    return [model[1].strip() if model else UNNAMED for model in models] + unnamed
 
 
 def kernels(asked: Asked) -> Iterator[Finding]:

@@ -70,8 +70,10 @@ def collections(asked: Asked) -> Iterator[Finding]:
 def _problems(home: Path | None, name: str) -> Iterator[Finding]:
     folder = collection_folder(home, name)
     try:
+        encoder = summary(
+            home, name
+        ).encoder  # which brings a store of an earlier format up to date, as any command does
         damage = verify(folder, full=False).damage
-        encoder = "" if damage else summary(home, name).encoder
     except Lfm2ColbertError as refused:
         yield error("collections", refused.code, f"'{name}': {refused.message}", refused.help)
         return

@@ -3,16 +3,18 @@
 import fcntl
 import os
 import re
+import shutil
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from packaging.requirements import Requirement
 
 from index import Collection, Document
-from index.home import list_collections
+from index.home import STORE_FILE, list_collections
 from index.lock import LOCK_FILE, WriterLock, writer_of
 from index.store import SEGMENTS_FOLDER
 from lfm2_colbert.encoders.loading import HUB_MODELS
@@ -100,9 +102,13 @@ def test_the_build_of_torch_is_read_without_loading_it() -> None:
 
 def test_gpus_are_those_that_the_driver_names(tmp_path: Path) -> None:
     assert gpus(tmp_path) == []
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "nvidia0").touch()
+    assert gpus(tmp_path) == ["an NVIDIA GPU"]
     for bus, text in {"0000:01:00.0": "Model: \t NVIDIA RTX 4070\nIRQ: 1\n", "0000:02:00.0": "IRQ: 2\n"}.items():
-        (tmp_path / "gpus" / bus).mkdir(parents=True)
-        (tmp_path / "gpus" / bus / "information").write_text(text)
+        folder = tmp_path / "proc" / "driver" / "nvidia" / "gpus" / bus
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(text)
     assert gpus(tmp_path) == ["NVIDIA RTX 4070", "an NVIDIA GPU"]
 
 
@@ -233,6 +239,20 @@ def test_collections_that_are_damaged_or_locked_are_named(three: Path) -> None:
     }
     assert found["damaged"].help == "lfm2-colbert repair -c damaged"
     assert f"process {os.getpid()} " in found["locked"].message
+
+
+def test_a_collection_of_an_earlier_format_is_no_damage(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "format-1" / "golden", tmp_path / "golden")
+    assert judged(only(collections(asked(tmp_path)))) == ("ok", "ok")
+
+
+def test_a_collection_of_a_newer_format_is_an_error(three: Path) -> None:
+    connection = apsw.Connection(str(three / "whole" / STORE_FILE))
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    finding = only(collections(asked(three)))
+    assert judged(finding) == ("error", "format_version")
+    assert finding.message.startswith("'whole': ")
 
 
 def test_a_look_at_the_lock_does_not_take_it(three: Path) -> None:

@@ -34,7 +34,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("arguments", [("doctor",), ("--help",), ("index", "docs")])
+@pytest.mark.parametrize("arguments", [("doctor",), ("--help",)])
 def test_windows_is_refused_with_a_sentence(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([sys.executable, "-c", WINDOWS, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 4
@@ -65,7 +65,8 @@ def test_other_systems_are_named(system: str) -> None:
 def test_without_what_only_linux_has_a_folder_is_indexed_and_searched(tmp_path: Path) -> None:
     (tmp_path / "東京.txt").write_text("東京は日本の首都です。", encoding="utf-8")
     common = ["--home", str(tmp_path / "home"), "--json"]
-    for arguments in (["index", str(tmp_path / "東京.txt"), "--model", "hashing"], ["doctor"], ["search", "首都"]):
+    hashing = ["--model", "hashing"]
+    for arguments in (["index", str(tmp_path / "東京.txt"), *hashing], ["doctor", *hashing], ["search", "首都"]):
         command = [sys.executable, "-c", MACOS, *arguments, *common]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
