@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from lfm2_colbert.encoders.loading import resolve
 from service.engine.engine import Engine
 from service.http.config import ServerConfig
 from service.http.server import Server
@@ -10,6 +11,12 @@ from service.settings import Settings
 
 
 def serve_http(settings: Settings, config: ServerConfig, model: str, on_listening: Callable[[str], None]) -> None:
-    """Answer until the process is told to stop."""
+    """Answer until the process is told to stop.
+
+    Raises:
+        UnknownEncoderError: there is no such model, which is better said now than in a log.
+        ModelUnavailableError: it is not on this machine.
+    """
+    resolve(model)
     engine = Engine(settings.home, model, threads=settings.threads, device=settings.device)
     Server(engine, Keyring(settings.home), config, on_listening).listen()

@@ -106,8 +106,9 @@ def test_03_a_gpu_and_a_torch_for_cpus() -> None:
 def test_04_offline_without_weights(run: Run, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    outcome = run("index", docs, "-c", "new", "--model", "lfm2.5-colbert-350m")
-    answered(outcome, 4, "model_unavailable", "--to FOLDER", "lfm2-colbert pull --from-dir FOLDER")
+    for command in (("index", docs, "-c", "new"), ("serve", "--port", "0")):
+        outcome = run(*command, "--model", "lfm2.5-colbert-350m")
+        answered(outcome, 4, "model_unavailable", "--to FOLDER", "lfm2-colbert pull --from-dir FOLDER")
 
 
 @pytest.mark.torch
