@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.documents import making
 from benchmarks.serving.server import Asking, listening
 from lfm2_colbert.encoders.loading import HUB_MODELS
 
@@ -26,28 +27,23 @@ MODEL = "lfm2.5-colbert-350m"
 QUESTION = "Wie lange habe ich Urlaub im ersten Jahr?"
 
 
-def text(content: str) -> Callable[[Path], None]:
-    """Give the writer of a file of text."""
-
-    def write(path: Path) -> None:
-        path.write_text(content, encoding="utf-8")
-
-    return write
-
-
-DOCUMENTS: Mapping[str, Callable[[Path], None]] = {
-    "hr/policy.md": text(
-        "# Urlaub\n\nIm ersten Kalenderjahr besteht Anspruch auf 24 Urlaubstage, anteilig ab Eintritt."
-    ),
-    "hr/onboarding.html": text("<html><body><p>New colleagues receive a laptop and a badge.</p></body></html>"),
-    "hr/ภาษาไทย.txt": text("พนักงานใหม่ได้รับคอมพิวเตอร์ในวันแรกของการทำงาน"),
-    "legal/rows.jsonl": text(
+POLICY = "Im ersten Kalenderjahr besteht Anspruch auf 24 Urlaubstage, anteilig ab Eintritt."
+DOCUMENTS: Mapping[str, bytes] = {
+    "hr/policy.pdf": making.pdf([["Arbeitszeit", "Gleitzeit von 6 bis 20 Uhr."], ["Urlaub", POLICY]], "Richtlinien"),
+    "hr/onboarding.docx": making.word([(1, "Welcome"), (0, "New colleagues receive a laptop and a badge.")]),
+    "hr/intranet.html": b"<html><body><p>Le badge ouvre aussi le garage &agrave; v&eacute;los.</p></body></html>",
+    "hr/ภาษาไทย.txt": "พนักงานใหม่ได้รับคอมพิวเตอร์ในวันแรกของการทำงาน".encode(),
+    "sales/plan.pptx": making.slides([("年度計画", "売上高を二倍にする。")]),
+    "sales/prices.xlsx": making.sheets({"Preise": [["Artikel", "Preis"], ["Lampe", 24.5]]}),
+    "sales/customers.csv": "id,text,land\n1,Die Lampen AG kauft Leuchten,CH\n2,東京電灯は電球を買う,JP\n".encode(),
+    "legal/rows.jsonl": (
         '{"id": "contract-1", "text": "عقد العمل غير محدد المدة.", "year": 2024}\n'
         '{"id": "contract-2", "text": "계약 기간은 2년입니다.", "year": 2021}\n'
-    ),
-    "kantine.txt": text("Die Kantine öffnet um 11 Uhr 🍲. Cafe\u0301 gibt es den ganzen Tag."),
-    "photo.jpg": lambda path: path.write_bytes(b"\xff\xd8\xff") and None,
-    # One line for each format more: its name, and what writes it.
+    ).encode(),
+    "legal/notice.eml": making.message("Kündigung", "Die Kündigungsfrist beträgt drei Monate."),
+    "library/book.epub": making.book(["<p>Il était une fois un petit prince.</p>"], "Le livre"),
+    "kantine.md": "# Kantine\n\nSie öffnet um 11 Uhr 🍲. Cafe\u0301 gibt es den ganzen Tag.".encode(),
+    "photo.jpg": b"\xff\xd8\xff\xe0",
 }
 KEPT = ("LANG", "OMP_NUM_THREADS", "ORT_DISABLE_TELEMETRY")
 """Variables of whoever runs the tests that the person has, too."""
@@ -117,23 +113,23 @@ def the_handbook_is_indexed(hour: Hour) -> None:
 def a_question_is_asked(hour: Hour) -> None:
     shown = hour.run("search", "-c", "handbook", QUESTION, "-k", "3").stdout.splitlines()
     assert [line[:2].strip() for line in shown if line[:2].strip()] == ["1", "2", "3"]
-    assert "hr/policy.md" in shown[0]
+    assert "hr/policy.pdf" in shown[0]
     assert "[Urlaub]" in shown[0]
     explained = hour.run("search", "-c", "handbook", QUESTION, "-k", "1", "--explain").stdout
     assert "Urlaub → " in explained
     english = hour.json("search", "-c", "handbook", "How many days of leave in the first year?", "-k", "3")
-    assert "hr/policy.md" in [hit["document_id"] for hit in english["hits"]]
+    assert "hr/policy.pdf" in [hit["document_id"] for hit in english["hits"]]
 
 
 def the_folder_changes(hour: Hour) -> None:
     book = hour.folder / "handbook"
-    text("Die Kantine öffnet um 12 Uhr 🍲.")(book / "kantine.txt")
-    text("東京本社の住所は千代田区です。")(book / "東京.txt")
-    (book / "hr" / "onboarding.html").unlink()
+    (book / "kantine.md").write_text("Die Kantine öffnet um 12 Uhr 🍲.", encoding="utf-8")
+    (book / "東京.txt").write_text("東京本社の住所は千代田区です。", encoding="utf-8")
+    (book / "hr" / "onboarding.docx").unlink()
     counted = hour.json("index", "handbook", "-c", "handbook")
     assert [counted[key] for key in ("added", "changed", "removed")] == [1, 1, 1]
     assert counted["unchanged"] == counted["documents"] - 2
-    assert "12" in hour.run("get", "kantine.txt", "-c", "handbook").stdout
+    assert "12" in hour.run("get", "kantine.md", "-c", "handbook").stdout
 
 
 def a_server_answers(hour: Hour) -> None:
@@ -148,7 +144,7 @@ def a_server_answers(hour: Hour) -> None:
         filters = {"type": "eq", "key": "lang", "value": "de"}
         body = {"query": "Urlaub erstes Jahr", "max_num_results": 2, "filters": filters}
         found = key("POST", path, body).json["data"][0]
-        assert (found["file_id"], found["filename"]) == ("hr/policy.md", "policy.md")
+        assert (found["file_id"], found["filename"]) == ("hr/policy.pdf", "policy.pdf")
         _openai_asks(hour, ask)
 
 
@@ -171,7 +167,7 @@ def _openai_asks(hour: Hour, ask: Asking) -> None:
     environment = hour.environment | {"OPENAI_API_KEY": hour.token}
     command = [hour.python, "-c", program]
     done = subprocess.run(command, cwd=hour.folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "hr/policy.md", done.stderr
+    assert done.stdout.strip() == "hr/policy.pdf", done.stderr
 
 
 def it_is_measured(hour: Hour) -> None:
@@ -186,7 +182,7 @@ def it_is_measured(hour: Hour) -> None:
 def an_answer_is_quoted(hour: Hour) -> None:
     said = hour.run("ask", "-c", "handbook", "Wie viele Urlaubstage im ersten Jahr?").stdout
     assert "24 Urlaubstage" in said
-    assert "hr/policy.md" in said
+    assert "hr/policy.pdf" in said
 
 
 def an_assistant_has_its_tools(hour: Hour) -> None:
@@ -256,9 +252,9 @@ def hour(
     folder = tmp_path / "person"
     for language in LANGUAGES_OF_EXAMPLES:
         shutil.copytree(EXAMPLES / language, folder / "handbook" / language)
-    for name, write in DOCUMENTS.items():
+    for name, content in DOCUMENTS.items():
         (folder / "handbook" / name).parent.mkdir(parents=True, exist_ok=True)
-        write(folder / "handbook" / name)
+        (folder / "handbook" / name).write_bytes(content)
     write_nanobeir(folder / "nanobeir", "liquid", ("SciFact",))
     kept = {name: value for name, value in os.environ.items() if name in KEPT}
     variables = {**kept, **environment, "PATH": f"{installed}:/usr/bin:/bin", "HOME": str(folder)}

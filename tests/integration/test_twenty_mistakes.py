@@ -13,8 +13,8 @@ Numbers are those of the list that this was designed by. Where a mistake is look
 | 7 | searches with another encoder than built the index | `test_rebuild.py` |
 | 8 | mistypes a collection | `test_cli.py` |
 | 9 | indexes a folder without documents | `test_folders.py` |
-| 10 | has a scanned PDF | the tests of the reader of PDF |
-| 11 | has an encrypted or broken PDF | the tests of the reader of PDF |
+| 10 | has a scanned PDF | `conformance/test_readers.py` |
+| 11 | has an encrypted or broken PDF | `faults/test_hostile_files.py` |
 | 12 | asks three hundred words | `test_scores_and_pages.py` |
 | 13 | filters on a field that is not there, or of another type | `unit/test_filter_language.py` |
 | 14 | wants 100,000 hits | `test_http_api.py` |
@@ -32,6 +32,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from typing import Any
 import apsw
 import pytest
 
+from benchmarks.documents import making
 from benchmarks.serving.server import Asking
 from index.home import STORE_FILE
 from index.lock import WriterLock
@@ -82,6 +84,22 @@ def answered(outcome: Any, status: int, code: str, *said: str) -> None:
     assert not missing, outcome.err
 
 
+@dataclass(frozen=True)
+class Refused:
+    """How a server that was not to start ended."""
+
+    status: int
+    err: str
+
+
+def served(tmp_path: Path, *options: str) -> Refused:
+    """Start a server in a process of its own: it changes where logs go."""
+    command = [sys.executable, "-m", "service", "serve", "--port", "0", *options]
+    environment = os.environ | {"LFM2_COLBERT_HOME": str(tmp_path / "home"), "HF_HOME": str(tmp_path / "hf")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return Refused(done.returncode, done.stderr)
+
+
 def test_01_an_old_python() -> None:
     with pytest.raises(UnsupportedPythonError, match=r"needs Python 3\.11 or newer, this is 3\.10\.12") as caught:
         require_supported((3, 10, 12), "linux")
@@ -106,9 +124,13 @@ def test_03_a_gpu_and_a_torch_for_cpus() -> None:
 def test_04_offline_without_weights(run: Run, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    for command in (("index", docs, "-c", "new"), ("serve", "--port", "0")):
-        outcome = run(*command, "--model", "lfm2.5-colbert-350m")
-        answered(outcome, 4, "model_unavailable", "--to FOLDER", "lfm2-colbert pull --from-dir FOLDER")
+    outcome = run("index", docs, "-c", "new", "--model", "lfm2.5-colbert-350m")
+    answered(outcome, 4, "model_unavailable", "--to FOLDER", "lfm2-colbert pull --from-dir FOLDER")
+
+
+def test_04_a_server_without_weights_is_not_started(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    answered(served(tmp_path, "--model", "lfm2.5-colbert-350m"), 4, "model_unavailable", "--from-dir FOLDER")
 
 
 @pytest.mark.torch
@@ -151,6 +173,37 @@ def test_09_a_folder_without_documents(run: Run, tmp_path: Path) -> None:
     assert "no document was found: files must end in " in outcome.out
     assert outcome.out.count("unsupported_file") == 3
     assert run("index", tmp_path / "docs", "--strict").status == 3
+
+
+def failures(run: Run) -> dict[str, Any]:
+    return {each["path"]: each for each in run("status", "-c", "handbook", "--failed", "--json").json["failures"]}
+
+
+def test_10_a_scanned_pdf(run: Run, docs: Path, handbook: str) -> None:
+    (docs / "vertrag.pdf").write_bytes(making.pdf([[], [], []]))
+    assert "3 pages, no text: probably a scan" in run("index", docs, "-c", handbook).out
+    assert failures(run)["vertrag.pdf"]["code"] == "empty_document"
+
+
+PASSWORD = "/Filter /Standard /V 1 /R 2 /P -4 /O <" + "41" * 32 + "> /U <" + "42" * 32 + ">"
+
+
+def test_11_an_encrypted_or_broken_pdf(run: Run, docs: Path, handbook: str) -> None:
+    catalog, pages = "<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [] /Count 0 >>"
+    trailer = "/Root 1 0 R /Encrypt 3 0 R /ID [<00> <00>]"
+    (docs / "geheim.pdf").write_bytes(making.assembled([catalog, pages, f"<< {PASSWORD} >>"], trailer))
+    (docs / "kaputt.pdf").write_bytes(b"%PDF-1.7\nnothing")
+    (docs / "ganz.pdf").write_bytes(making.pdf([["Die Katze schläft im Korb."]]))
+    outcome = run("index", docs, "-c", handbook)
+    assert (outcome.status, "geheim.pdf asks for a password" in outcome.out) == (0, True)
+    assert {path: each["code"] for path, each in failures(run).items()} == {
+        "geheim.pdf": "encrypted_document",
+        "kaputt.pdf": "malformed_document",
+    }
+    assert (
+        run("search", "Katze im Korb", "-c", handbook, "-k", "1", "--json").json["hits"][0]["document_id"] == "ganz.pdf"
+    )
+    assert run("index", docs, "-c", handbook, "--strict").status == 3
 
 
 def test_12_a_question_of_three_hundred_words(run: Run, handbook: str) -> None:
@@ -212,7 +265,7 @@ def test_17_an_index_of_a_newer_version_or_a_damaged_one(run: Run, handbook: str
 
 
 def test_18_no_key_a_wrong_one_or_one_that_may_not(run: Run, handbook: str, tmp_path: Path, ask: Asking) -> None:
-    answered(run("serve", "--host", "0.0.0.0", "--port", "0"), 4, "unsafe_address", "lfm2-colbert keys create")
+    answered(served(tmp_path, "--host", "0.0.0.0"), 4, "unsafe_address", "lfm2-colbert keys create")
     keyring = Keyring(tmp_path / "home")
     _, reader = keyring.create("reader", Role.READ)
     keyring.close()
@@ -224,12 +277,15 @@ def test_18_no_key_a_wrong_one_or_one_that_may_not(run: Run, handbook: str, tmp_
     assert (may_not.status, may_not.code) == (403, "forbidden")
 
 
-def test_19_a_port_that_is_taken(run: Run) -> None:
+def test_19_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         number = taken.getsockname()[1]
-        answered(run("serve", "--port", number), 4, "port_in_use", f"127.0.0.1:{number}", "--port 0 takes a free one")
+        refused = served(tmp_path, "--port", str(number))
+        answered(refused, 4, "port_in_use", f"127.0.0.1:{number}", "--port 0 takes a free one")
+        if sys.platform == "linux":
+            assert f"by process {os.getpid()} (" in refused.err
 
 
 def test_20_a_task_that_does_not_exist(run: Run) -> None:
