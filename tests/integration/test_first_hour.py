@@ -114,7 +114,7 @@ def a_question_is_asked(hour: Hour) -> None:
     shown = hour.run("search", "-c", "handbook", QUESTION, "-k", "3").stdout.splitlines()
     assert [line[:2].strip() for line in shown if line[:2].strip()] == ["1", "2", "3"]
     assert "hr/policy.pdf" in shown[0]
-    assert "[Urlaub]" in shown[0]
+    assert "[Urlaubstage]" in shown[0]
     explained = hour.run("search", "-c", "handbook", QUESTION, "-k", "1", "--explain").stdout
     assert "Urlaub → " in explained
     english = hour.json("search", "-c", "handbook", "How many days of leave in the first year?", "-k", "3")
