@@ -170,7 +170,7 @@ def test_09_a_folder_without_documents(run: Run, tmp_path: Path) -> None:
     for name in ("a.xyz", "b.xyz", "c.lock"):
         (tmp_path / "docs" / name).write_text("x")
     outcome = run("index", tmp_path / "docs", "--model", "hashing")
-    assert "no document was found: files must end in " in outcome.out
+    assert "no document was found" in outcome.out
     assert outcome.out.count("unsupported_file") == 3
     assert run("index", tmp_path / "docs", "--strict").status == 3
 
