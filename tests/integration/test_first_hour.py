@@ -206,6 +206,18 @@ def it_is_backed_up_and_restored(hour: Hour) -> None:
     assert hour.json("verify", "-c", "handbook", home="elsewhere")["whole"] is True
 
 
+def it_goes_to_another_engine(hour: Hour) -> None:
+    hour.run("export", "collection", "qdrant", "-c", "handbook", "--to", "qdrant")
+    settings = json.loads((hour.folder / "qdrant" / "collection.json").read_text(encoding="utf-8"))
+    assert settings["vectors"]["colbert"]["multivector_config"]["comparator"] == "max_sim"
+    with (hour.folder / "qdrant" / "points.jsonl").open(encoding="utf-8") as lines:
+        points = [point for line in lines for point in json.loads(line)["points"]]
+    counted = hour.json("status", "-c", "handbook")
+    assert len({point["id"] for point in points}) == counted["passages"]
+    widths = {len(vector) for point in points for vector in point["vector"]["colbert"]}
+    assert widths == {settings["vectors"]["colbert"]["size"]} == {counted["encoder"]["dim"]}
+
+
 STEPS: tuple[Callable[[Hour], None], ...] = (
     the_machine_is_looked_at,
     an_encoder_is_pulled,
@@ -218,7 +230,7 @@ STEPS: tuple[Callable[[Hour], None], ...] = (
     an_answer_is_quoted,
     an_assistant_has_its_tools,
     it_is_backed_up_and_restored,
-    # The collection goes to another engine (`export collection --to qdrant`) here.
+    it_goes_to_another_engine,
 )
 
 
