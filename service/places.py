@@ -30,6 +30,6 @@ def place_shown(anchor: Mapping[str, Any], words: Callable[[str, int], str] = in
         return str(anchor["cell"])
     if heading := anchor.get("heading"):
         return SEPARATOR.join([*numbered, heading[-1]])
-    if not numbered and "line" in anchor:
+    if not numbered and anchor.get("line", 1) > 1:  # the first line is where everybody begins
         numbered = [words("line", anchor["line"])]
     return SEPARATOR.join([*numbered, *([anchor["part"]] if "part" in anchor else [])])

@@ -36,7 +36,7 @@ class Composition:
         if self._pieces:
             self._pieces.append(between)
             self._length += len(between)
-        if not self._anchors or self._anchors[-1].place != place:
+        if (self._anchors[-1].place if self._anchors else {}) != place:
             self._anchors.append(Anchor(self._length, dict(place)))
         self._pieces.append(piece)
         self._length += len(piece)

@@ -9,8 +9,9 @@ from urllib.parse import unquote
 import regex
 
 from index.reading.base import ReadOptions, SourceFile
-from index.reading.composing import Composition, Headings
-from index.reading.html import decoded, parsed, visible_blocks
+from index.reading.composing import Composition
+from index.reading.html import decoded, parsed
+from index.reading.markup import compose, visible_blocks
 from index.reading.packages import checked, malformed, parsed_xml
 from index.types import Document
 from lfm2_colbert.errors import EncryptedDocumentError
@@ -61,11 +62,8 @@ def _chapters(book: Any, folder: str) -> Iterator[str]:
 
 
 def _add_chapter(content: bytes, name: str, book: str, composition: Composition) -> None:
-    headings = Headings()
-    for block in visible_blocks(parsed(EMPTY_ELEMENT.sub(r"<\1\2></\1>", decoded(content, book)), book)):
-        if block.level:
-            headings.enter(block.level, block.text)
-        composition.add(block.text, headings.place() | {"part": name})
+    page = parsed(EMPTY_ELEMENT.sub(r"<\1\2></\1>", decoded(content, book)), book)
+    compose(visible_blocks(page), composition, {"part": name})
 
 
 def _metadata(book: Any) -> dict[str, Any]:

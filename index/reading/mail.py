@@ -10,7 +10,8 @@ from typing import Any
 from index.reading import read as read_file
 from index.reading.base import Read, ReadOptions, SourceFile, failure_of, too_large
 from index.reading.composing import Composition
-from index.reading.html import parsed, visible_blocks
+from index.reading.html import parsed
+from index.reading.markup import visible_blocks
 from index.types import MAX_DOCUMENT_BYTES, Failure
 from lfm2_colbert.errors import EmptyDocumentError, Lfm2ColbertError, MalformedDocumentError, UnsupportedFileError
 

@@ -25,6 +25,8 @@ MAX_PAGES = 20_000
 
 HYPHEN = "\x02"
 """What PDFium writes where a word is divided at the end of a line."""
+DIVIDED = regex.compile(rf"{HYPHEN}(?=\p{{Ll}})")
+"""A hyphen that the line's end put there; before a capital, as in German compounds, it is the author's."""
 GAP = 0.6
 """Of a line's height: more space than that between two lines, and a block begins."""
 FULL = 0.8
@@ -177,12 +179,12 @@ def _joined(block: Sequence[Line]) -> str:
     for before, line in pairwise(block):
         words = line.text.strip()
         if text.endswith(HYPHEN):
-            text = text[:-1] + words
+            text += words
         elif before.right - left < FULL * (right - left):
             text += "\n" + words
         else:
             text += ("" if UNSPACED.match(text[-1]) and UNSPACED.match(words) else " ") + words
-    return text.replace(HYPHEN, "-")
+    return str(DIVIDED.sub("", text)).replace(HYPHEN, "-")
 
 
 def _box(block: Sequence[Line]) -> list[float]:

@@ -74,7 +74,7 @@ def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
     assert result["mode"] == "hybrid"
     hit = result["hits"][0]  # type: ignore[index]
     assert set(hit) == {
-        "rank", "document_id", "passage", "score", "raw_score", "text", "span", "language", "metadata", "highlights",
+        "rank", "document_id", "passage", "score", "raw_score", "text", "span", "anchor", "language", "metadata", "highlights",
     }  # fmt: skip
     assert hit["document_id"] == "de/hund.txt"
     shown = [
@@ -199,7 +199,7 @@ def test_several_documents_are_told_apart(run: Run, indexed: Path) -> None:
 def test_folder_without_documents_says_what_is_read(run: Run, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     outcome = run("index", str(tmp_path / "nothing"), "-c", "none", "--model", "hashing")
-    assert "files must end in .txt, .md, .html or .jsonl" in outcome.out
+    assert "what is read: lfm2-colbert index --help" in outcome.out
 
 
 def test_long_list_of_failures_is_cut_and_says_where_the_rest_is(run: Run, tmp_path: Path) -> None:

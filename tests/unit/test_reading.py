@@ -182,7 +182,7 @@ def test_html_gives_the_main_text_without_menu_or_script(tmp_path: Path) -> None
 
 def test_html_without_main_text_gives_all_visible_text(tmp_path: Path) -> None:
     page = "<footer>Eins<b>zwei</b><div>drei</div><!-- no --><p hidden>no</p><style>no</style>vier</footer>"
-    assert document(tmp_path, "a.html", page.encode()).text == "Einszwei\ndrei\nvier"
+    assert document(tmp_path, "a.html", page.encode()).text == "Einszwei\n\ndrei\n\nvier"
 
 
 def test_html_uses_its_declared_encoding(tmp_path: Path) -> None:
@@ -316,10 +316,10 @@ def test_hidden_files_and_folders_are_left_out_and_counted(tmp_path: Path) -> No
 
 
 def test_what_no_reader_knows_is_a_failure(tmp_path: Path) -> None:
-    write(tmp_path, "a.xyz", "README")
+    write(tmp_path, "a.xyz", "unknown")
     assert [(f.path, f.code) for f in scan(tmp_path) if isinstance(f, Failure)] == [
-        ("README", "unsupported_file"),
         ("a.xyz", "unsupported_file"),
+        ("unknown", "unsupported_file"),
     ]
 
 
