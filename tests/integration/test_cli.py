@@ -74,7 +74,8 @@ def test_search_result_has_the_agreed_shape(run: Run, indexed: Path) -> None:
     assert result["mode"] == "hybrid"
     hit = result["hits"][0]  # type: ignore[index]
     assert set(hit) == {
-        "rank", "document_id", "passage", "score", "raw_score", "text", "span", "anchor", "language", "metadata", "highlights",
+        "rank", "document_id", "passage", "score", "raw_score", "text", "span", "anchor", "language", "metadata",
+        "highlights",
     }  # fmt: skip
     assert hit["document_id"] == "de/hund.txt"
     shown = [
