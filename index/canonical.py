@@ -41,7 +41,7 @@ def canonical(document: Document) -> CanonicalDocument:
     Raises:
         InvalidArgumentError: the id is empty, too long or holds control characters; id or text is no Unicode; the text
             holds NUL; the metadata is no JSON; an anchor is none, or they do not ascend within the text.
-        DocumentTooLargeError: text and metadata exceed 64 MiB in UTF-8.
+        DocumentTooLargeError: text, metadata and anchors exceed 64 MiB in UTF-8.
     """
     encoded_name(document.id, "a document id")
     metadata = canonical_metadata(document.id, document.metadata)
@@ -51,12 +51,14 @@ def canonical(document: Document) -> CanonicalDocument:
             f"the text of '{document.id}' holds the character NUL", help="remove it: text files have none"
         )
     tail = _encoded(metadata, f"the metadata of '{document.id}'")
-    if len(text) + len(tail) > MAX_DOCUMENT_BYTES:
+    anchors = _anchors(document)
+    n_bytes = len(text) + len(tail) + sum(len(place) for _, place in anchors)
+    if n_bytes > MAX_DOCUMENT_BYTES:
         raise DocumentTooLargeError(
-            f"'{document.id}' has {len(text) + len(tail)} bytes, more than {MAX_DOCUMENT_BYTES}", help="split it"
+            f"'{document.id}' has {n_bytes} bytes, more than {MAX_DOCUMENT_BYTES}", help="split it"
         )
     hashes = (content_digest(document.id, content) for content in (text, tail))
-    return CanonicalDocument(document.id, document.text, metadata, _anchors(document), *hashes)
+    return CanonicalDocument(document.id, document.text, metadata, anchors, *hashes)
 
 
 def encoded_name(name: str, what: str) -> bytes:

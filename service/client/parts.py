@@ -63,7 +63,9 @@ def line_of(document: Document) -> bytes:
         DocumentTooLargeError: as there.
     """
     checked = canonical(document)
-    return f'{{"id":{_quoted(checked.id)},"text":{_quoted(checked.text)},"metadata":{checked.metadata}}}\n'.encode()
+    anchors = ",".join(f'{{"start":{start},"place":{place}}}' for start, place in checked.anchors)
+    head = f'"id":{_quoted(checked.id)},"text":{_quoted(checked.text)},"metadata":{checked.metadata}'
+    return f'{{{head},"anchors":[{anchors}]}}\n'.encode() if anchors else f"{{{head}}}\n".encode()
 
 
 def parts(documents: Iterable[Document]) -> Iterator[Part]:

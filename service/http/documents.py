@@ -2,10 +2,10 @@
 
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from index.types import Document, Failure
+from index.types import Anchor, Document, Failure
 from service.http.refusals import Refusal
 from service.http.schemas import DocumentBody
 from service.http.strict_json import parse
@@ -14,7 +14,7 @@ MAX_ID_BYTES = 512
 MAX_METADATA_KEYS = 64
 MAX_METADATA_DEPTH = 4
 MAX_METADATA_CHARACTERS = 64 * 1024
-FIELDS = frozenset({"id", "text", "metadata"})
+FIELDS = frozenset({"id", "text", "metadata", "anchors"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Line:
 
 def document_of(body: DocumentBody, most_bytes: int) -> Document | Failure:
     """Give the document, or say why it cannot be stored."""
-    return judged(body.id, body.text, body.metadata, most_bytes)
+    anchors = tuple(Anchor(each.start, each.place) for each in body.anchors)
+    return judged(Document(body.id, body.text, body.metadata, anchors), most_bytes)
 
 
 async def lines_of(pieces: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[Line]:
@@ -70,8 +71,20 @@ def _document_in(line: bytes, most_bytes: int) -> Document | Failure:
     if not isinstance(document_id, str) or not isinstance(text, str) or not isinstance(metadata, dict):
         return Failure("", "invalid_document", "id and text must be strings, metadata an object")
     if value.keys() - FIELDS:
-        return Failure(document_id, "invalid_document", "beside id, text and metadata there must be nothing")
-    return judged(document_id, text, metadata, most_bytes)
+        return Failure(document_id, "invalid_document", "beside id, text, metadata and anchors there must be nothing")
+    anchors = _anchors_in(value.get("anchors", []))
+    if anchors is None:
+        return Failure(document_id, "invalid_document", "anchors must be objects with a start and a place")
+    return judged(Document(document_id, text, metadata, anchors), most_bytes)
+
+
+def _anchors_in(value: Any) -> tuple[Anchor, ...] | None:
+    """Read anchors; None where they are none."""
+    if not isinstance(value, list):
+        return None
+    found = [(each.get("start"), each.get("place")) for each in value if isinstance(each, dict)]
+    sound = [Anchor(start, place) for start, place in found if type(start) is int and isinstance(place, dict)]
+    return tuple(sound) if len(sound) == len(value) else None
 
 
 def spellings(document_id: str) -> tuple[str, ...]:
@@ -79,9 +92,10 @@ def spellings(document_id: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((document_id, unicodedata.normalize("NFC", document_id))))
 
 
-def judged(document_id: str, text: str, metadata: Mapping[str, Any], most_bytes: int) -> Document | Failure:
-    """Give a document, or say why it cannot be one."""
-    document_id = unicodedata.normalize("NFC", document_id)
+def judged(document: Document, most_bytes: int) -> Document | Failure:
+    """Give a document under its composed id, or say why it cannot be one."""
+    text, metadata = document.text, document.metadata
+    document_id = unicodedata.normalize("NFC", document.id)
     if not 1 <= len(document_id.encode()) <= MAX_ID_BYTES or any(unicodedata.category(c) == "Cc" for c in document_id):
         return Failure("", "invalid_id", f"an id has 1 to {MAX_ID_BYTES} bytes and no control characters")
     if not text.strip():
@@ -91,7 +105,7 @@ def judged(document_id: str, text: str, metadata: Mapping[str, Any], most_bytes:
     if len(metadata) > MAX_METADATA_KEYS or not _is_shallow(metadata, MAX_METADATA_DEPTH) or _is_long(metadata):
         bounds = f"{MAX_METADATA_KEYS} fields, {MAX_METADATA_DEPTH} levels and {MAX_METADATA_CHARACTERS} characters"
         return Failure(document_id, "invalid_metadata", f"metadata has at most {bounds}")
-    return Document(document_id, text, metadata)
+    return replace(document, id=document_id)
 
 
 def _is_shallow(value: Any, levels: int) -> bool:

@@ -116,12 +116,20 @@ class NewCollection(Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "handbook"}]})
 
 
+class AnchorBody(Asked):
+    """Where a stretch of a text stands in its file: from `start`, in code points, to the next anchor."""
+
+    start: Annotated[int, Field(ge=0)]
+    place: Annotated[dict[str, Any], Field(description="page, box, heading, slide, cell, line, part")]
+
+
 class DocumentBody(Asked):
     """A document; one of the same id is replaced."""
 
     id: str
     text: str
     metadata: dict[str, Any] = {}
+    anchors: list[AnchorBody] = []
 
 
 class DocumentsBody(Asked):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.documents import making
 from benchmarks.serving.server import serving_process
 from service.cli import COMMANDS
 from service.keys import Keyring, Role
@@ -286,3 +287,11 @@ def test_looking_at_a_server_loads_no_heavy_library(served: Path, url: str, comm
     ]
     assert {each.stderr.splitlines()[-2] for each in done} == {"[]"}
     assert min(float(each.stderr.splitlines()[-1]) for each in done) <= 0.3
+
+
+def test_files_keep_their_places_on_the_way_to_a_server(run: Run, url: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.pdf").write_bytes(making.pdf([["Der Hund bellt."], ["猫は木の上で寝ている。"]]))
+    assert run("index", str(tmp_path / "docs"), "-c", "places", "--url", url).status == 0
+    (hit,) = run("search", "猫", "-c", "places", "-k", "1", "--url", url, "--json").json["hits"]  # type: ignore[misc]
+    assert hit["anchor"]["page"] == 1  # one passage, which begins on the first page

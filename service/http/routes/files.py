@@ -61,4 +61,4 @@ def _documents_in(content: bytes, name: str) -> list[Document | Failure]:
 
 
 def _judged(found: Document | Failure, most_bytes: int) -> Document | Failure:
-    return found if isinstance(found, Failure) else judged(found.id, found.text, found.metadata, most_bytes)
+    return found if isinstance(found, Failure) else judged(found, most_bytes)
