@@ -36,6 +36,8 @@ FILES = {
     ".hidden/a.txt": "a",
 }
 Run = Callable[..., Any]
+USUAL_START_CPU_S = 0.012
+"""Of Python itself, on a processor that has nothing else to do."""
 
 
 @pytest.fixture
@@ -279,14 +281,16 @@ def test_looking_at_a_server_loads_no_heavy_library(served: Path, url: str, comm
         "print(sorted({'numpy', 'faiss', 'onnxruntime', 'torch', 'rich'} & set(sys.modules)), file=sys.stderr)"
         "\nprint(time.process_time(), file=sys.stderr)"
     )
-    done = [
-        subprocess.run(
-            [sys.executable, "-c", program, *command, "--url", url], capture_output=True, text=True, check=True
-        )
-        for _ in range(3)
-    ]
-    assert {each.stderr.splitlines()[-2] for each in done} == {"[]"}
-    assert min(float(each.stderr.splitlines()[-1]) for each in done) <= 0.3
+    done = [_stderr([sys.executable, "-c", program, *command, "--url", url]) for _ in range(3)]
+    assert {lines[-2] for lines in done} == {"[]"}
+    bare = "import sys, time; print(time.process_time(), file=sys.stderr)"
+    begun = min(float(_stderr([sys.executable, "-c", bare])[-1]) for _ in range(3))
+    slowness = max(1.0, begun / USUAL_START_CPU_S)  # beside others a processor does less in the same time
+    assert min(float(lines[-1]) for lines in done) <= 0.3 * slowness
+
+
+def _stderr(command: list[str]) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
 
 
 def test_files_keep_their_places_on_the_way_to_a_server(run: Run, url: str, tmp_path: Path) -> None:
