@@ -36,8 +36,8 @@ FILES = {
     ".hidden/a.txt": "a",
 }
 Run = Callable[..., Any]
-USUAL_START_CPU_S = 0.012
-"""Of Python itself, on a processor that has nothing else to do."""
+MOST_MODULES = 450
+"""They take 0.3 s of a processor that has nothing else to do; time itself says nothing on a busy one."""
 
 
 @pytest.fixture
@@ -276,21 +276,15 @@ def test_the_environment_names_server_and_key(
 @pytest.mark.parametrize("command", [["collections"], ["status", "-c", "pets"], ["get", "ja/東京.md", "-c", "pets"]])
 def test_looking_at_a_server_loads_no_heavy_library(served: Path, url: str, command: list[str]) -> None:
     program = (
-        "import sys, time\nfrom service.cli.main import main\n"
+        "import sys\nfrom service.cli.main import main\n"
         "try: main()\nexcept SystemExit as stop: assert not stop.code, stop.code\n"
         "print(sorted({'numpy', 'faiss', 'onnxruntime', 'torch', 'rich'} & set(sys.modules)), file=sys.stderr)"
-        "\nprint(time.process_time(), file=sys.stderr)"
+        "\nprint(len(sys.modules), file=sys.stderr)"
     )
-    done = [_stderr([sys.executable, "-c", program, *command, "--url", url]) for _ in range(3)]
-    assert {lines[-2] for lines in done} == {"[]"}
-    bare = "import sys, time; print(time.process_time(), file=sys.stderr)"
-    begun = min(float(_stderr([sys.executable, "-c", bare])[-1]) for _ in range(3))
-    slowness = max(1.0, begun / USUAL_START_CPU_S)  # beside others a processor does less in the same time
-    assert min(float(lines[-1]) for lines in done) <= 0.3 * slowness
-
-
-def _stderr(command: list[str]) -> list[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    command_line = [sys.executable, "-c", program, *command, "--url", url]
+    *_, heavy, n_modules = subprocess.run(command_line, capture_output=True, text=True, check=True).stderr.splitlines()
+    assert heavy == "[]"
+    assert int(n_modules) <= MOST_MODULES
 
 
 def test_files_keep_their_places_on_the_way_to_a_server(run: Run, url: str, tmp_path: Path) -> None:
