@@ -13,6 +13,8 @@ MODES = ("hybrid", "semantic", "lexical")
 FIELDS = 3
 """Facets shown beside languages."""
 VALUES = 8
+LANGUAGES = 12
+"""The commonest of a collection: passages of code and figures are taken for all kinds of rare ones."""
 """Of a facet; a field with more of them is no facet, it is a name."""
 LANGUAGE = "lang"
 HIDDEN = frozenset({"id", "path", LANGUAGE})
@@ -91,6 +93,7 @@ def _facet(field: str, values: Sequence[FacetValue], asked: Asked, words: Words)
     if len(values) > VALUES and field != LANGUAGE:
         return None
     chosen = set(asked.chosen.get(field, ()))
+    shown = [each for n, each in enumerate(values) if n < LANGUAGES or str(each.value) in chosen]
     boxes = (
         element(
             "label",
@@ -101,7 +104,7 @@ def _facet(field: str, values: Sequence[FacetValue], asked: Asked, words: Words)
             element("span", str(each.value), dir="auto"),
             element("small", f"{each.documents:,}"),
         )
-        for each in values
+        for each in shown
     )  # fmt: skip
     legend = words("languages") if field == LANGUAGE else field
     return element("fieldset", element("legend", legend), *boxes, class_="facet")
