@@ -19,6 +19,7 @@ from index.types import DOCUMENT, PASSAGE, SearchOptions
 from lfm2_colbert.errors import InvalidArgumentError
 
 SHINGLE_CHARACTERS = 5
+MAX_NEIGHBOURS = 10
 NEAR_DUPLICATE = 0.9
 """Similarity from which people mean the same text: a copy with another date, number or footer."""
 BALANCED_BLOCK = 200
@@ -45,6 +46,10 @@ def require_options(options: SearchOptions) -> None:
     if options.collapse is not None and not 0 < options.collapse <= 1:
         raise InvalidArgumentError(
             f"collapse is a similarity above 0 and up to 1, not {options.collapse}", help=f"take {NEAR_DUPLICATE}"
+        )
+    if not 0 <= options.neighbours <= MAX_NEIGHBOURS:
+        raise InvalidArgumentError(
+            f"neighbours must be 0 to {MAX_NEIGHBOURS}, not {options.neighbours}", help="`get` gives the whole document"
         )
 
 

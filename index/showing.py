@@ -64,6 +64,9 @@ class Showing:
             make_hit(each.rank, each.scored, self.score(each.scored, asked, meaning), each.stored, own)
             for each, own in zip(found, matches, strict=True)
         ]
+        if n := asked.request.options.neighbours:
+            pairs = zip(hits, found, strict=True)
+            hits = [replace(hit, around=self._store.around(e.scored.document, hit.passage, n)) for hit, e in pairs]
         return hits if asked.request.explain else [replace(hit, matches=()) for hit in hits]
 
     def score(self, scored: Scored, asked: Asked, meaning: Calibration | None) -> float:

@@ -25,7 +25,7 @@ from index.records import (
     StoredPassage,
     WordsInfo,
 )
-from index.types import Anchor, Failure, Passage
+from index.types import Anchor, Around, Failure, Passage
 from lfm2_colbert.config import from_mapping
 from lfm2_colbert.errors import CorruptionError
 
@@ -278,6 +278,15 @@ class StoredState:
         before = "SELECT substr(text, ?2 + 1, ?3 - ?2) FROM texts WHERE document = ?1"
         text: str = self._database.value(before, (document, covered[0].start, max(covered[0].start, passage.start)))
         return place_of(covered, text.count("\n"))
+
+    def around(self, document: int, ordinal: int, n: int) -> Around | None:
+        """Give the text from `n` passages before one to `n` behind it; None where the document has gone."""
+        found = self._database.row(
+            'SELECT min(start), max("end"), substr(text, min(start) + 1, max("end") - min(start)) FROM passages p '
+            "JOIN texts t ON t.document = p.document WHERE p.document = ? AND ordinal BETWEEN ? AND ?",
+            (document, ordinal - n, ordinal + n),
+        )
+        return None if found is None or found[0] is None else Around(*found)
 
     def passages_of(self, document_id: str) -> list[Passage]:
         """List the searchable passages of a document in their order; none where it waits or is not there."""

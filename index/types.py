@@ -151,6 +151,7 @@ class SearchOptions:
             shingles from here on, above 0 to 1; None: leave nothing out.
         lang_balance: let languages take turns, each with its best that is left.
         cursor: of the page before (`SearchResult.cursor`); None: the first page.
+        neighbours: passages before and behind a hit's own that come with it (`Hit.around`), 0 to 10.
     """
 
     group_by: str = DOCUMENT
@@ -158,6 +159,16 @@ class SearchOptions:
     collapse: float | None = None
     lang_balance: bool = False
     cursor: str | None = None
+    neighbours: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A hit's passage with its neighbours: code points ``start:end`` of the document, and their text."""
+
+    start: int
+    end: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +189,7 @@ class Hit:
         highlights: matched words, in reading order, code points into the document.
         matches: each token of the query and where it was found, code points into the document.
         anchor: where the passage stands in the file it was read from (`Anchor.place`); empty where that is not known.
+        around: the passage with its neighbours, where these were asked for.
     """
 
     rank: int
@@ -192,6 +204,7 @@ class Hit:
     highlights: tuple[Highlight, ...] = ()
     matches: tuple[Match, ...] = ()
     anchor: Mapping[str, Any] = field(default_factory=dict)
+    around: Around | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ def hit_as_json(hit: "Hit", *, explain: bool) -> dict[str, Any]:
         "metadata": hit.metadata,
         "highlights": [{"start": each.start, "end": each.end, "score": each.score} for each in hit.highlights],
     }
+    if hit.around is not None:
+        shown["around"] = asdict(hit.around)
     return shown | {"matches": [asdict(match) for match in hit.matches]} if explain else shown
 
 

@@ -31,6 +31,8 @@ def print_hits(console: Console, result: SearchResult, *, whole: bool = False) -
         console.print(
             Text(head, style="bold"), marked(hit, start, end, brackets=not console.is_terminal), soft_wrap=True
         )
+        if hit.around is not None:
+            console.print(Text(safe(hit.around.text), style="dim"), soft_wrap=True)
         if whole:
             console.print(Text(_matches(hit, result), style="dim"), soft_wrap=True)
 

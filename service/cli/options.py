@@ -53,6 +53,7 @@ class Shown:
     collapse: float | None
     lang_balance: bool
     cursor: str | None
+    neighbours: int
 
 
 def shown(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,6 +64,7 @@ def shown(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--collapse", type=float, metavar="SIMILARITY", help="Leave near-duplicates out, as from 0.9.")
     @click.option("--lang-balance", is_flag=True, help="Let languages take turns.")
     @click.option("--cursor", metavar="CURSOR", help="The next page, as the last answer named it.")
+    @click.option("--neighbours", default=0, type=click.IntRange(0, 10), help="Passages around each hit's own.")
     @wraps(command)
     def with_shown(
         *args: Any,
@@ -71,9 +73,11 @@ def shown(command: Callable[..., Any]) -> Callable[..., Any]:
         collapse: float | None,
         lang_balance: bool,
         cursor: str | None,
+        neighbours: int,
         **kwargs: Any,
     ) -> Any:
-        return command(*args, shown=Shown(group_by, per_group, collapse, lang_balance, cursor), **kwargs)
+        shown = Shown(group_by, per_group, collapse, lang_balance, cursor, neighbours)
+        return command(*args, shown=shown, **kwargs)
 
     return with_shown
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from index.records import Summary
-from index.types import FacetValue, Failure, Highlight, Hit, Match, Notice, Ranked, SearchResult, Span
+from index.types import Around, FacetValue, Failure, Highlight, Hit, Match, Notice, Ranked, SearchResult, Span
 from service.engine.jobs import Job, JobState
 from service.rag.answer import Answer, AnswerSentence, Citation
 
@@ -89,6 +89,7 @@ def hit_of(value: Any) -> Hit:
         highlights=_highlights(value["highlights"]),
         matches=tuple(map(_match, value.get("matches") or ())),
         anchor=value["anchor"],
+        around=Around(**value["around"]) if value.get("around") else None,
     )
 
 

@@ -80,6 +80,7 @@ class SearchBody(Asked):
     collapse: Annotated[float, Field(gt=0, le=1, description="Leave near-duplicates out, as from 0.9.")] | None = None
     lang_balance: Annotated[bool, Field(description="Let languages take turns.")] = False
     cursor: Annotated[str, Field(max_length=1024)] | None = None
+    neighbours: Annotated[int, Field(ge=0, le=10, description="Passages before and behind each hit's own.")] = 0
     highlight: Annotated[bool, Field(description="Say which words matched.")] = True
     explain: Annotated[bool, Field(description="Say where each token of the query was found.")] = False
 
@@ -212,6 +213,14 @@ class Match(BaseModel):
     score: float
 
 
+class Around(BaseModel):
+    """A hit's passage with its neighbours, in code points of the document."""
+
+    start: int
+    end: int
+    text: str
+
+
 class Hit(BaseModel):
     """A document found, shown by its best passage."""
 
@@ -229,6 +238,7 @@ class Hit(BaseModel):
     metadata: dict[str, Any]
     highlights: list[Highlight]
     matches: list[Match] | None = None
+    around: Around | None = None
 
 
 class Warned(BaseModel):

@@ -33,6 +33,13 @@ SHOWN = {
         ", bm25 0.0\n",
         "'index.html'",
     ],
+    "04_distil_an_encoder": [
+        "loss 0.0462 · rises: [0]\n",
+        "loss of a student that agrees: 0.0000\n",
+        "128 documents · ",
+        " held out\n",
+        "hybrid: ",
+    ],
     "05_answers": [
         "    ✓ Im ersten Jahr haben neue Mitarbeiter 24 Tage bezahlten Urlaub.\n        d01 0-63: Im ersten Jahr",
         "发生火灾时在哪里集合？\n    ✓ Bei Feuer verlassen",
@@ -47,7 +54,7 @@ SHOWN = {
 }
 
 
-ENCODES_MUCH = {"01_first_hour", "06_scale_and_tuning"}
+ENCODES_MUCH = {"01_first_hour", "04_distil_an_encoder", "06_scale_and_tuning"}
 RUN = [
     pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in ENCODES_MUCH else [])
     for path in NOTEBOOKS

@@ -14,7 +14,7 @@ from index.fusion import Mode
 from index.grouping import in_turns, shingles
 from index.search import Scored, Unit, max_pooled
 from index.showing import score_notices
-from index.types import Hit, SearchResult, Span
+from index.types import Around, Hit, SearchResult, Span
 from lfm2_colbert.errors import CursorExpiredError, InvalidArgumentError, Lfm2ColbertError, QueryTooLongError
 from service.cli.runs import read_queries, trec_lines
 
@@ -272,3 +272,21 @@ def test_passages_of_a_document_are_listed_with_their_places(tmp_path: Path) -> 
         assert collection.passages("short")[0].tokens == 2
         assert collection.passages("none") == []
         assert not collection.calibrated
+
+
+def test_neighbours_come_with_a_hit_as_the_document_has_them(tmp_path: Path) -> None:
+    sentences = [f"{words} {n} " * 40 for n, words in enumerate(("Hund", "猫が寝る", "القطة", "วันลา", "Straße"))]
+    text = "\n\n".join(sentences)
+    with Collection.open("long", create=True, encoder="hashing", home=tmp_path) as collection:
+        collection.add([Document("long", text), Document("short", "Vogel")])
+        passages = collection.passages("long")
+        for n in (1, 3):
+            options = SearchOptions(neighbours=n, group_by="passage")
+            for hit in collection.search("猫 Straße Vogel Hund", k=20, options=options):
+                own = passages if hit.document_id == "long" else collection.passages("short")
+                near = own[max(0, hit.passage - n) : hit.passage + n + 1]
+                whole = text if hit.document_id == "long" else "Vogel"
+                assert hit.around == Around(near[0].start, near[-1].end, whole[near[0].start : near[-1].end])
+        assert all(hit.around is None for hit in collection.search("Hund"))
+        with pytest.raises(InvalidArgumentError, match="neighbours must be 0 to 10"):
+            collection.search("Hund", options=SearchOptions(neighbours=11))

@@ -46,7 +46,9 @@ async def facets(name: Name, body: FacetsBody, engine: TheEngine) -> Json:
 def search_request(body: SearchBody) -> SearchRequest:
     """Give what the index calls a request; `exact` is a mode here and an effort there."""
     exact = body.mode == "exact"
-    options = SearchOptions(body.group_by, body.per_group, body.collapse, body.lang_balance, body.cursor)
+    options = SearchOptions(
+        body.group_by, body.per_group, body.collapse, body.lang_balance, body.cursor, body.neighbours
+    )
     return SearchRequest(
         k=body.k,
         effort=Effort.EXACT if exact else body.effort,
