@@ -27,6 +27,8 @@ HYPHEN = "\x02"
 """What PDFium writes where a word is divided at the end of a line."""
 DIVIDED = regex.compile(rf"{HYPHEN}(?=\p{{Ll}})")
 """A hyphen that the line's end put there; before a capital, as in German compounds, it is the author's."""
+RIGHT_TO_LEFT = regex.compile(r"[\p{Arabic}\p{Hebrew}\p{Syriac}\p{Thaana}]{2,}")
+CLUSTER = regex.compile(r"\X")
 GAP = 0.6
 """Of a line's height: more space than that between two lines, and a block begins."""
 FULL = 0.8
@@ -133,10 +135,29 @@ def _lines(page: Any) -> Iterator[Line]:
     characters = [pdfium.FPDFText_GetUnicode(page, n) for n in range(pdfium.FPDFText_CountChars(page))]
     start = 0
     for end in [n for n, code in enumerate(characters) if code in (10, 13)] + [len(characters)]:
-        text = "".join(map(chr, characters[start:end]))
+        text = _righted(page, "".join(map(chr, characters[start:end])), start)
         if text.strip() and (line := _line(page, text, start, end - start)):
             yield line
         start = end + 1
+
+
+def _righted(page: Any, text: str, start: int) -> str:
+    """Give a line whose words in scripts from right to left stand as they are written.
+
+    PDFium reverses those of them that it takes for printed from the left, which words of presentation forms are not.
+    """
+
+    def word(found: "regex.Match[str]") -> str:
+        first, last = (_left_of(page, start + n) for n in (found.start(), found.end() - 1))
+        return str(found[0]) if first >= last else "".join(reversed(CLUSTER.findall(found[0])))
+
+    return str(RIGHT_TO_LEFT.sub(word, text))
+
+
+def _left_of(page: Any, character: int) -> float:
+    sides = [c_double() for _ in range(4)]
+    pdfium.FPDFText_GetCharBox(page, character, *map(byref, sides))
+    return sides[0].value
 
 
 def _line(page: Any, text: str, start: int, count: int) -> Line | None:

@@ -15,6 +15,7 @@ from index.reading.files import FileReader
 from index.reading.formats import ARCHIVES, READERS, format_of
 from index.types import Anchor, Document, Failure, Notice
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "documents"
 JA, DE, AR, TH = (SENTENCES[language] for language in ("ja", "de", "ar", "th"))
 
 
@@ -242,3 +243,11 @@ def test_every_format_says_where_a_hit_stands(tmp_path: Path) -> None:
 def test_the_table_of_formats_is_whole() -> None:
     assert not READERS.keys() & ARCHIVES.keys()
     assert [format_of(f"x{suffix}") for suffix in READERS if suffix != "code"] == [s for s in READERS if s != "code"]
+
+
+def test_words_from_right_to_left_are_read_as_they_are_written(reader: FileReader) -> None:
+    found = document(reader, "a.pdf", (GOLDEN / "printed-by-chromium.pdf").read_bytes())
+    heading = "سياسة الإجازات"
+    words = "الإجازة السنوية أربعة وعشرون يوما في السنة الأولى، وتزداد بعد خمس سنوات إلى ثلاثين يوما."
+    assert found.text.startswith(f"{heading}\n\n{words}\n\n日本の首都は東京です")
+    assert "วันลาพักร้อนในปีแรกคือยี่สิบสี่วัน" in found.text
