@@ -14,6 +14,8 @@ import click
 
 from benchmarks.citation_tables import citations
 from benchmarks.command import run
+from benchmarks.document_tables import estimates, formats
+from benchmarks.document_tables import runs as runs_of_documents
 from benchmarks.markdown import decimals, markdown
 from benchmarks.quality_tables import far, languages, matrix, sets
 from benchmarks.results_file import DIRTY, ROOT, Results, read
@@ -409,6 +411,9 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "codebooks": codebooks,
     "codecs": codecs,
     "citations": citations,
+    "documents": formats,
+    "documents-runs": runs_of_documents,
+    "documents-estimates": estimates,
     "growth": growth,
     "updates": updates,
     "durability": durability,
@@ -423,7 +428,9 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
 }
 
 
-RESULTS_OF = {name: name.partition("-")[0] for name in TABLES if name.startswith(("quality-", "service-"))}
+RESULTS_OF = {
+    name: name.partition("-")[0] for name in TABLES if name.startswith(("quality-", "service-", "documents-"))
+}
 """Table → its results, where these have another name."""
 
 
