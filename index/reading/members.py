@@ -1,12 +1,14 @@
 """What may come out of an archive: files with honest names, and no more of them than was meant."""
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from index.reading.base import Limits, SourceFile
+from index.reading.base import Limits, SourceFile, failure_of
 from index.reading.formats import ARCHIVES, SHOWN
 from index.reading.names import badly_named
 from index.types import MAX_DOCUMENT_BYTES, Failure
-from lfm2_colbert.errors import DocumentTooLargeError, UnsafeArchiveError, UnsupportedFileError
+from lfm2_colbert.errors import DocumentTooLargeError, Lfm2ColbertError, UnsafeArchiveError, UnsupportedFileError
 
 SMALL_BYTES = 64 * 1024
 """What unpacks to less is no bomb, however well it was packed."""
@@ -51,6 +53,33 @@ class Allowance:
             raise DocumentTooLargeError(f"{member.id} holds {size:,} bytes", help="split it into several files")
         if size > SMALL_BYTES and size > self._limits.ratio * max(packed, 1):
             raise UnsafeArchiveError(f"{member.id} unpacks to {size:,} bytes out of {packed:,}", help=UNPACK)
+
+
+Content = Callable[[SourceFile], bytes]
+"""Gives the bytes of a member that may be read, or raises what is wrong with it."""
+
+
+def unpacked(
+    source: SourceFile, allowance: Allowance, entries: Iterable[tuple[str, Content]]
+) -> Iterator[SourceFile | Failure]:
+    """Give the files of an archive from their names and contents, and a failure for each that is not given.
+
+    Raises:
+        UnsafeArchiveError: the allowance is spent.
+    """
+    for name, content in entries:
+        found = member_of(source, name)
+        if isinstance(found, Failure):
+            yield found
+            continue
+        try:
+            found = replace(found, content=content(found))
+        except Lfm2ColbertError as error:
+            if allowance.spent:
+                raise
+            yield failure_of(found.id, error)
+            continue
+        yield found
 
 
 def member_of(source: SourceFile, name: str) -> SourceFile | Failure:

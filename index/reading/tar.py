@@ -5,11 +5,12 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from index.reading.base import Limits, SourceFile, failure_of
-from index.reading.members import Allowance, member_of
+from index.reading.base import Limits, SourceFile
+from index.reading.members import Allowance, Content, unpacked
 from index.types import Failure
-from lfm2_colbert.errors import Lfm2ColbertError, MalformedDocumentError, UnsafeArchiveError
+from lfm2_colbert.errors import MalformedDocumentError, UnsafeArchiveError
 
 
 def members(source: SourceFile, limits: Limits) -> Iterator[SourceFile | Failure]:
@@ -21,30 +22,22 @@ def members(source: SourceFile, limits: Limits) -> Iterator[SourceFile | Failure
     """
     allowance = Allowance(source, limits)
     with source.open() as stream, _malformed(source.id), tarfile.open(fileobj=stream, mode="r|*") as archive:
-        for number, entry in enumerate(archive, start=1):
-            allowance.require_entries(number)
-            if entry.isdir():
-                continue
-            try:
-                yield _member(archive, entry, source, allowance)
-            except Lfm2ColbertError as error:
-                if allowance.spent:
-                    raise
-                yield failure_of(f"{source.id}/{entry.name}", error)
+        yield from unpacked(source, allowance, _entries(archive, allowance))
 
 
-def _member(
-    archive: tarfile.TarFile, entry: tarfile.TarInfo, source: SourceFile, allowance: Allowance
-) -> SourceFile | Failure:
-    found = member_of(source, entry.name)
-    if isinstance(found, Failure):
-        return found
+def _entries(archive: tarfile.TarFile, allowance: Allowance) -> Iterator[tuple[str, Content]]:
+    for number, entry in enumerate(archive, start=1):
+        allowance.require_entries(number)
+        if not entry.isdir():
+            yield entry.name, partial(_content, archive, entry, allowance)
+
+
+def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo, allowance: Allowance, member: SourceFile) -> bytes:
     if not entry.isreg():
-        raise UnsafeArchiveError(f"{found.id} is a link or a device", help="links in archives are not followed")
-    allowance.take(found, entry.size, entry.size)
+        raise UnsafeArchiveError(f"{member.id} is a link or a device", help="links in archives are not followed")
+    allowance.take(member, entry.size, entry.size)
     stream = archive.extractfile(entry)
-    content = stream.read() if stream else b""
-    return SourceFile(source.path, found.id, content)
+    return stream.read() if stream else b""
 
 
 @contextmanager

@@ -5,12 +5,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import BinaryIO
 
-from index.reading.base import Limits, SourceFile, failure_of
-from index.reading.members import Allowance, member_of
+from index.reading.base import Limits, SourceFile
+from index.reading.members import Allowance, unpacked
 from index.types import Failure
-from lfm2_colbert.errors import EncryptedDocumentError, Lfm2ColbertError, MalformedDocumentError, UnsafeArchiveError
+from lfm2_colbert.errors import EncryptedDocumentError, MalformedDocumentError, UnsafeArchiveError
 
 END_OF_DIRECTORY = b"PK\x05\x06"
 END_BYTES = 22 + 65_535
@@ -34,32 +35,20 @@ def members(source: SourceFile, limits: Limits) -> Iterator[SourceFile | Failure
     allowance = Allowance(source, limits)
     with _opened(source) as archive:
         allowance.require_entries(len(archive.infolist()))
-        for entry in archive.infolist():
-            if entry.is_dir():
-                continue
-            try:
-                yield _member(archive, entry, source, allowance)
-            except Lfm2ColbertError as error:
-                if allowance.spent:
-                    raise
-                yield failure_of(f"{source.id}/{entry.filename}", error)
+        files = (entry for entry in archive.infolist() if not entry.is_dir())
+        entries = ((entry.filename, partial(_content, archive, entry, allowance)) for entry in files)
+        yield from unpacked(source, allowance, entries)
 
 
-def _member(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: SourceFile, allowance: Allowance
-) -> SourceFile | Failure:
-    found = member_of(source, entry.filename)
-    if isinstance(found, Failure):
-        return found
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, allowance: Allowance, member: SourceFile) -> bytes:
     if entry.flag_bits & ENCRYPTED:
-        raise EncryptedDocumentError(f"{found.id} asks for a password", help="unpack the archive")
-    allowance.take(found, entry.file_size, entry.compress_size)
+        raise EncryptedDocumentError(f"{member.id} asks for a password", help="unpack the archive")
+    allowance.take(member, entry.file_size, entry.compress_size)
     try:
         with archive.open(entry) as stream:
-            content = stream.read(entry.file_size + 1)
+            return stream.read(entry.file_size + 1)
     except UNPACKING_ERRORS as error:
-        raise MalformedDocumentError(f"{found.id} cannot be unpacked", help="pack it again") from error
-    return SourceFile(source.path, found.id, content)
+        raise MalformedDocumentError(f"{member.id} cannot be unpacked", help="pack it again") from error
 
 
 @contextmanager
