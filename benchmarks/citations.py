@@ -27,11 +27,11 @@ from benchmarks.results_file import ROOT, measured, measured_commit, write
 from eval.datasets.base import Task
 from eval.datasets.folder import load
 from index import Collection, Document, Hit, SearchOptions
+from index.sentences import sentences
 from lfm2_colbert import load_encoder
 from lfm2_colbert.encoders.base import Encoder
 from service.rag.grounds import Ground
 from service.rag.numbers import numbers
-from service.rag.sentences import sentences
 from service.rag.support import FOREIGN_THRESHOLD, THRESHOLD, judge
 
 SEED = 0

@@ -59,13 +59,23 @@ def put_all(store: Store, documents: Sequence[Document]) -> tuple[Intake, int]:
     return intake, unchanged
 
 
+def digest_of(file: SourceFile, options: ReadOptions) -> bytes:
+    """Hash a file together with the way it is read: where both are as before, its documents are too.
+
+    Raises:
+        Lfm2ColbertError: the file cannot be read.
+    """
+    reading = f"{VERSION}:{options.text_field}".encode()
+    return xxhash.xxh3_128_digest(bytes.fromhex(file.content_hash()) + reading)
+
+
 class Scan:
     """One pass over a root: a folder or a single file."""
 
     def __init__(self, store: Store, path: Path, prefix: str, options: ReadOptions) -> None:
         """Prepare; `prefix` with a "/" goes before each document id, unless it is empty."""
         self._store, self._path, self._prefix = store, path.absolute(), prefix
-        self._reader, self._reading = FileReader(options), f"{VERSION}:{options.text_field}".encode()
+        self._reader, self._options = FileReader(options), options
         self.intake = Intake()
         with store.transaction():
             self.root = store.root(str(self._path), prefix)
@@ -108,7 +118,7 @@ class Scan:
             return
         self._seen.add(entry.id)
         try:
-            digest = xxhash.xxh3_128_digest(bytes.fromhex(entry.content_hash()) + self._reading)
+            digest = digest_of(entry, self._options)
         except Lfm2ColbertError as error:
             self._fail(failure_of(entry.id, error))
             return

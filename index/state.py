@@ -56,6 +56,16 @@ class StoredState:
         """Count the transactions that changed something; another number than before means: read again."""
         return self._database.counter("txid")
 
+    def known_root(self, path: str, prefix: str) -> int | None:
+        """Give the key of an indexed folder or file with its prefix; None where it was never indexed."""
+        found: int | None = self._database.value("SELECT key FROM roots WHERE path = ? AND prefix = ?", (path, prefix))
+        return found
+
+    def waiting_sources(self) -> set[int]:
+        """Give the keys of files with documents that wait for vectors."""
+        found = self._database.rows("SELECT DISTINCT source FROM documents WHERE pending AND source IS NOT NULL")
+        return {source for (source,) in found}
+
     def sources(self, root: int) -> dict[str, SourceRow]:
         """Give the files seen under a root, by path."""
         found = self._database.rows(

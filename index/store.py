@@ -186,7 +186,7 @@ class Store(StoredState):
 
     def root(self, path: str, prefix: str) -> int:
         """Give the key of an indexed folder or file with its prefix, noting it where it is new."""
-        found: int | None = self._database.value("SELECT key FROM roots WHERE path = ? AND prefix = ?", (path, prefix))
+        found = self.known_root(path, prefix)
         if found is not None:
             return found
         encoded_name(path, "the path of a root")

@@ -9,6 +9,7 @@ from service.backend.base import Build, backend_of
 from service.cli import options
 from service.cli.interrupting import INTERRUPTED, finishing_first
 from service.cli.output import print_json, print_line
+from service.cli.pricing import price
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ UNSUPPORTED = "unsupported_file"
 )
 @click.option("--text-field", default="text", show_default=True, help="The field of JSONL rows that holds their text.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
+@click.option("--dry-run", is_flag=True, help="Store nothing: say what it would take, and what each codec would lose.")
 @options.common_or_remote
 def index(
     paths: tuple[Path, ...],
@@ -36,6 +38,7 @@ def index(
     prefix: str,
     text_field: str,
     strict: bool,
+    dry_run: bool,
     settings: Settings,
 ) -> int:
     """Read folders and files into a collection; run again, it encodes only what changed.
@@ -48,6 +51,9 @@ def index(
 
     for path in paths:
         _require(path)
+    if dry_run:
+        price(paths, collection_name, build, prefix, text_field, settings)
+        return 0
     reports = []
     with finishing_first() as stopped, backend_of(settings).indexing(collection_name, build) as collection:
         for path in paths:

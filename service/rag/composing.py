@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from index.sentences import Sentence
 from lfm2_colbert.encoders.base import Encoder
 from service.rag.answer import AnswerSentence
 from service.rag.events import Judged, Words
@@ -11,7 +12,7 @@ from service.rag.generators.thinking import Thinking
 from service.rag.grounds import Ground
 from service.rag.harmless import Harmless
 from service.rag.knowledge import Knowledge
-from service.rag.sentences import Sentence, Writing
+from service.rag.sentences import Writing
 from service.rag.support import Verdict, judge
 
 QUOTED = 1.0

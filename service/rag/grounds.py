@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.evidence import Evidence
+from index.sentences import LETTER, Sentence, sentences
 from index.types import Hit
 from service.rag.answer import Citation
-from service.rag.sentences import LETTER, Sentence, sentences
 
 NO_MATCH = -1.0
 """Similarity to a sentence of which no vector is stored, as in pooled collections: below all that there is."""

@@ -5,8 +5,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.sentences import sentences
 from service.rag.harmless import Harmless, harmless
-from service.rag.sentences import Writing, sentences
+from service.rag.sentences import Writing
 
 PARTS = st.sampled_from(
     ["](", "][", "]:", "<", "img", "/", "https", "://", ":", "/", "www", ".", "evil", "javascript:", "data:x", "!", "[",

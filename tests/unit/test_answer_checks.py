@@ -7,6 +7,7 @@ import pytest
 
 from index import Hit
 from index.evidence import encoded_evidence
+from index.sentences import sentences
 from index.types import Span
 from lfm2_colbert import load_encoder
 from service.rag.generators.base import Turn
@@ -15,7 +16,6 @@ from service.rag.grounds import Ground
 from service.rag.harmless import harmless
 from service.rag.numbers import missing, numbers
 from service.rag.prompt import neutral
-from service.rag.sentences import sentences
 from service.rag.support import judge
 
 ENCODER = load_encoder("nano", threads=1)
