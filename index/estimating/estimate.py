@@ -131,7 +131,7 @@ class _Pricing:
             pool=target.pool,
             choices=tuple(self._choice(trial, each, comparison, centroids[each.pool]) for each in comparison.measured),
             queries=len(cloze.queries),
-            notices=(*self._survey.notices, *(Notice(UNSTORABLE, each) for each in comparison.refusals)),
+            notices=(*self._survey.all_notices(), *(Notice(UNSTORABLE, each) for each in comparison.refusals)),
         )
 
     def _vectors(self, trial: Trial, factor: int) -> int:

@@ -161,7 +161,7 @@ def _ranks(scores: Iterator[NDArray[np.float32]], owners: Sequence[int]) -> NDAr
 
 def found_first(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
     """Give 1 for each query whose passage came first, else 0."""
-    return (ranks == 1).astype(np.float64)
+    return np.equal(ranks, 1).astype(np.float64)
 
 
 def reciprocal(ranks: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -79,6 +79,13 @@ class Survey:
             read_share=self.read_share(),
         )
 
+    def all_notices(self) -> list[Notice]:
+        """Give what files said, and that not all of them were read, if so."""
+        if self.read_share() == 1:
+            return self.notices
+        share = f"{self.read_share():.0%} of the bytes were read in {READING_SECONDS:.0f} s"
+        return [*self.notices, Notice(PARTLY_READ, f"{share}: documents and languages are estimates, too")]
+
     def whole_cost(self) -> Cost:
         """Give what reading all would take."""
         read = sum(tally.wall_s for tally in self.tallies.values())
@@ -123,9 +130,6 @@ class Surveyor:
                 self._take(reader, files[place], known)
                 on_file(n_read)
         self.survey.cost += reading.cost + self._looking.cost.times(-1) + Cost(0, _of_children() - before)
-        if self.survey.read_share() < 1:
-            share = f"{self.survey.read_share():.0%} of the bytes were read in {READING_SECONDS:.0f} s"
-            self.survey.notices.append(Notice(PARTLY_READ, f"{share}: documents and languages are estimates, too"))
 
     def _take(self, reader: FileReader, file: SourceFile, known: Known) -> None:
         started = time.perf_counter()

@@ -52,8 +52,8 @@ def index(
     for path in paths:
         _require(path)
     if dry_run:
-        price(paths, collection_name, build, prefix, text_field, settings)
-        return 0
+        estimated = price(paths, collection_name, build, prefix, text_field, settings)
+        return 3 if strict and estimated.found.failed else 0
     reports = []
     with finishing_first() as stopped, backend_of(settings).indexing(collection_name, build) as collection:
         for path in paths:

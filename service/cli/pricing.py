@@ -21,8 +21,8 @@ SHOWN_NOTICES = 5
 
 def price(
     paths: Sequence[Path], collection: str, build: Build, prefix: str, text_field: str, settings: Settings
-) -> None:
-    """Estimate a run on this machine, and print it.
+) -> "CostEstimate":
+    """Estimate a run on this machine, print it, and give it.
 
     Raises:
         LocalOnlyError: a server was to be asked.
@@ -48,6 +48,7 @@ def price(
         print_json(_as_json(found))
     else:
         _print(found, " ".join(["lfm2-colbert index", *_asked(paths, collection, build, prefix, text_field)]))
+    return found
 
 
 def _as_json(found: "CostEstimate") -> dict[str, Any]:

@@ -159,6 +159,7 @@ def test_a_person_reads_the_price_and_the_next_command(run: Run, docs: Path) -> 
     assert [line.split()[:2] for line in lines[4:16]] == [[codec, str(pool)] for codec in CODECS for pool in FACTORS]
     assert lines[-1] == f"next    lfm2-colbert index {docs} -c my-docs --model hashing --codec scalar2"
     assert not run("collections", "--json").json["collections"]
+    assert run("index", docs, "--model", "hashing", "--dry-run", "--strict").status == 3
 
 
 def test_a_program_reads_every_figure(run: Run, docs: Path) -> None:

@@ -137,6 +137,7 @@ def test_files_that_were_not_read_are_told_by_those_of_their_format() -> None:
     found = survey.found()
     assert found.read_share == pytest.approx(130 / 560)
     assert (found.documents, found.characters) == (4 + 2 + 3, 200 + 30 + 80)
+    assert [notice.code for notice in survey.all_notices()] == ["partly_read"]
     assert survey.whole_cost() == Cost(pytest.approx(6.0), pytest.approx(12.0))
 
 
