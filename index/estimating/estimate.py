@@ -28,6 +28,8 @@ from lfm2_colbert.registry import lookup
 
 COPIES = 2
 """Of the vectors of a batch: as they come from the encoder, and joined."""
+TRAINING_COPIES = 4
+"""Of the vectors that centroids are trained on: drawn, shuffled, and twice while they are rounded."""
 OFFSET_BYTES = 8
 """Of a passage, where its vectors begin."""
 UNSTORABLE = "codec_unfit"
@@ -119,6 +121,8 @@ class _Pricing:
             factor: clustering(self._vectors(trial, factor), comparison.vectors, self._rng)
             for factor in {each.pool for each in comparison.measured} | {target.pool}
         }
+        choices = [self._choice(trial, each, comparison, centroids[each.pool]) for each in comparison.measured]
+        stored = sum(each.disk_bytes for each in choices if (each.codec, each.pool) == (target.codec, target.pool))
         rate = len(sample.passages) / trial.cost.wall_s if trial.cost.wall_s else 0.0
         return CostEstimate(
             found=self._found,
@@ -126,10 +130,10 @@ class _Pricing:
             tokens=round(self._scale * sample.tokens),
             vectors=self._vectors(trial, 1),
             sampled=Sampled(len(sample.passages), sample.characters, rate, self._plan.seed),
-            costs=self._costs(trial, centroids[target.pool]),
+            costs=self._costs(trial, centroids[target.pool], stored),
             codec=target.codec,
             pool=target.pool,
-            choices=tuple(self._choice(trial, each, comparison, centroids[each.pool]) for each in comparison.measured),
+            choices=tuple(choices),
             queries=len(cloze.queries),
             notices=(*self._survey.all_notices(), *(Notice(UNSTORABLE, each) for each in comparison.refusals)),
         )
@@ -138,12 +142,17 @@ class _Pricing:
         """Give how many vectors the collection would store."""
         return round(self._scale * sum(pooled_count(int(length), factor) for length in trial.lengths))
 
-    def _costs(self, trial: Trial, centroids: Clustering) -> Costs:
+    def _costs(self, trial: Trial, centroids: Clustering, stored_bytes: int) -> Costs:
+        """Give time and memory; files of vectors that were looked at count as memory as long as there is room."""
         per_vector = COPIES * self._target.encoder.dim * np.dtype(np.float32).itemsize
         batch = self._vectors(trial, 1) * min(1.0, CHARACTERS_PER_BATCH / max(self._found.characters, 1))
-        buffers = max(per_vector * (batch - int(trial.lengths.sum())), COPIES * centroids.memory_bytes, 0)
+        encoding = per_vector * max(batch - int(trial.lengths.sum()), 0)
+        training = TRAINING_COPIES * centroids.memory_bytes + (stored_bytes if centroids.memory_bytes else 0)
         return Costs(
-            self._survey.whole_cost(), trial.cost.times(self._scale), centroids.cost, round(trial.peak_bytes + buffers)
+            self._survey.whole_cost(),
+            trial.cost.times(self._scale),
+            centroids.cost,
+            round(trial.peak_bytes + max(encoding, training)),
         )
 
     def _choice(self, trial: Trial, way: Measured, comparison: Comparison, centroids: Clustering) -> Choice:
