@@ -52,10 +52,10 @@ def main(sets: Path, documents: Path, allow_dirty: bool) -> None:
     for corpus, gather, source in (("sets", gathered_sets, sets), ("folder", gathered_documents, documents)):
         with tempfile.TemporaryDirectory() as place:
             gather(source, Path(place) / corpus)
-            row = {"format": f"{KIND} {corpus}", **compared(Path(place) / corpus, Path(place) / "home")}
+            kind = f"{KIND} {corpus}"
+            row = {"format": kind, **compared(Path(place) / corpus, Path(place) / "home")}
         click.echo(row)
-        command = command_line("benchmarks.documents.estimates")
-        replace_rows([row], {row["format"]}, commit=commit, command=command)
+        replace_rows([row], {kind}, commit=commit, command=command_line("benchmarks.documents.estimates"))
 
 
 def gathered_sets(sets: Path, folder: Path) -> None:
