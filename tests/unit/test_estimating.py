@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.chunking import chunk
 from index.estimating.clustering import clustering
 from index.estimating.losses import Cloze, compared, found_first, loss, reciprocal
-from index.estimating.sampling import Reservoir, drawn
+from index.estimating.sampling import CODE_POINTS_OF_A_TOKEN, PASSAGES_OF_A_STRETCH, Reservoir, drawn
 from index.estimating.survey import Survey, Tally
 from index.estimating.types import Cost
 from index.maxsim import maxsim_scores
@@ -16,6 +17,7 @@ from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.multivectors import MultiVectors
 
 SMALL = HashingEncoder(max_document_tokens=4)
+LENGTH = PASSAGES_OF_A_STRETCH * CODE_POINTS_OF_A_TOKEN * SMALL.max_document_tokens
 WORDS = [
     "Straße",
     "e\u0301\u0323",
@@ -41,11 +43,8 @@ def test_stretches_that_all_fit_are_the_documents(found: list[str]) -> None:
         reservoir.offer(Document(str(number), text))
     kept = list(reservoir.shuffled())
     for number, text in enumerate(found):
-        parts = [each for each in kept if each.document.id == str(number)]
-        assert sorted(each.document.text for each in parts) == sorted(
-            text[start : start + 32] for start in range(0, len(text), 32)
-        )
-        assert sum(each.is_last for each in parts) == 1
+        own = [each.document.text[: each.own] for each in kept if each.document.id == str(number)]
+        assert sorted(own) == sorted(text[start : start + LENGTH] for start in range(0, len(text), LENGTH))
 
 
 def test_a_reservoir_keeps_every_stretch_equally_often() -> None:
@@ -59,26 +58,36 @@ def test_a_reservoir_keeps_every_stretch_equally_often() -> None:
 
 
 def test_anchors_of_a_stretch_begin_with_the_one_that_reaches_into_it() -> None:
-    pages = tuple(Anchor(start, {"page": page}) for page, start in enumerate((0, 20, 40, 70), start=1))
+    pages = tuple(Anchor(start, {"page": page}) for page, start in enumerate((0, 20, 150, 270), start=1))
     reservoir = Reservoir(SMALL, np.random.default_rng(0))
-    reservoir.offer(Document("a", "0123456789" * 9, anchors=pages))
-    found = {each.document.text[0] + str(each.is_last): each.document.anchors for each in reservoir.shuffled()}
-    assert {name: [(each.start, each.place["page"]) for each in own] for name, own in found.items()} == {
-        "0False": [(0, 1), (20, 2)],
-        "2False": [(0, 2), (8, 3)],
-        "4True": [(0, 3), (6, 4)],
+    reservoir.offer(Document("a", "0123456789" * 30, anchors=pages))
+    found = {each.document.text[0]: each.document.anchors for each in reservoir.shuffled()}
+    assert {first: [(each.start, each.place["page"]) for each in own] for first, own in found.items()} == {
+        "0": [(0, 1), (20, 2), (150, 3)],
+        "8": [(0, 2), (22, 3), (142, 4)],
+        "6": [(0, 3), (14, 4)],
     }
 
 
 @settings(max_examples=30)
 @given(texts)
-def test_characters_of_a_sample_are_those_its_passages_stand_for(text: str) -> None:
+def test_passages_of_a_whole_document_are_its_own(text: str) -> None:
     reservoir = Reservoir(SMALL, np.random.default_rng(0))
-    reservoir.offer(Document("a", text))
+    reservoir.offer(Document("a", text[:LENGTH]))
     sample = drawn(reservoir, SMALL)
-    assert len(sample.documents) == -(-len(text) // 32)
-    assert 0 < sample.characters <= len(text)
-    assert all(any(passage in document.text for document in sample.documents) for passage in sample.passages)
+    whole = chunk(text[:LENGTH], SMALL)
+    assert sample.passages == [text[each.start : each.end] for each in whole]
+    assert (sample.tokens, sample.characters) == (sum(each.tokens for each in whole), len(text[:LENGTH]))
+
+
+def test_passages_of_a_long_text_are_as_long_as_they_are_in_the_whole() -> None:
+    rng = np.random.default_rng(2)
+    text = " ".join("x" * int(n) for n in rng.choice([1, 2, 7], 4000))
+    whole = chunk(text, SMALL)
+    reservoir = Reservoir(SMALL, rng, size=1000)
+    reservoir.offer(Document("a", text))
+    sample = drawn(reservoir, SMALL, n_passages=1_000_000)
+    assert len(sample.passages) / sample.characters == pytest.approx(len(whole) / len(text), rel=0.03)
 
 
 KEPT = "Nur ein Satz, der für sich allein steht."
