@@ -19,4 +19,13 @@ def replace_rows(rows: Sequence[Row], kinds: Collection[str], *, commit: str, co
         kept: list[dict[str, Any]] = [row for row in read(NAME).rows if row["format"] not in kinds]
     except NotFoundError:
         kept = []
-    write(measured(NAME, [*kept, *({**row, "commit": commit} for row in rows)], commit=commit, command=command, seed=0, libraries=LIBRARIES))
+    write(
+        measured(
+            NAME,
+            [*kept, *({**row, "commit": commit} for row in rows)],
+            commit=commit,
+            command=command,
+            seed=0,
+            libraries=LIBRARIES,
+        )
+    )
