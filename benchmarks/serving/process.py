@@ -12,6 +12,13 @@ def resident_bytes(pid: int) -> int:
     return (int(fields[1]) - int(fields[2])) * PAGE
 
 
+def held_megabytes(pid: int) -> dict[str, float]:
+    """Give what a process holds now: ``VmRSS`` in all, and ``RssAnon`` of it without files that are mapped."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return {name: int(fields.get(name, "0 kB").split()[0]) / 1024 for name in ("VmRSS", "RssAnon")}
+
+
 def processor_seconds(pid: int) -> float:
     """Give the processor time that a process has used, in all its threads."""
     fields = _stat(pid)
@@ -21,7 +28,7 @@ def processor_seconds(pid: int) -> float:
 def family_seconds(pid: int) -> float:
     """Give the processor time of a process, of those that it started, and of those that these have waited for."""
     seconds = 0.0
-    for each in _family(pid):
+    for each in family(pid):
         try:
             seconds += sum(map(int, _stat(each)[11:15])) / TICKS
         except OSError:  # it ended meanwhile: its time is with whoever waited for it
@@ -29,7 +36,8 @@ def family_seconds(pid: int) -> float:
     return seconds
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Give a process, those that it started, and those that these did."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,10 +1,13 @@
 """`lfm2-colbert index`: bring a collection up to date with folders and files."""
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from index.home import home_folder
 from service.backend.base import Build, backend_of
 from service.cli import options
 from service.cli.interrupting import INTERRUPTED, finishing_first
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 20
 SHOWN_NOTICES = 5
 UNSUPPORTED = "unsupported_file"
+DRY_RUN, WATCH = "dry run", "watch"
+
+Run = Callable[[Sequence[Path], Callable[[], bool]], dict[str, Any]]
 
 
 @click.command()
@@ -29,7 +35,10 @@ UNSUPPORTED = "unsupported_file"
 )
 @click.option("--text-field", default="text", show_default=True, help="The field of JSONL rows that holds their text.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
-@click.option("--dry-run", is_flag=True, help="Store nothing: say what it would take, and what each codec would lose.")
+@click.option(
+    "--dry-run", "instead", flag_value=DRY_RUN, help="Store nothing: say what it would take, and what each codec would lose."
+)
+@click.option("--watch", "instead", flag_value=WATCH, help="Go on, and index what changes, until Ctrl-C.")
 @options.common_or_remote
 def index(
     paths: tuple[Path, ...],
@@ -38,7 +47,7 @@ def index(
     prefix: str,
     text_field: str,
     strict: bool,
-    dry_run: bool,
+    instead: str | None,
     settings: Settings,
 ) -> int:
     """Read folders and files into a collection; run again, it encodes only what changed.
@@ -47,39 +56,69 @@ def index(
     ZIP and TAR archives; other files are listed. A document's id is its path below the folder. Ctrl-C stops after the
     batch that is being encoded; the same command goes on from there.
     """
-    from service.cli.progress import progress_bars
-
     for path in paths:
         _require(path)
-    if dry_run:
+    if instead == DRY_RUN:
         estimated = price(paths, collection_name, build, prefix, text_field, settings)
         return 3 if strict and estimated.found.failed else 0
-    reports = []
-    with finishing_first() as stopped, backend_of(settings).indexing(collection_name, build) as collection:
+    run = partial(_indexed, settings, collection_name, build, {"prefix": prefix, "text_field": text_field})
+    with finishing_first() as stopped:
+        if instead == WATCH:
+            _keep_in_sync(paths, collection_name, settings, run, stopped)
+            return 0
+        report, interrupted = run(paths, stopped), stopped()
+    _show(report, collection_name, settings)
+    if interrupted:
+        return INTERRUPTED
+    return 3 if strict and report["failed"] else 0
+
+
+def _indexed(
+    settings: Settings,
+    collection_name: str,
+    build: Build,
+    reading: Mapping[str, str],
+    paths: Sequence[Path],
+    stopped: Callable[[], bool],
+) -> dict[str, Any]:
+    """Bring the collection up to date with paths, one after the other, and give what all of them came to."""
+    from service.cli.progress import progress_bars
+
+    reports: list[IndexReport] = []
+    with backend_of(settings).indexing(collection_name, build) as collection:
         for path in paths:
-            if stopped():
+            if stopped() and reports:
                 break
             with progress_bars() as bars:
                 reports.append(
                     collection.add_files(
                         path,
-                        prefix=prefix,
-                        text_field=text_field,
+                        **reading,
                         on_file=bars.file,
                         on_progress=bars.encoded,
                         on_clustered=bars.clustered,
                         stopped=stopped,
                     )
                 )
-        interrupted = stopped()
-    report = _joined(reports)
+    return _joined(reports)
+
+
+def _keep_in_sync(
+    paths: Sequence[Path], collection_name: str, settings: Settings, run: Run, stopped: Callable[[], bool]
+) -> None:
+    """Index at once and after each change; between two runs others may write."""
+    from service.cli.watching import runs
+
+    for n_runs, report in enumerate(runs(paths, home_folder(settings.home), run, stopped)):
+        if n_runs == 0 or settings.as_json:
+            _show(report, collection_name, settings)
+
+
+def _show(report: dict[str, Any], collection_name: str, settings: Settings) -> None:
     if settings.as_json:
         print_json(report)
     else:
         _print_report(report, collection_name, settings)
-    if interrupted:
-        return INTERRUPTED
-    return 3 if strict and report["failed"] else 0
 
 
 def _print_notices(notices: list[dict[str, str]]) -> None:
