@@ -54,7 +54,7 @@ class Corpus:
 
 
 def write_corpus(folder: Path, n_bytes: int, seed: int) -> int:
-    """Fill a folder with about so many bytes, half of them in text files, half in rows of JSON Lines; count the files."""
+    """Fill a folder with about so many bytes, half in text files, half in rows of JSON Lines; count the files."""
     corpus, languages = Corpus(seed), list(SYLLABLES)
     n_files, written = 0, 0
     while written < n_bytes // 2:

@@ -2,8 +2,9 @@
 
 `python -m benchmarks.documents.memory --megabytes 100` makes a folder of so much text, indexes it with the command line
 in a process of its own, looks every quarter of a second at what that process and those that it started hold, and adds a
-row to ``results/documents.json``; other rows stay. `peak_rss_mb` counts files that are mapped, which the system takes back
-when it needs to; `peak_anonymous_mb` does not. The `quarter` columns are the peaks of four equal stretches of the run.
+row to ``results/documents.json``; other rows stay. `peak_rss_mb` counts files that are mapped, which the system takes
+back when it needs to; `peak_anonymous_mb` does not. The columns of quarters are the peaks of four equal stretches of
+the run.
 """
 
 import json
