@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from index.home import SETTINGS_FILE, STORE_FILE
 from index.reading.base import SIDECAR, SourceFile
 from index.reading.formats import SHOWN, format_of
 from index.reading.ignoring import IGNORE_FILE, Ignored
@@ -18,15 +19,16 @@ from lfm2_colbert.errors import (
 
 HIDDEN = "hidden_files"
 IGNORED = "ignored_files"
+COLLECTIONS = "collections_left_out"
 
 
 def scan(root: Path) -> Iterator[SourceFile | Failure | Notice]:
     """Walk a folder, or take a single file, in the code-point order of the ids.
 
     Names that begin with a dot are left out, and what a ``.gitignore`` in the folder or below names; the last things
-    given are then a `Notice` for each that counts them. Sidecars (`index.reading.base.SIDECAR`) belong to their
-    files. What a person may have expected to be indexed, and is not, comes as a `Failure`. Links to files are followed,
-    links to folders are not.
+    given are then a `Notice` for each that counts them, as for folders that are collections. Sidecars
+    (`index.reading.base.SIDECAR`) belong to their files. What a person may have expected to be indexed, and is not,
+    comes as a `Failure`. Links to files are followed, links to folders are not.
 
     Raises:
         NotFoundError: there is nothing at `root`.
@@ -45,8 +47,8 @@ def scan(root: Path) -> Iterator[SourceFile | Failure | Notice]:
         entries = _entries(path, place)
         if isinstance(entries, Failure):
             yield entries
-            continue
-        waiting.extend(reversed(list(walk.visible(entries, path, place, ignored))))
+        else:
+            waiting.extend(reversed(list(walk.visible(entries, path, place, ignored))))
     yield from walk.notices()
 
 
@@ -54,13 +56,17 @@ class _Walk:
     """What was left out so far."""
 
     def __init__(self) -> None:
-        self._n_hidden = self._n_ignored = 0
+        self._n_hidden = self._n_ignored = self._n_collections = 0
 
     def visible(
         self, entries: list[tuple[Path, str]], folder: Path, place: str, ignored: Ignored
     ) -> Iterator[tuple[Path, str, Ignored]]:
         """Give what of a folder is walked, with what is ignored below it."""
-        if any(path.name == IGNORE_FILE for path, _ in entries):
+        names = {path.name for path, _ in entries}
+        if {STORE_FILE, SETTINGS_FILE} <= names:
+            self._n_collections += 1
+            return
+        if IGNORE_FILE in names:
             ignored = ignored.within(folder / IGNORE_FILE, place)
         ids = {own_id for _, own_id in entries}
         for path, own_id in entries:
@@ -77,6 +83,8 @@ class _Walk:
             yield Notice(HIDDEN, f"{self._n_hidden} hidden files or folders were left out")
         if self._n_ignored:
             yield Notice(IGNORED, f"{self._n_ignored} files or folders that a {IGNORE_FILE} names were left out")
+        if self._n_collections:
+            yield Notice(COLLECTIONS, f"{self._n_collections} folders that are collections were left out")
 
 
 def _is_folder(root: Path) -> bool:

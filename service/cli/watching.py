@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from watchfiles import Change, FileChange, watch
+from watchfiles import Change, watch
 
 from index.reading.base import SIDECAR
 from index.reading.ignoring import IGNORE_FILE
@@ -124,7 +124,7 @@ def moments(watched: Watched, stopped: Callable[[], bool]) -> Iterator[None]:
                 yield
 
 
-def _changes(folders: Iterable[Path], watched: Watched, stopped: Callable[[], bool]) -> Iterator[set[FileChange]]:
+def _changes(folders: Iterable[Path], watched: Watched, stopped: Callable[[], bool]) -> Iterator[set[tuple[Change, str]]]:
     """Give what changed below folders, and now and then nothing."""
     begin = partial(
         watch, *folders, watch_filter=watched.concerns, debounce=LONGEST_MS, step=QUIET_MS, rust_timeout=LOOK_MS,
