@@ -15,14 +15,14 @@ from index.reading import VERSION
 from index.reading.base import ReadOptions, SourceFile, failure_of
 from index.reading.files import FileReader
 from index.reading.scan import scan
-from index.records import Change, SourceRow
+from index.records import UNFINISHED, Change
+from index.renaming import Renaming
 from index.store import Store
 from index.types import Document, Failure, Notice
-from lfm2_colbert.errors import DataError, DuplicateIdError, Lfm2ColbertError, UsageError
+from lfm2_colbert.errors import DataError, DuplicateIdError, Lfm2ColbertError, NotFoundError, UsageError
 
 DOCUMENTS_PER_COMMIT = 256
 CHARACTERS_PER_COMMIT = 8_000_000
-UNFINISHED = b""
 INTERRUPTED = "interrupted"
 FAILURES_KEPT = 1_000
 """Of one file."""
@@ -81,7 +81,7 @@ class Scan:
             self.root = store.root(str(self._path), prefix)
         self._known = store.sources(self.root)
         self._seen: set[str] = set()
-        self._vanished: dict[bytes, list[SourceRow]] = {}
+        self._renaming = Renaming(store, self._known, self._id)
         self._commit = ExitStack()
         self._documents = self._characters = 0
         self._contested: list[tuple[SourceFile, bytes]] | None = []
@@ -95,7 +95,6 @@ class Scan:
             NotFoundError: there is nothing at the path; nothing was removed.
             StorageError: the disk refused; what was committed before stays.
         """
-        self._vanished = self._find_vanished()
         with self._commit, self._reader:
             self._commit.enter_context(self._store.transaction())
             for n_files, entry in enumerate(scan(self._path), start=1):
@@ -123,12 +122,32 @@ class Scan:
             self._fail(failure_of(entry.id, error))
             return
         known = self._known.get(entry.id)
-        if known is None and (before := self._vanished.get(digest)):
-            self._move(before.pop(), entry.id)
         if known is None or known.content_hash != digest:
+            self._find_under_another_name(entry.id, digest)
+            self._take(entry, digest)
+        elif entry.id in self._renaming.moved:
+            self.intake.renamed += 1
             self._take(entry, digest)
         elif known.failure:
             self.intake.failed += self._store.failures_of(known.key) or [known.failure]
+        self._renaming.settle(entry.id)
+
+    def _find_under_another_name(self, path: str, digest: bytes) -> None:
+        """Let a file that was there under another name keep its documents with their vectors."""
+        for holder in self._renaming.holders(digest):
+            if self._still_holds(holder, digest):
+                self._renaming.settle(holder)
+            elif self._renaming.take_over(path, holder):
+                self.intake.renamed += 1
+                return
+
+    def _still_holds(self, path: str, digest: bytes) -> bool:
+        try:
+            return digest_of(SourceFile(self._path / path, path), self._options) == digest
+        except NotFoundError:
+            return False
+        except Lfm2ColbertError:  # nobody can say what it holds
+            return True
 
     def _take(self, file: SourceFile, digest: bytes) -> None:
         """Read a file and put its documents; one whose ids others own is put off to the end of the run."""
@@ -152,12 +171,6 @@ class Scan:
         self.intake.failed += failures
         self._store.set_source(self.root, file.id, digest, _summary(file.id, failures))
         self._store.set_failures(source, _listed(file.id, failures))
-
-    def _move(self, before: SourceRow, path: str) -> None:
-        """Let a file that was there under another name keep its documents with their vectors."""
-        self._store.move_source(before.key, path, self._id(before.path), self._id(path))
-        del self._known[before.path]
-        self.intake.renamed += 1
 
     def _id(self, path: str) -> str:
         return f"{self._prefix}/{path}" if self._prefix else path
@@ -188,17 +201,6 @@ class Scan:
         self._seen.add(failure.path)
         self.intake.failed.append(failure)
         self._store.set_source(self.root, failure.path, UNFINISHED, failure)
-
-    def _find_vanished(self) -> dict[bytes, list[SourceRow]]:
-        """Give files that are there no more, by what they held: one of them may have been renamed."""
-        if not self._known:
-            return {}
-        present = {entry.id for entry in scan(self._path) if isinstance(entry, SourceFile)}
-        vanished: dict[bytes, list[SourceRow]] = {}
-        for path, row in self._known.items():
-            if path not in present and row.content_hash != UNFINISHED:
-                vanished.setdefault(row.content_hash, []).append(row)
-        return vanished
 
     def _remove_vanished(self) -> None:
         """Remove documents of files that are gone; what lies below a folder that could not be listed is not gone."""

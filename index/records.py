@@ -107,6 +107,10 @@ class Change(StrEnum):
     UNCHANGED = "unchanged"
 
 
+UNFINISHED = b""
+"""In place of the content hash of a file that has to be read, or read again."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRow:
     """A file as it was last seen; `failure` says why it gave no document, if so."""

@@ -36,6 +36,8 @@ from lfm2_colbert.config import to_json
 from lfm2_colbert.errors import AlreadyExistsError, DuplicateIdError, InvalidArgumentError, NotFoundError, StorageError
 
 SEGMENTS_FOLDER = "segs"
+WITHIN = "#/"
+"""What follows the id of a file in those of its rows, messages and members."""
 LEFT_OVER = re.compile(r"\d{10}\.(seg|book|\d{6}\.lists|\d{3}\.words)|.*\.tmp")
 """Files in the segments' folder that are ours to remove when no row names them; anything else is left alone."""
 
@@ -223,19 +225,28 @@ class Store(StoredState):
         last = {failure.path: (source, failure.path, failure.code, failure.message) for failure in failures}
         self._database.write_many("INSERT INTO failures VALUES (?, ?, ?, ?)", last.values())
 
+    def may_move(self, source: int, beside: int, old_id: str, new_id: str) -> bool:
+        """Whether no document has an id that `move_source` would give, but those of the file and of one beside it."""
+        taken = "SELECT 1 FROM documents WHERE id = ? AND (source IS NULL OR source NOT IN (?, ?))"
+        ids = (renamed for _, renamed in self._renamed(source, old_id, new_id))
+        return all(self._database.row(taken, (each, source, beside)) is None for each in ids)
+
     def move_source(self, source: int, path: str, old_id: str, new_id: str) -> None:
-        """Call a file, and its documents whose ids begin with its own, by another name; vectors stay."""
+        """Call a file, and its documents whose ids come from its own, by another name; vectors stay."""
         self._database.write("UPDATE sources SET path = ? WHERE key = ?", (path, source))
-        named = "SELECT key, id, text, metadata FROM documents JOIN texts ON document = key WHERE source = ?"
-        for key, document_id, text, metadata in self._database.rows(named, (source,)):
-            renamed = new_id + document_id.removeprefix(old_id)
-            if not document_id.startswith(old_id) or self.document_key(renamed) is not None:
-                continue
-            hashes = [content_digest(renamed, content.encode()) for content in (text, metadata)]
+        for key, renamed in self._renamed(source, old_id, new_id):
+            contents = self._database.rows("SELECT text, metadata FROM texts WHERE document = ?", (key,))[0]
+            hashes = [content_digest(renamed, content.encode()) for content in contents]
             self._database.write(
                 "UPDATE documents SET id = ?, version = version + 1, text_hash = ?, metadata_hash = ? WHERE key = ?",
                 (renamed, *hashes, key),
             )
+
+    def _renamed(self, source: int, old_id: str, new_id: str) -> list[tuple[int, str]]:
+        """Give the documents of a file whose ids are its own, or begin with it, and what they are called by another."""
+        owned = self._database.rows("SELECT key, id FROM documents WHERE source = ?", (source,))
+        own = ((key, each.removeprefix(old_id)) for key, each in owned if each.startswith(old_id))
+        return [(key, new_id + rest) for key, rest in own if not rest or rest[0] in WITHIN]
 
     def prune_source(self, source: int, keep_ids: Collection[str]) -> int:
         """Remove the documents of a file whose ids it no longer holds; count them."""
