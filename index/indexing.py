@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from index.durable import Folder
 from index.language import language_of
 from index.lexical.postings import occurrences, write_words
 from index.lists import write_lists
+from index.near_duplicates import Repeated, Sample
 from index.pooling import pool
 from index.records import (
     CollectionSettings,
@@ -76,11 +77,19 @@ class Written:
 
 @dataclass(slots=True)
 class IndexingReport:
-    """What a run encoded; `truncated`: passages that the encoder could not read whole."""
+    """What a run encoded.
+
+    Attributes:
+        passages: encoded.
+        documents: made searchable.
+        truncated: passages that the encoder could not read whole.
+        repeated: passages that are nearly the same as others.
+    """
 
     passages: int = 0
     documents: int = 0
     truncated: int = 0
+    repeated: Repeated = field(default_factory=lambda: Repeated(0, 0))
 
 
 class Target(Protocol):
@@ -146,6 +155,7 @@ def index_pending(
     run = _Run(store, encoder, codec_for, codebook, on_progress)
     while not stopped() and (batch := store.pending(CHARACTERS_PER_BATCH)):
         run.publish(batch)
+    run.report.repeated = run.sample.found()
     return run.report
 
 
@@ -223,7 +233,7 @@ class _Run:
         self._codebook, self._on_progress = codebook, on_progress
         self._total = store.pending_characters()
         self._done = 0.0
-        self.report = IndexingReport()
+        self.report, self.sample = IndexingReport(), Sample()
 
     def publish(self, batch: Sequence[PendingDocument]) -> None:
         cut = [(document, chunk(document.text, self._encoder)) for document in batch]
@@ -246,6 +256,7 @@ class _Run:
         for start in range(0, len(passages), PASSAGES_PER_SEGMENT):
             part = passages[start : start + PASSAGES_PER_SEGMENT]
             texts = Texts([d.text[p.start : p.end] for d, p in part], [d.key for d, _ in part])
+            self.sample.add(texts.passages)
             written.append(
                 write_passages(self._store, self._codec_for, self._codebook, texts, self._encode(texts.passages))
             )

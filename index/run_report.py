@@ -2,6 +2,7 @@
 
 from index.indexing import IndexingReport
 from index.intake import Intake
+from index.near_duplicates import notices_of
 from index.store import Store
 from index.types import IndexReport
 
@@ -19,6 +20,6 @@ def report_of(store: Store, intake: Intake, unchanged: int, encoded: IndexingRep
         renamed=intake.renamed,
         failed=tuple(intake.failed),
         truncated=encoded.truncated,
-        notices=tuple(intake.notices),
+        notices=(*intake.notices, *notices_of(encoded.repeated)),
         seconds=seconds,
     )
