@@ -7,6 +7,7 @@ import pathspec
 
 IGNORE_FILE = ".gitignore"
 MAX_BYTES = 1024 * 1024
+FOLDER_MARK = "ps_d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,23 @@ class Ignored:
     def holds(self, id: str) -> bool:
         """Whether a file, or a folder, whose id ends with "/", is ignored; the innermost rule that says so decides."""
         for folder, spec in reversed(self.rules):
-            decided = spec.check_file(id.removeprefix(folder)).include
-            if decided is not None:
-                return decided
+            for pattern in reversed(spec.patterns):
+                if pattern.include is not None and _means(pattern, id.removeprefix(folder)):
+                    return bool(pattern.include)
         return False
+
+
+def _means(pattern: pathspec.RegexPattern, id: str) -> bool:
+    """Whether a rule is about a file or folder itself.
+
+    What lies in an ignored folder is never walked, and what lies in one that is not ignored after all has rules of its
+    own, so that a rule is about the folder around does not count: `pathspec` marks the "/" behind such a folder.
+    """
+    for match in pattern.regex.finditer(id):
+        if match.groupdict().get(FOLDER_MARK):
+            means = match.end(FOLDER_MARK) == len(id)
+        else:  # "folder/**" is about all in it, and not about itself
+            means = not pattern.regex.pattern.endswith("/") or match.end() < len(id)
+        if means:
+            return True
+    return False
