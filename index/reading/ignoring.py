@@ -1,5 +1,6 @@
 """What the people who keep a folder do not count as theirs: the rules of ``.gitignore`` files."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,22 +34,22 @@ class Ignored:
         """Whether a file, or a folder, whose id ends with "/", is ignored; the innermost rule that says so decides."""
         for folder, spec in reversed(self.rules):
             for pattern in reversed(spec.patterns):
-                if pattern.include is not None and _means(pattern, id.removeprefix(folder)):
+                if pattern.regex is not None and _means(pattern.regex, id.removeprefix(folder)):
                     return bool(pattern.include)
         return False
 
 
-def _means(pattern: pathspec.RegexPattern, id: str) -> bool:
+def _means(rule: re.Pattern[str], id: str) -> bool:
     """Whether a rule is about a file or folder itself.
 
     What lies in an ignored folder is never walked, and what lies in one that is not ignored after all has rules of its
     own, so that a rule is about the folder around does not count: `pathspec` marks the "/" behind such a folder.
     """
-    for match in pattern.regex.finditer(id):
+    for match in rule.finditer(id):
         if match.groupdict().get(FOLDER_MARK):
             means = match.end(FOLDER_MARK) == len(id)
         else:  # "folder/**" is about all in it, and not about itself
-            means = not pattern.regex.pattern.endswith("/") or match.end() < len(id)
+            means = not rule.pattern.endswith("/") or match.end() < len(id)
         if means:
             return True
     return False
