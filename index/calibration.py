@@ -178,14 +178,17 @@ class _Place:
 
 def _pairs(snapshot: Snapshot, codec: Codec, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
     """Ask stretches of passages; give MaxSim per vector of the rest of the passage, and of the best of others."""
-    places = [
-        _Place(part, int(row))
-        for part in snapshot.parts
-        for row in np.flatnonzero(part.live & (np.diff(part.segment.offsets) >= STRETCH_TOKENS[0] + LEAST_REST))
-    ]
-    others = [places[int(place)] for place in rng.permutation(len(places))[:N_OTHERS]]
-    for choice in rng.permutation(len(places))[:N_QUERIES]:
-        asked = places[int(choice)]
+    least = STRETCH_TOKENS[0] + LEAST_REST
+    rows = [np.flatnonzero(part.live & (np.diff(part.segment.offsets) >= least)) for part in snapshot.parts]
+    firsts = np.cumsum([0, *map(len, rows)])
+
+    def place(number: int) -> _Place:
+        n = int(np.searchsorted(firsts, number, side="right")) - 1
+        return _Place(snapshot.parts[n], int(rows[n][number - firsts[n]]))
+
+    others = [place(number) for number in rng.permutation(int(firsts[-1]))[:N_OTHERS]]
+    for choice in rng.permutation(int(firsts[-1]))[:N_QUERIES]:
+        asked = place(choice)
         vectors = asked.vectors(codec)
         n_tokens = min(int(rng.integers(*STRETCH_TOKENS)), len(vectors) - LEAST_REST)
         first = int(rng.integers(0, len(vectors) - n_tokens + 1))

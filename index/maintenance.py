@@ -3,7 +3,7 @@
 Codes are copied, never decoded and coded again. The old state serves until the new one is committed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,10 +102,9 @@ def train_codebook(
         snapshot = load_snapshot(store, store.segments_folder)
     n_tokens = snapshot.n_tokens
     n_centroids = n_centroids_for(n_tokens)
-    sample = np.concatenate(
-        [_sampled(part, codec, n_centroids * SAMPLES_PER_CENTROID / n_tokens, rng) for part in snapshot.parts]
-    )
-    clusters = train(rng.permutation(sample), n_centroids, seed=int(rng.integers(2**31)))
+    sample = _sampled(snapshot.parts, codec, n_centroids * SAMPLES_PER_CENTROID / n_tokens, rng)
+    clusters = train(sample, n_centroids, seed=int(rng.integers(2**31)))
+    del sample
     codebook = Codebook.of(store.next_codebook_number(), clusters)
     info = codebook.write(store.segment_files)
     fit = similarity(codebook, [part.segment for part in snapshot.parts], codec, rng)
@@ -120,10 +119,20 @@ def train_codebook(
     return codebook
 
 
-def _sampled(part: Part, codec: Codec, share: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    n_tokens = part.segment.info.n_tokens
-    chosen = np.sort(rng.choice(n_tokens, min(n_tokens, int(n_tokens * share) + 1), replace=False))
-    return codec.decode({name: array[chosen] for name, array in part.segment.arrays.items()})
+def _sampled(parts: Sequence[Part], codec: Codec, share: float, rng: np.random.Generator) -> NDArray[np.float16]:
+    """Draw tokens of all parts in any order; half precision, as a large collection's are more than a gigabyte else."""
+    sizes = [part.segment.info.n_tokens for part in parts]
+    drawn = [np.sort(rng.choice(size, min(size, int(size * share) + 1), replace=False)) for size in sizes]
+    sample = np.empty((sum(map(len, drawn)), parts[0].segment.info.dim), np.float16)
+    filled = 0
+    for part, chosen in zip(parts, drawn, strict=True):
+        for start in range(0, len(chosen), DECODED_TOKENS):
+            block = chosen[start : start + DECODED_TOKENS]
+            vectors = codec.decode({name: array[block] for name, array in part.segment.arrays.items()})
+            sample[filled : filled + len(block)] = vectors
+            filled += len(block)
+    rng.shuffle(sample)
+    return sample
 
 
 @dataclass(slots=True)
@@ -169,13 +178,11 @@ def measure_recall(store: Store, codec: Codec, rng: np.random.Generator) -> floa
 
 def _queries(snapshot: Snapshot, codec: Codec, rng: np.random.Generator) -> Iterator[NDArray[np.float32]]:
     """Stretches of tokens out of random passages, as a person quotes half-remembered words."""
-    places = [
-        (part, int(row))
-        for part in snapshot.parts
-        for row in np.flatnonzero(part.live & (np.diff(part.segment.offsets) > 0))
-    ]
-    for choice in rng.choice(len(places), min(N_RECALL_QUERIES, len(places)), replace=False):
-        part, row = places[int(choice)]
+    rows = [np.flatnonzero(part.live & (np.diff(part.segment.offsets) > 0)) for part in snapshot.parts]
+    firsts = np.cumsum([0, *map(len, rows)])
+    for choice in rng.choice(int(firsts[-1]), min(N_RECALL_QUERIES, int(firsts[-1])), replace=False):
+        n = int(np.searchsorted(firsts, choice, side="right")) - 1
+        part, row = snapshot.parts[n], int(rows[n][choice - firsts[n]])
         first, last = (int(x) for x in part.segment.offsets[row : row + 2])
         start = int(rng.integers(first, max(last - RECALL_QUERY_TOKENS, first) + 1))
         block = slice(start, min(start + RECALL_QUERY_TOKENS, last))

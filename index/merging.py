@@ -100,12 +100,21 @@ def _neighbours(segments: Sequence[Sized]) -> Iterator[list[Sized]]:
 
 @dataclass(slots=True)
 class _Merged:
-    """What a merge publishes: segments, what lies beside them, and where rows went: new segment and row, old ones."""
+    """What a merge publishes: segments, what lies beside them, and where rows went: new segment, old one, its rows."""
 
     segments: list[SegmentInfo]
     lists: list[ListsInfo]
     words: list[WordsInfo]
-    moves: list[tuple[int, int, int, int]]
+    moved: list[tuple[int, Sequence[tuple[int, NDArray[np.int64]]]]]
+
+    def moves(self) -> Iterator[tuple[int, int, int, int]]:
+        """Give for each row the new segment and row, and the old ones; one by one, as they are as many as passages."""
+        for number, origins in self.moved:
+            new = 0
+            for segment, rows in origins:
+                for row in rows.tolist():
+                    yield number, new, segment, row
+                    new += 1
 
 
 def _merge(store: Store, codec: Codec, groups: Sequence[Sequence[Sized]]) -> int:
@@ -117,7 +126,7 @@ def _merge(store: Store, codec: Codec, groups: Sequence[Sequence[Sized]]) -> int
     for group in groups:
         _write(store, View(snapshot, codec), [parts[each.info.number] for each in group], merged)
     with store.transaction():
-        store.replace_segments([info.number for info in old], merged.segments, merged.moves)
+        store.replace_segments([info.number for info in old], merged.segments, merged.moves())
         store.add_lists(merged.lists)
         store.add_words(merged.words)
     store.clean()
@@ -136,8 +145,7 @@ def _write(store: Store, view: View, group: Sequence[Part], merged: _Merged) -> 
     merged.segments.append(info)
     merged.lists += _lists(store, view, group, rows, number)
     merged.words += _words(store, group, rows, number)
-    pairs = [(part.segment.info.number, row) for part, own in zip(group, rows, strict=True) for row in own.tolist()]
-    merged.moves += [(number, new, segment, row) for new, (segment, row) in enumerate(pairs)]
+    merged.moved.append((number, [(part.segment.info.number, own) for part, own in zip(group, rows, strict=True)]))
 
 
 def _gathered(group: Sequence[Part], rows: Sequence[NDArray[np.int64]], n_tokens: int) -> Mapping[str, NDArray[Any]]:
