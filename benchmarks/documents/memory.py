@@ -22,7 +22,8 @@ import click
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.documents.corpus import write_corpus
-from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, write
+from benchmarks.documents.results import replace_rows
+from benchmarks.results_file import ROOT, measured_commit
 from benchmarks.serving.process import family, held_megabytes
 
 SEED = 1
@@ -66,9 +67,7 @@ def main(megabytes: int, encoder: str, codec: str, pool: int, folder: Path | Non
     finally:
         shutil.rmtree(work)
     click.echo(row)
-    rows = [each for each in kept_rows() if _key(each) != _key(row)]
-    command = command_line("benchmarks.documents.memory")
-    click.echo(write(measured("documents", [*rows, row], commit=commit, command=command, seed=SEED), ROOT))
+    replace_rows([row], [row["format"]], commit=commit, command=command_line("benchmarks.documents.memory"))
 
 
 def row_of(setting: Setting, work: Path) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def row_of(setting: Setting, work: Path) -> dict[str, Any]:
     part = len(looks) / QUARTERS
     quarters = [looks[round(n * part) : round((n + 1) * part)] or looks[-1:] for n in range(QUARTERS)]
     return {
-        "format": f"corpus of {setting.megabytes:,} MB",
+        "format": f"corpus of {setting.megabytes:,} MB, {setting.encoder}",
         "encoder": setting.encoder,
         "codec": setting.codec,
         "pool": setting.pool,
@@ -125,17 +124,6 @@ def look_at(pid: int) -> Look:
         except OSError:  # it ended meanwhile
             continue
     return Look(sum(each["VmRSS"] for each in held), sum(each["RssAnon"] for each in held))
-
-
-def kept_rows() -> list[dict[str, Any]]:
-    """Give the rows that were measured before."""
-    path = ROOT / RESULTS / "documents.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    return rows
-
-
-def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in ("format", "encoder", "codec", "pool"))
 
 
 if __name__ == "__main__":

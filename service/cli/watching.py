@@ -124,7 +124,9 @@ def moments(watched: Watched, stopped: Callable[[], bool]) -> Iterator[None]:
                 yield
 
 
-def _changes(folders: Iterable[Path], watched: Watched, stopped: Callable[[], bool]) -> Iterator[set[tuple[Change, str]]]:
+def _changes(
+    folders: Iterable[Path], watched: Watched, stopped: Callable[[], bool]
+) -> Iterator[set[tuple[Change, str]]]:
     """Give what changed below folders, and now and then nothing."""
     begin = partial(
         watch, *folders, watch_filter=watched.concerns, debounce=LONGEST_MS, step=QUIET_MS, rust_timeout=LOOK_MS,
