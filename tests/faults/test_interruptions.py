@@ -84,9 +84,9 @@ def check(folder: Path, tmp_path: Path, moment: Moment) -> dict[str, Any]:
 
 
 def test_interrupted_while_it_reads(tmp_path: Path) -> None:
-    folder = written(tmp_path / "docs", 900, 8)
+    folder = written(tmp_path / "docs", 400, 8)
     report = check(folder, tmp_path, lambda home: count(home, "documents") > 0)
-    assert report["documents"] < 900
+    assert report["documents"] < 400
     assert "interrupted" in {each["code"] for each in report["warnings"]}
 
 

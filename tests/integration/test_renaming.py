@@ -116,7 +116,14 @@ CHANGES: Mapping[str, tuple[Change, int]] = {
 
 
 @pytest.mark.parametrize(
-    ("name", "prefix"), [*((name, "") for name in CHANGES), ("a file, over another", "mappe"), ("rows", "mappe")]
+    ("name", "prefix"),
+    [
+        ("two files for each other", ""),
+        ("an archive", ""),
+        ("rows", "mappe"),
+        ("a file, over another", "mappe"),
+        *(pytest.param(name, "", marks=pytest.mark.slow) for name in CHANGES),
+    ],
 )
 def test_renamed_files_keep_their_vectors(
     collection: Collection, folder: Path, tmp_path: Path, name: str, prefix: str

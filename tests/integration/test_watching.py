@@ -144,6 +144,7 @@ def test_a_single_file_is_kept_in_sync_however_it_is_saved(tmp_path: Path, watch
     assert process.end() == 0
 
 
+@pytest.mark.slow
 def test_a_root_that_goes_and_comes_again_ends_nothing(tmp_path: Path, watching: Callable[..., Watching]) -> None:
     first, second, home = tmp_path / "a", tmp_path / "b", tmp_path / "home"
     write(first / "a.txt", "한국어 문서")
