@@ -36,7 +36,10 @@ Run = Callable[[Sequence[Path], Callable[[], bool]], dict[str, Any]]
 @click.option("--text-field", default="text", show_default=True, help="The field of JSONL rows that holds their text.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any file failed.")
 @click.option(
-    "--dry-run", "instead", flag_value=DRY_RUN, help="Store nothing: say what it would take, and what each codec would lose."
+    "--dry-run",
+    "instead",
+    flag_value=DRY_RUN,
+    help="Store nothing: say what it would take, and what each codec would lose.",
 )
 @click.option("--watch", "instead", flag_value=WATCH, help="Go on, and index what changes, until Ctrl-C.")
 @options.common_or_remote
