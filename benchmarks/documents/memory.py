@@ -63,7 +63,7 @@ def main(megabytes: int, encoder: str, codec: str, pool: int, folder: Path | Non
     setting = Setting(megabytes, encoder, codec, pool)
     work = Path(tempfile.mkdtemp(dir=folder))
     try:
-        row = {**row_of(setting, work), "commit": commit}
+        row = row_of(setting, work)
     finally:
         shutil.rmtree(work)
     click.echo(row)

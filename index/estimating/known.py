@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from index.intake import UNFINISHED
+from index.records import UNFINISHED
 from index.store import Store
 from index.types import Document
 
