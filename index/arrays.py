@@ -5,6 +5,7 @@
 
 import json
 import math
+import mmap
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,6 +120,15 @@ class ArrayFile:
         arrays = {section.name: _array(content, section) for section in contents.sections}
         return cls(path, info, arrays, content, contents.sections)
 
+    def release(self) -> None:
+        """Let go of the pages that were read: they are mapped again when they are, and until then count as nobody's.
+
+        Who reads a whole collection once, as `optimize` does, would else hold all of it that the system has room for.
+        """
+        mapping = self._bytes.obj
+        if isinstance(mapping, mmap.mmap):
+            mapping.madvise(mmap.MADV_DONTNEED)
+
     def check(self) -> None:
         """Read every byte and compare with the checksums.
 
@@ -175,7 +185,7 @@ def _map(path: Path, n_bytes: int) -> memoryview:
             found = os.fstat(file.fileno()).st_size
             if found != n_bytes:
                 raise damage(path, min(found, n_bytes), f"{n_bytes} bytes were published, {found} are there")
-            return np.memmap(file, dtype=np.uint8, mode="r").data
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except StorageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise damage(path, 0, "the file is missing") from error

@@ -111,6 +111,10 @@ class Segment:
         first, last = self.offsets[row : row + 2]
         return np.arange(last - first) if self.origins is None else self.origins[first:last].astype(np.intp)
 
+    def release(self) -> None:
+        """Let go of the pages that were read (`ArrayFile.release`)."""
+        self._file.release()
+
     def check(self) -> None:
         """Read every byte and compare with the checksums.
 

@@ -24,6 +24,7 @@ from index.effort import Budget
 from index.home import collection_folder
 from index.indexing import LISTED_TOKENS
 from index.lists import SegmentLists, write_lists
+from index.maintenance import exactly
 from index.maxsim import maxsim_scores
 from index.merging import FAN_IN
 from index.records import RECALL, ListsInfo
@@ -100,6 +101,15 @@ def test_exact_search_is_maxsim_over_what_is_stored(collection: Collection) -> N
         # The exact product with the mean replaces that of the decoded vector: the two differ by the code's error.
         assert [score for _, score in hits] == pytest.approx([by_name[name] for name, _ in hits], abs=0.02)
         assert [score for _, score in hits] == pytest.approx(np.sort(scores)[: -len(hits) - 1 : -1].tolist(), abs=0.02)
+
+
+def test_exact_search_of_a_segment_at_a_time_is_that_of_all(collection: Collection) -> None:
+    queries = list(topical(20, seed=2))
+    with collection._store.snapshot():
+        view = View(load_snapshot(collection._store, collection._store.segments_folder), collection._coding.required())
+        assert len(view.snapshot.parts) > 1
+        found = exactly(queries, view, collection._store.document_ids)
+    assert found == [{name for name, _ in hits} for hits in exact(collection)]
 
 
 @pytest.mark.parametrize(("effort", "least"), [("fast", 0.85), ("balanced", 0.95)])

@@ -56,6 +56,9 @@ def test_what_was_written_is_read_back(tmp_path: Path, written: SegmentInfo) -> 
     segment.check()
     np.testing.assert_array_equal(Float16().decode(segment.arrays), sample().vectors)
     np.testing.assert_array_equal(segment.offsets, sample().offsets)
+    segment.release()
+    np.testing.assert_array_equal(Float16().decode(segment.arrays), sample().vectors)
+    segment.check()
 
 
 def test_what_pooled_vectors_stand_for_is_read_back(tmp_path: Path) -> None:
