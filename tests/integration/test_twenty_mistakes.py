@@ -134,6 +134,7 @@ def test_04_a_server_without_weights_is_not_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_05_a_checkpoint_that_is_no_colbert(
     run: Run, docs: Path, tmp_path: Path, write_checkpoint: Callable[..., Path]
 ) -> None:

@@ -229,7 +229,8 @@ def test_every_format_says_where_a_hit_stands(tmp_path: Path) -> None:
             assert stored is not None
             for passage in collection.passages(document_id):
                 text = stored.text[passage.start : passage.end]
-                hit = next(h for h in collection.search(text[:200], k=200) if h.document_id == document_id)
+                found = collection.search(text[:200], k=200, mode="lexical", highlight=False)
+                hit = next(each for each in found if each.document_id == document_id)
                 assert hit.text == stored.text[hit.span.start : hit.span.end]
                 shown[format_of(document_id) or document_id.partition("#")[0][-5:]] = set(hit.anchor)
     assert shown[".pdf"] >= {"page", "box"}
