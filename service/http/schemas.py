@@ -440,3 +440,4 @@ class EmbedAnswer(BaseModel):
     model: str
     dim: int
     data: list[Embedding]
+    warnings: Annotated[list[Warned], Field(description="Texts that are longer than the encoder reads.")]

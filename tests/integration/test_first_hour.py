@@ -101,6 +101,13 @@ def an_encoder_is_pulled(hour: Hour) -> None:
     assert f"here: {MODEL};" in hub
 
 
+def the_price_is_asked(hour: Hour) -> None:
+    said = hour.run("index", "handbook", "-c", "handbook", "--dry-run").stdout
+    assert "passages" in said
+    assert "lfm2-colbert index" in said
+    assert hour.json("collections") == {"collections": []}
+
+
 def the_handbook_is_indexed(hour: Hour) -> None:
     said = hour.run("index", "handbook", "-c", "handbook").stdout
     assert "truncated 0" in said
@@ -221,7 +228,7 @@ def it_goes_to_another_engine(hour: Hour) -> None:
 STEPS: tuple[Callable[[Hour], None], ...] = (
     the_machine_is_looked_at,
     an_encoder_is_pulled,
-    # What indexing will cost (`index --dry-run`) is asked here.
+    the_price_is_asked,
     the_handbook_is_indexed,
     a_question_is_asked,
     the_folder_changes,

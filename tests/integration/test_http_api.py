@@ -271,3 +271,14 @@ def test_token_vectors_are_those_of_the_encoder(ask: Asking) -> None:
     encoder = load_encoder("hashing")
     np.testing.assert_allclose(answer["data"][0]["vectors"], encoder.encode_queries([text])[0], atol=1e-6)
     assert answer["data"][0]["spans"] == encoder.query_spans(text).tolist()
+    assert answer["warnings"] == []
+
+
+def test_a_text_that_is_not_read_to_its_end_is_named(ask: Asking) -> None:
+    encoder = load_encoder("hashing")
+    most = encoder.max_document_tokens
+    texts = ["Hund", "犬 " * (most + 5)]
+    answer = ask("POST", "/v1/embeddings/multi", {"input": texts, "kind": "document"}).json
+    assert [len(each["vectors"]) for each in answer["data"]] == list(map(len, encoder.encode_documents(texts)))
+    message = f"text 1 has {most + 5:,} tokens; the encoder reads {most:,} of them"
+    assert answer["warnings"] == [{"code": "text_cut", "message": message}]

@@ -12,6 +12,8 @@ from service.http.context import GuardedRoute, Json, TheEngine, answers
 from service.http.schemas import EmbedAnswer, EmbedBody, RankAnswer, RankBody
 from service.keys import Role
 
+TEXT_CUT = "text_cut"
+
 router = APIRouter(route_class=GuardedRoute, tags=["models"])
 
 
@@ -38,4 +40,12 @@ async def _embedded(engine: Engine, body: EmbedBody) -> dict[str, Any]:
         {"index": i, "vectors": item.tolist(), "spans": own.tolist()}
         for i, (item, own) in enumerate(zip(vectors, spans, strict=True))
     ]
-    return {"model": encoder.name, "dim": encoder.dim, "data": data}
+    spans_of_all = await engine.token_spans(body.input)
+    most = encoder.max_query_tokens if body.kind == "query" else encoder.max_document_tokens
+    warnings = [_cut(i, len(own), most) for i, own in enumerate(spans_of_all) if len(own) > most]
+    return {"model": encoder.name, "dim": encoder.dim, "data": data, "warnings": warnings}
+
+
+def _cut(index: int, n_tokens: int, most: int) -> dict[str, str]:
+    """Say that a text was not read to its end."""
+    return {"code": TEXT_CUT, "message": f"text {index} has {n_tokens:,} tokens; the encoder reads {most:,} of them"}
