@@ -1,9 +1,49 @@
 """Where a passage stands in the file it was read from, by the anchors of the stretches that it covers."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from index.types import Anchor
+
+
+def _is_number_from_1(value: object) -> bool:
+    return type(value) is int and 1 <= value < 2**31
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_box(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 4 and all(map(_is_finite, value))
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and all(map(_is_text, value))
+
+
+KINDS: Mapping[str, Callable[[object], bool]] = {
+    "page": _is_number_from_1,
+    "box": _is_box,
+    "heading": _is_path,
+    "slide": _is_number_from_1,
+    "cell": _is_text,
+    "line": _is_number_from_1,
+    "part": _is_text,
+}
+"""What a place may say, and whether a value says it; a box is on a page."""
+
+
+def is_place(value: object) -> bool:
+    """Whether a value is a place (`Anchor.place`): whoever shows one need not ask again."""
+    if not isinstance(value, Mapping) or ("box" in value and "page" not in value):
+        return False
+    return all(kind in KINDS and KINDS[kind](each) for kind, each in value.items())
 
 
 def place_within(anchors: Sequence[Anchor], start: int, end: int, text: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from index.anchors import KINDS, is_place
 from index.digests import content_digest
 from index.types import MAX_DOCUMENT_BYTES, MAX_ID_CHARACTERS, Document
 from lfm2_colbert.errors import DocumentTooLargeError, InvalidArgumentError
@@ -80,6 +81,11 @@ def _anchors(document: Document) -> tuple[tuple[int, str], ...]:
     starts = [anchor.start for anchor in document.anchors]
     if any(before >= after for before, after in zip([-1, *starts], [*starts, len(document.text)], strict=True)):
         raise InvalidArgumentError(f"the anchors of '{document.id}' must ascend within its text", help="sort them")
+    if not all(is_place(anchor.place) for anchor in document.anchors):
+        raise InvalidArgumentError(
+            f"an anchor of '{document.id}' has a place that is none",
+            help=f"known: {', '.join(KINDS)}; a box needs a page",
+        )
     return tuple((anchor.start, canonical_metadata(document.id, anchor.place)) for anchor in document.anchors)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import apsw
 
+from index.anchors import is_place
 from index.canonical import canonical_metadata
 from index.database import FUNCTIONS, MARK_FILE, create_database, has_expected_schema, keep_sequence, read_mark
 from index.digests import content_digest
@@ -268,7 +269,7 @@ def _copy_anchors(old: apsw.Connection, new: apsw.Connection, key: int) -> None:
 
 def _is_place(place: object) -> bool:
     with suppress(ValueError):
-        return isinstance(place, str) and isinstance(json.loads(place), dict)
+        return isinstance(place, str) and is_place(json.loads(place))
     return False
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from index.anchors import place_of
+from index.anchors import is_place, place_of
 from index.database import REBUILD, Database
 from index.digests import content_digest
 from index.filters.stored import StoredFields
@@ -263,7 +263,7 @@ class StoredState:
             raise self._damaged(document_id)
         self._require_whole(document_id, metadata, metadata_hash)
         passage = Passage(ordinal, start, end, tokens, language)
-        anchor = self._stands_at(document, passage)
+        anchor = self._stands_at(document, document_id, passage)
         return StoredPassage(document_id, passage, text, json.loads(metadata), segment, row, anchor)
 
     def stored_anchors(self, document: int) -> tuple[tuple[int, str], ...]:
@@ -275,19 +275,28 @@ class StoredState:
         """Give the anchors of a document by its key, in order."""
         return tuple(Anchor(start, json.loads(place)) for start, place in self.stored_anchors(document))
 
-    def _stands_at(self, document: int, passage: Passage) -> dict[str, Any]:
+    def _stands_at(self, document: int, document_id: str, passage: Passage) -> dict[str, Any]:
         """Say where a passage stands in its file: by the anchor before its start, and those within it."""
         rows = self._database.rows(
             "SELECT start, place FROM anchors WHERE document = ?1 AND start < ?3 AND start >= coalesce("
             "(SELECT max(start) FROM anchors WHERE document = ?1 AND start <= ?2), 0) ORDER BY start",
             (document, passage.start, passage.end),
         )
-        covered = [Anchor(start, json.loads(place)) for start, place in rows]
+        covered = [Anchor(start, self._stored_place(place, document_id)) for start, place in rows]
         if not covered or "line" not in covered[0].place:
             return place_of(covered)
         before = "SELECT substr(text, ?2 + 1, ?3 - ?2) FROM texts WHERE document = ?1"
         text: str = self._database.value(before, (document, covered[0].start, max(covered[0].start, passage.start)))
         return place_of(covered, text.count("\n"))
+
+    def _stored_place(self, place: str, document_id: str) -> dict[str, Any]:
+        try:
+            found = json.loads(place)
+        except ValueError:
+            found = None
+        if not is_place(found):
+            raise self._damaged(document_id)
+        return dict(found)
 
     def around(self, document: int, ordinal: int, n: int) -> Around | None:
         """Give the text from `n` passages before one to `n` behind it; None where the document has gone."""

@@ -130,7 +130,7 @@ class Limits:
 
     Attributes:
         memory_bytes: of the process that parses files of others.
-        cpu_seconds: of the processor, for one file.
+        cpu_seconds: of the processor, for each document of a file.
         seconds: from the question to each part of the answer.
         entries: of an archive.
         archive_bytes: of an archive, unpacked.

@@ -33,9 +33,15 @@ def main() -> None:
     while request := _next(requests):
         _grant(cpu_seconds)
         for item in _read(request, requests):
-            answers.write(packed(of_item(item)))
-        answers.write(packed({END: True}))
-        answers.flush()
+            _send(answers, of_item(item))
+            _grant(cpu_seconds)  # a mailbox may hold any number of messages
+        _send(answers, {END: True})
+
+
+def _send(answers: BinaryIO, message: dict[str, Any]) -> None:
+    """Send at once: who waits for it counts the seconds."""
+    answers.write(packed(message))
+    answers.flush()
 
 
 def _next(stream: BinaryIO) -> dict[str, Any] | None:
@@ -68,7 +74,7 @@ def _confine(memory_bytes: int) -> None:
 
 
 def _grant(seconds: int) -> None:
-    """Let the next file take so much of the processor; the system kills what takes more."""
+    """Let what comes next take so much of the processor; the system kills what takes more."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, most))

@@ -16,10 +16,12 @@ from index.catalog import Summary, summary
 from index.collection import Collection
 from index.fusion import Mode
 from index.home import SETTINGS_FILE, STORE_FILE
+from index.reading.base import UPLOADS, SourceFile
+from index.reading.files import FileReader
 from index.request import Request
 from index.reranking import Ranked, rerank
 from index.selection import FacetValue, Where
-from index.types import Document, Failure, SearchResult
+from index.types import Document, Failure, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
 from lfm2_colbert.multivectors import MultiVectors
@@ -34,6 +36,7 @@ from service.engine.writer import refusal_of
 from service.status import status_of
 
 POLL_SECONDS = 0.02
+FILES_AT_ONCE = 2
 T = TypeVar("T")
 
 
@@ -80,6 +83,7 @@ class Engine:
         self._searching = ThreadPoolExecutor(n_readers, "search")
         self._encoding = ThreadPoolExecutor(1, "encode")
         self._others = ThreadPoolExecutor(4, "other")
+        self._reading = ThreadPoolExecutor(FILES_AT_ONCE, "read")
         self._queue = QueryQueue(self._encoding)
 
     async def start(self) -> None:
@@ -91,7 +95,7 @@ class Engine:
     def close(self) -> None:
         """Finish what is being committed, and close everything."""
         self.library.close()
-        for executor in (self._searching, self._encoding, self._others):
+        for executor in (self._searching, self._encoding, self._others, self._reading):
             executor.shutdown(cancel_futures=True)
 
     async def search(self, name: str, query: str, request: Request) -> SearchResult:
@@ -148,6 +152,16 @@ class Engine:
     def model_name(self) -> str:
         """Full name of the encoder of the server."""
         return self.library.encoder(self.library.model).name
+
+    async def documents_in(self, content: bytes, name: str) -> list[Document | Failure]:
+        """Read what a file that was sent holds; the rest waits, as each parser may take a gigabyte."""
+
+        def run() -> list[Document | Failure]:
+            with FileReader(limits=UPLOADS) as reader:
+                found = list(reader.read(SourceFile(Path(), name, content)))
+            return [item for item in found if not isinstance(item, Notice)]
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
 
     async def put(self, name: str, documents: Sequence[Document]) -> Stored:
         """Store documents durably; they are encoded behind that.

@@ -130,7 +130,7 @@ class DocumentBody(Asked):
     id: str
     text: str
     metadata: dict[str, Any] = {}
-    anchors: list[AnchorBody] = []
+    anchors: Annotated[list[AnchorBody], Field(max_length=100_000)] = []
 
 
 class DocumentsBody(Asked):

@@ -282,3 +282,33 @@ def test_a_text_that_is_not_read_to_its_end_is_named(ask: Asking) -> None:
     assert [len(each["vectors"]) for each in answer["data"]] == list(map(len, encoder.encode_documents(texts)))
     message = f"text 1 has {most + 5:,} tokens; the encoder reads {most:,} of them"
     assert answer["warnings"] == [{"code": "text_cut", "message": message}]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"page": "1"}, {"page": 0}, {"page": True}, {"box": [1, 2, 3, 4]}, {"page": 1, "box": [1, 2, 3]},
+        {"page": 1, "box": ["a", 2, 3, 4]}, {"heading": "A"}, {"heading": []}, {"cell": 5}, {"line": "x"},
+        {"slide": 2.5}, {"where": "here"},
+    ],
+)  # fmt: skip
+def test_a_place_that_is_none_is_refused_before_a_search_can_meet_it(ask: Asking, place: dict[str, Any]) -> None:
+    assert ask("POST", "/v1/collections", {"name": "pets"}).status == 201
+    document = {"id": "placed", "text": "Der Uhu ruft 🦉.", "anchors": [{"start": 0, "place": place}]}
+    lines = json.dumps(document).encode()
+    for answer in (
+        ask("POST", "/v1/collections/pets/documents?wait=searchable", {"documents": [document]}),
+        ask("POST", "/v1/collections/pets/documents?wait=searchable", lines, {"content-type": "application/x-ndjson"}),
+    ):
+        assert answer.status == 207
+        assert answer.json["items"][0]["error"]["code"] == "invalid_argument"
+    assert ask("POST", "/v1/collections/pets/search", {"query": "Uhu"}).status == 200
+
+
+def test_places_come_back_with_hits(ask: Asking) -> None:
+    assert ask("POST", "/v1/collections", {"name": "pets"}).status == 201
+    place = {"page": 3, "box": [72.0, 500, 300, 520], "heading": ["動物", "Vögel"]}
+    document = {"id": "placed", "text": "Der Uhu ruft 🦉.", "anchors": [{"start": 0, "place": place}]}
+    assert ask("POST", "/v1/collections/pets/documents?wait=searchable", {"documents": [document]}).status == 200
+    hits = ask("POST", "/v1/collections/pets/search", {"query": "Uhu", "k": 1}).json["hits"]
+    assert [(hit["document_id"], hit["anchor"]) for hit in hits] == [("placed", place)]

@@ -1,15 +1,12 @@
 """Files: read by the server as `lfm2-colbert index` reads them, and stored as the documents they hold."""
 
-import asyncio
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from index.reading.base import UPLOADS, SourceFile
-from index.reading.files import FileReader
 from index.reading.formats import SHOWN, format_of
-from index.types import Document, Failure, Notice
+from index.types import Document, Failure
+from service.engine.engine import Engine
 from service.http.access import Body, needs
 from service.http.context import GuardedRoute, Json, Name, TheConfig, TheEngine, answers
 from service.http.documents import Line, judged
@@ -43,7 +40,7 @@ async def add_file(
 ) -> Json:
     """Store what a file holds: one document under its name, or one for each row."""
     engine.library.require(name)
-    found = await asyncio.to_thread(_documents_in, request.scope["state"][BODY], path)
+    found = await _documents_in(request.scope["state"][BODY], path, engine)
     most = config.limits.document_bytes
     lines = [Line(number, _judged(each, most)) for number, each in enumerate(found, start=1)]
     intake = Intake(name, listed=("added", "changed", "unchanged", "failed"))
@@ -51,13 +48,11 @@ async def add_file(
     return answered(await intake.answer(engine, wait))
 
 
-def _documents_in(content: bytes, name: str) -> list[Document | Failure]:
+async def _documents_in(content: bytes, name: str, engine: Engine) -> list[Document | Failure]:
     """Read a file: its name decides nothing but the reader, and what documents are called."""
     if format_of(name) is None:
         return [Failure(name, "unsupported_file", f"no reader knows this format; known: {SHOWN}")]
-    with FileReader(limits=UPLOADS) as reader:
-        found = list(reader.read(SourceFile(Path(), name, content)))
-    return [item for item in found if not isinstance(item, Notice)]
+    return await engine.documents_in(content, name)
 
 
 def _judged(found: Document | Failure, most_bytes: int) -> Document | Failure:
