@@ -49,6 +49,10 @@ def _beside(row: dict[str, Any], key: str) -> str:
 
 def _asked(row: dict[str, Any]) -> list[list[str]]:
     lines = []
+    if "kept_by_trafilatura" in row:
+        ours, theirs = (f"{row[name]:,}" for name in ("kept", "kept_by_trafilatura"))
+        what = f"headings kept, of {row['headings']:,} on {row['files']} pages of HTML"
+        lines.append([what, f"{ours} (trafilatura alone: {theirs})", ""])
     if "cpu_s_for_200_pages" in row:
         lines.append(["200 pages of a PDF, CPU", f"{row['cpu_s_for_200_pages']:.2f} s", "≤ 3 s"])
     if "share_of_encoding" in row:

@@ -32,7 +32,7 @@ NEARLY_ALL = 0.9
 def main(folder: Path, allow_dirty: bool) -> None:
     """Count."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    pages = [counts for file in _pages(folder) if (counts := kept(file)) and counts[0]]
+    pages = [counts for counts in map(kept, _pages(folder)) if counts[0]]
     row: dict[str, Any] = {"format": FORMAT, "files": len(pages)}
     for n, name in enumerate(("headings", "kept", "kept_by_trafilatura")):
         row[name] = sum(counts[n] for counts in pages)
