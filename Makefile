@@ -5,7 +5,7 @@ DEV := .venv/.installed
 DEMO := .venv-demo/.installed
 RUN := .venv/bin/python -m
 
-.PHONY: setup demo fmt check test test-all bench
+.PHONY: setup demo fmt check test test-all coverage bench
 
 setup: $(DEV)  ## everything for development: .venv with torch, serve, eval and the tools
 
@@ -33,10 +33,13 @@ check: $(DEV)  ## style, types, layers
 	! grep -rnE --include="*.py" '^\s*import (index|eval|service)\b' .  --exclude-dir='.venv*'
 
 test: $(DEV)  ## what must hold before a change lands: minutes
-	$(RUN) pytest -n 2 --dist worksteal -m 'not slow' --cov
+	$(RUN) pytest -n 2 --dist worksteal -m 'not slow'
 
-test-all: $(DEV)  ## the long programmes too
-	$(RUN) pytest -n 2 --dist worksteal
+test-all: $(DEV)  ## the long programmes too, and which branches are never taken: hours
+	$(RUN) pytest -n 2 --dist worksteal --cov
+
+coverage: $(DEV)  ## which branches `make test` never takes; a third slower than that
+	$(RUN) pytest -n 2 --dist worksteal -m 'not slow' --cov
 
 bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made of them
 	$(RUN) benchmarks.quality ../shared/data/eval --checkpoint ../shared/bootstrap/checkpoint

@@ -157,6 +157,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "deep.eml": deep_mail,
     "headers.eml": lambda: b"".join(b"X-%d: y\n" % n for n in range(200_000)) + b"\n" + WORDS.encode(),
     "aliases.md": lambda: b"---\na: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n---\n" + WORDS.encode(),
+    "brackets.md": lambda: b"---\na: " + b"[" * 60_000 + b"\n---\n" + WORDS.encode(),
     "binary.txt": lambda: bytes(range(256)) * 50,
     "picture.pdf": lambda: b"\x89PNG\r\n\x1a\n" + bytes(5_000),
     "under-a-password.docx": lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5_000),

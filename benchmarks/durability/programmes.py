@@ -100,15 +100,15 @@ PEER = Programme("kills of fast-plaid 1.7.0 (D1 is ours)", peers, 200, 2)
 
 PROGRAMMES: Mapping[str, Programme] = {
     "D1": Programme("writers killed at a random moment", _kills, 2000, 60),
-    "D2": Programme("states that a crash could leave", _crashes, 100_000, 1500),
+    "D2": Programme("states that a crash could leave", _crashes, 100_000, 700),
     "D3": Programme("states in which each of ten planted bugs must show", _plants, STATES_PER_PLANT, STATES_PER_PLANT),
-    "D4": Programme("calls to the disk that fail", _failures, 2500, 200),
-    "D6": Programme("files damaged at rest", partial(_mutations, mutate_at_rest), 30_000, 250),
+    "D4": Programme("calls to the disk that fail", _failures, 2500, 120),
+    "D6": Programme("files damaged at rest", partial(_mutations, mutate_at_rest), 30_000, 120),
     "D6-log": Programme("damaged logs of killed writers", partial(_mutations, mutate_the_log), 5000, 100),
     "D7": Programme("damaged collections repaired", _repairs, 300, 12),
     "D8": Programme("full disks", _full_disks, 20, 6),
-    "D9": Programme("steps beside a model", _life, 100_000, 1500),
-    "D10": Programme("seconds of 1 writer, 8 readers and a storm of second writers", _concurrency, 60, 6),
+    "D9": Programme("steps beside a model", _life, 100_000, 800),
+    "D10": Programme("seconds of 1 writer, 8 readers and a storm of second writers", _concurrency, 60, 3),
     "D12": Programme("golden collections, one of every format", _golden, len(GOLDEN), len(GOLDEN)),
     "D11": Programme("backups of a collection that is being written, half of them killed", _backups, 100, 8),
 }  # fmt: skip

@@ -86,11 +86,11 @@ def _matrix(n: int) -> Outcome:
 
 PROGRAMMES: Mapping[str, Programme] = {
     "S1": Programme("requests that schemathesis makes of the description, by three roles", _contract, 12_000, 100),
-    "S2": Programme("bodies with bytes changed, and all that are made by hand", _poison, 100_000, 2_000),
+    "S2": Programme("bodies with bytes changed, and all that are made by hand", _poison, 100_000, 500),
     "S4": Programme("seconds of 2 and of 10 times the capacity each", _overload, 60, 3),
     "S5": Programme("slow heads, a quarter as many slow bodies, and as many who never read", _slow, 2_000, 40),
     "S6": Programme("times a thousand sockets and 256 descriptors", _descriptors, 20, 1),
     "S7": Programme("MB of documents in one request", _stream, 1_000, 20),
-    "S8": Programme("kill -9 of a server that stores documents", _kills, 200, 4),
+    "S8": Programme("kill -9 of a server that stores documents", _kills, 200, 2),
     "S13": Programme("times every route by every key, of one's own collection and of another's", _matrix, 1, 1),
 }

@@ -1,7 +1,9 @@
 """Fields that a person wrote about a file: at its beginning, or in a file beside it."""
 
 import datetime
+import itertools
 import json
+import re
 from typing import Any
 
 import yaml
@@ -10,6 +12,9 @@ from index.reading.decoding import decode
 from lfm2_colbert.errors import MalformedDocumentError
 
 MAX_CHARACTERS = 64 * 1024
+MAX_DEPTH = 32
+"""Of brackets; what PyYAML takes for each grows with all that are open, so that a page of them takes an hour."""
+BRACKETS = re.compile(r"[\[\]{}]")
 ONE_OBJECT = 'write {"year": 2024, "team": "HR"}'
 
 
@@ -20,8 +25,10 @@ def fields_of(front_matter: str, name: str) -> dict[str, Any]:
         MalformedDocumentError: it is something else, or refers to itself.
     """
     try:
-        if len(front_matter) > MAX_CHARACTERS or any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(front_matter)):
-            raise _malformed(name, "is too long, or refers to itself")
+        if len(front_matter) > MAX_CHARACTERS or _depth(front_matter) > MAX_DEPTH:
+            raise _malformed(name, "is too long, or too deep")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(front_matter)):
+            raise _malformed(name, "refers to itself")
         found = yaml.safe_load(front_matter)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _malformed(name, f"is no YAML: {' '.join(str(error).split())}") from error
@@ -46,6 +53,16 @@ def sidecar_fields(content: bytes, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise MalformedDocumentError(f"{name} is no JSON object", help=ONE_OBJECT)
     return found
+
+
+def _depth(front_matter: str) -> int:
+    """Give how many brackets are open at once, those in quotes too."""
+    depths = itertools.accumulate((1 if each in "[{" else -1 for each in BRACKETS.findall(front_matter)), _at_least_0)
+    return max(depths, default=0)
+
+
+def _at_least_0(depth: int, step: int) -> int:
+    return max(depth + step, 0)
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,8 @@ from benchmarks.durability.planted import PLANTS
 from benchmarks.durability.programmes import PROGRAMMES, hunt
 from benchmarks.results_file import RESULTS, ROOT
 
+LONG_HUNTS = ("early-unlink", "rewritten-in-place", "synchronous-normal")
+"""Bugs that show only after many states."""
 BRIEF = [name for name in PROGRAMMES if name != "D3"]
 
 
@@ -22,7 +24,9 @@ def test_nothing_is_lost_invented_or_silently_wrong(name: str) -> None:
     assert outcome.violations == []
 
 
-@pytest.mark.parametrize("name", PLANTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG_HUNTS)) for name in PLANTS]
+)
 def test_planted_bug_is_found(name: str) -> None:
     found = hunt(name)
     assert found.violations, f"{PLANTS[name].sentence}: not seen in {found.states} states"

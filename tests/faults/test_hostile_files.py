@@ -13,6 +13,7 @@ from index.types import Document, Failure, Notice
 
 HARMLESS = {
     "aliases.md": "its text is sound, and its fields are left out",
+    "brackets.md": "likewise",
     "fetching.docx": "it is read without what it asks for",
     "headers.eml": "it is only long",
     "quotes.csv": "a cell may be long",

@@ -120,7 +120,7 @@ def complete(folder: Path, home: Path, texts: Texts, seed: int) -> None:
 
 
 def test_killed_runs_lose_nothing(tmp_path: Path) -> None:
-    assert run_kills(tmp_path, 10, seed=1) == 10
+    assert run_kills(tmp_path, 6, seed=1) == 6
 
 
 @pytest.mark.slow

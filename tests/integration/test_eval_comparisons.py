@@ -94,6 +94,7 @@ def test_two_systems_of_one_report_are_compared_by_their_short_names(run: Run, h
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on_where_it_stopped(tmp_path: Path, write_set: Callable[..., Path]) -> None:
     folder = write_set(tmp_path / "set", *numbered(("ar", "de", "ja"), 120))
     asked = ("folder", str(folder), *FAST, "--json", "--home")

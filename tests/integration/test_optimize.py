@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from lfm2_colbert.multivectors import MultiVectors
 
 DIM = 32
 N_PASSAGES = 3000
+SMALL = 2000
 
 
 def topical(n: int, seed: int) -> MultiVectors:
@@ -54,16 +56,28 @@ def documents(numbers: range) -> list[Document]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(effort, "EXHAUSTIVE_TOKENS", 2000)
+    monkeypatch.setattr(effort, "EXHAUSTIVE_TOKENS", SMALL)
 
 
-@pytest.fixture
-def collection(tmp_path: Path, small: None) -> Iterator[Collection]:
-    vectors = topical(N_PASSAGES, seed=1)
-    with Collection.open("c", create=True, encoder=HashingEncoder(dim=DIM), home=tmp_path) as opened:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose collection was added to five times."""
+    home, vectors = tmp_path_factory.mktemp("built"), topical(N_PASSAGES, seed=1)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Collection.open("c", create=True, encoder=HashingEncoder(dim=DIM), home=home) as opened,
+    ):
+        patch.setattr(effort, "EXHAUSTIVE_TOKENS", SMALL)
         for start in range(0, N_PASSAGES, 600):
             part = vectors.take(range(start, start + 600))
             opened.add(documents(range(start, start + 600)), vectors=part)
+    return home
+
+
+@pytest.fixture
+def collection(tmp_path: Path, built: Path, small: None) -> Iterator[Collection]:
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    with Collection.open("c", create=True, encoder=HashingEncoder(dim=DIM), home=tmp_path) as opened:
         yield opened
 
 

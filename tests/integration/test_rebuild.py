@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from index import Collection, Document
+from index import Collection, Document, indexing
 from index.indexing import EncodingProgress
 from index.verify import verify
 from lfm2_colbert.encoders.hashing import HashingEncoder
@@ -51,9 +51,11 @@ def test_another_encoder_answers_afterwards(collection: Collection, tmp_path: Pa
     assert collection.search("new words", k=1).hits[0].document_id == "new"
 
 
-def test_an_interrupted_rebuild_serves_the_old_index_and_goes_on(collection: Collection, tmp_path: Path) -> None:
-    before = answers(collection)
-    many = [Document(f"long/{n}", f"{n} text " * 30_000) for n in range(6)]
+def test_an_interrupted_rebuild_serves_the_old_index_and_goes_on(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "CHARACTERS_PER_BATCH", 50_000)
+    many = [Document(f"long/{n}", f"{n} text " * 2_000) for n in range(6)]
     collection.add(many)
     before = answers(collection)
     seen: list[EncodingProgress] = []

@@ -134,6 +134,7 @@ def test_what_is_made_is_exported_for_the_base_install(trained: Path, tmp_path: 
     assert "already_exists" in again.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_see_the_same_texts_as_one(trained: Path, tmp_path: Path) -> None:
     recipe = read_recipe(SMOKE)
     short = replace(recipe, loop=replace(recipe.loop, tokens=20_000, processes=2))
@@ -142,6 +143,7 @@ def test_two_processes_see_the_same_texts_as_one(trained: Path, tmp_path: Path) 
     assert open_checkpoint(tmp_path / "two" / "checkpoint").dim == 128
 
 
+@pytest.mark.slow
 def test_processes_that_encode_in_chunks_learn_as_those_that_do_not(trained: Path, tmp_path: Path) -> None:
     recipe = read_recipe(SMOKE)
     for name, chunk in (("whole", 0), ("chunks", 5)):
@@ -175,6 +177,7 @@ def test_without_a_teacher_pairs_alone_are_told_apart(tmp_path: Path) -> None:
         replace(recipe, loop=replace(recipe.loop, chunk=-1))
 
 
+@pytest.mark.slow
 def test_adapters_are_learned_and_merged_and_a_stopped_run_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("peft")
     recipe = read_recipe(SMOKE)

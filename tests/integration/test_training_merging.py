@@ -107,6 +107,7 @@ def test_the_mean_of_three_weighs_each_the_same() -> None:
     assert soup.weights["w"].tolist() == [3.0]
 
 
+@pytest.mark.slow
 def test_a_greedy_soup_leaves_out_what_spoils_it(checkpoints: Path, sets: Path, tmp_path: Path, run: Run) -> None:
     names = [str(checkpoints / name) for name in ("spoiled", "good", "near")]
     done = run(*names, "-o", tmp_path / "out", "--greedy", "--development", sets, "--json", "--device", "cpu")
