@@ -8,7 +8,7 @@ import math
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,39 @@ class Contents:
     sections: tuple[Section, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """An array that is written piece by piece, and never held whole.
+
+    Attributes:
+        dtype: of the array.
+        shape: of the whole.
+        read: gives its stretches along the first axis, in their order.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    read: Callable[[], Iterable[NDArray[Any]]]
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> "Pieces":
+        """Take an array as its only piece."""
+        return cls(array.dtype, array.shape, lambda: (array,))
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the whole."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def contents(self) -> Iterator[memoryview]:
+        """Give the bytes of each piece, in little-endian order."""
+        for piece in self.read():
+            whole = np.ascontiguousarray(piece, dtype=self.dtype.newbyteorder("<"))
+            yield whole.reshape(-1).view(np.uint8).data
+
+
 def write_arrays(
-    folder: Folder, name: str, kind: str, number: int, note: str, arrays: Mapping[str, NDArray[Any]]
+    folder: Folder, name: str, kind: str, number: int, note: str, arrays: Mapping[str, NDArray[Any] | Pieces]
 ) -> FileInfo:
     """Write arrays durably under a new name; nothing refers to the file before somebody publishes what this gives.
 
@@ -79,13 +110,17 @@ def write_arrays(
         AlreadyExistsError: the name is taken; a file is never rewritten.
         StorageError: the file did not reach the disk; nothing of it is left.
     """
-    contents = Contents(kind, number, note, ())
-    chunks = list(_chunks(contents, {key: _little_endian(array) for key, array in arrays.items()}))
-    folder.write(name, chunks)
-    checksum = xxhash.xxh3_128()
-    for chunk in chunks:
-        checksum.update(chunk)
-    return FileInfo(name, sum(len(chunk) for chunk in chunks), checksum.hexdigest())
+    pieces = {key: array if isinstance(array, Pieces) else Pieces.of(array) for key, array in arrays.items()}
+    contents = Contents(kind, number, note, tuple(_planned(pieces)))
+    checksum, n_bytes = xxhash.xxh3_128(), _n_bytes(contents)
+
+    def chunks() -> Iterator[memoryview]:
+        for chunk in _chunks(contents, pieces):
+            checksum.update(chunk)
+            yield chunk
+
+    folder.write(name, chunks(), n_bytes)
+    return FileInfo(name, n_bytes, checksum.hexdigest())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,27 +190,48 @@ def check_whole(folder: Path, info: FileInfo) -> None:
         raise damage(path, 0, "the file has another checksum")
 
 
-def _chunks(contents: Contents, arrays: Mapping[str, NDArray[Any]]) -> Iterator[memoryview]:
-    """Lay the file out: header, each array behind its padding, TOC, trailer."""
-    yield memoryview(HEADER.pack(MAGIC, *FORMAT))
-    sections: list[Section] = []
+NOT_YET = "0" * 16
+"""In place of the checksum of an array that has not been read: as long as one."""
+
+
+def _planned(arrays: Mapping[str, Pieces]) -> Iterator[Section]:
+    """Say where each array goes, behind its padding."""
     position = HEADER.size
     for name, array in arrays.items():
-        padding = -position % ALIGNMENT
-        content = array.reshape(-1).view(np.uint8).data
-        position += padding
-        digest = xxhash.xxh3_64_hexdigest(content)
-        sections.append(Section(name, array.dtype.str, array.shape, position, len(content), digest))
-        position += len(content)
-        yield memoryview(bytes(padding))
-        yield content
-    toc = json.dumps(asdict(replace(contents, sections=tuple(sections))), separators=(",", ":")).encode()
+        position += -position % ALIGNMENT
+        yield Section(name, array.dtype.newbyteorder("<").str, array.shape, position, array.n_bytes, NOT_YET)
+        position += array.n_bytes
+
+
+def _toc(contents: Contents) -> bytes:
+    return json.dumps(asdict(contents), separators=(",", ":")).encode()
+
+
+def _n_bytes(planned: Contents) -> int:
+    return _end(planned.sections) + len(_toc(planned)) + TRAILER.size
+
+
+def _end(sections: Sequence[Section]) -> int:
+    return sections[-1].offset + sections[-1].length if sections else HEADER.size
+
+
+def _chunks(planned: Contents, arrays: Mapping[str, Pieces]) -> Iterator[memoryview]:
+    """Lay the file out: header, each array behind its padding, TOC with the checksums of what was read, trailer."""
+    yield memoryview(HEADER.pack(MAGIC, *FORMAT))
+    sections: list[Section] = []
+    for section in planned.sections:
+        yield memoryview(bytes(section.offset - _end(sections)))
+        digest, length = xxhash.xxh3_64(), 0
+        for content in arrays[section.name].contents():
+            digest.update(content)
+            length += len(content)
+            yield content
+        if length != section.length:
+            raise ValueError(f"the array '{section.name}' has {length} bytes, and {section.length} were announced")
+        sections.append(replace(section, xxh3_64=digest.hexdigest()))
+    toc = _toc(replace(planned, sections=tuple(sections)))
     yield memoryview(toc)
-    yield memoryview(TRAILER.pack(position, len(toc), xxhash.xxh3_64_intdigest(toc), MAGIC))
-
-
-def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    yield memoryview(TRAILER.pack(_end(sections), len(toc), xxhash.xxh3_64_intdigest(toc), MAGIC))
 
 
 def _map(path: Path, n_bytes: int) -> memoryview:

@@ -77,7 +77,7 @@ class Codebook:
 
     def nearest(self, vectors: NDArray[np.float32]) -> NDArray[np.uint32]:
         """Give for each of ``(n, dim)`` vectors the centroid with the largest product in the groups nearest to it."""
-        values = _directions(vectors)
+        values = directions(vectors)
         best = Nearest(np.zeros(len(values), np.uint32), np.full(len(values), np.iinfo(np.int32).min, np.int32))
         for start in range(0, len(values), TOKENS_PER_BLOCK):
             block = slice(start, start + TOKENS_PER_BLOCK)
@@ -144,37 +144,38 @@ def n_centroids_for(n_tokens: int) -> int:
     return int(min(max(wanted, MIN_CENTROIDS), MAX_CENTROIDS))
 
 
-def train(sample: NDArray[np.floating[Any]], n_centroids: int, seed: int) -> Clusters:
-    """Cluster ``(n, dim)`` vectors in two levels; beside them, memory is taken for a group at a time.
+def train(sample: NDArray[Any], n_centroids: int, seed: int) -> Clusters:
+    """Cluster the directions of ``(n, dim)`` vectors in two levels; memory is taken for a group at a time.
 
     Args:
-        sample: some `SAMPLES_PER_CENTROID` vectors for each centroid.
+        sample: some `SAMPLES_PER_CENTROID` vectors for each centroid, of any length; `directions` are a quarter of what
+            they are made of, and do.
         n_centroids: wanted; where a group has fewer vectors than its share, there are fewer.
         seed: of FAISS's random starts.
     """
     n_groups = min(int(2 ** round(np.log2(n_centroids) / 2)), len(sample))
-    group_centroids = kmeans(sample[: n_groups * 256].astype(np.float32), n_groups, COARSE_ITERATIONS, seed)
+    group_centroids = kmeans(_unit(sample[: n_groups * 256].astype(np.float32)), n_groups, COARSE_ITERATIONS, seed)
     group_of = _groups(sample, _levels(group_centroids)[0])
     counts = np.bincount(group_of, minlength=n_groups)
     shares = np.maximum(counts * n_centroids // max(len(sample), 1), 1)
     filled = np.flatnonzero(counts)
     centroids = []
     for group in filled:
-        own = sample[group_of == group].astype(np.float32)
+        own = _unit(sample[group_of == group].astype(np.float32))
         centroids.append(kmeans(own, int(min(shares[group], len(own))), FINE_ITERATIONS, seed))
     offsets = np.cumsum([0, *map(len, centroids)]).astype(np.int64)
     return Clusters(_unit(np.concatenate(centroids)), _unit(group_centroids[filled]), offsets)
 
 
-def _groups(sample: NDArray[np.floating[Any]], levels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def _groups(sample: NDArray[Any], levels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Give the nearest group of each vector."""
     blocks = (sample[start : start + TOKENS_PER_BLOCK] for start in range(0, len(sample), TOKENS_PER_BLOCK))
-    found = [kernels().nearest_centroids(_directions(block.astype(np.float32)), levels).ids for block in blocks]
+    found = [kernels().nearest_centroids(directions(block.astype(np.float32)), levels).ids for block in blocks]
     return np.concatenate([np.zeros(0, np.uint32), *found])
 
 
-def _directions(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Round vectors, each by a step of its own: that does not change which centroid is nearest."""
+def directions(vectors: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Round ``(n, dim)`` vectors, each by a step of its own: that does not change which centroid is nearest."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     return np.rint(vectors * (VALUE_LIMIT / np.where(largest == 0, np.float32(1), largest))).astype(np.int8)
 

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,8 @@ class Folder:
     disk: Disk = DISK
     unsynced: bool = False
 
-    def write(self, name: str, chunks: Sequence[memoryview]) -> None:
-        """Write a file under a new name: whole, or not at all.
+    def write(self, name: str, chunks: Iterable[memoryview], n_bytes: int) -> None:
+        """Write a file of so many bytes under a new name: whole, or not at all.
 
         Raises:
             AlreadyExistsError: the name is taken; a file is never rewritten.
@@ -111,7 +111,7 @@ class Folder:
             raise AlreadyExistsError(f"the file {path} exists already", help="take the store's next number")
         with disk_errors(path):
             try:
-                self._fill(temporary, chunks)
+                self._fill(temporary, chunks, n_bytes)
                 self.disk.rename(temporary, path)
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -139,14 +139,14 @@ class Folder:
         path, temporary = self.path / name, self.path / f"{name}.tmp"
         with disk_errors(path):
             self.disk.remove(temporary)
-            self._fill(temporary, [memoryview(content)])
+            self._fill(temporary, [memoryview(content)], len(content))
             self.disk.rename(temporary, path)
             self.disk.sync_folder(self.path)
 
-    def _fill(self, path: Path, chunks: Sequence[memoryview]) -> None:
+    def _fill(self, path: Path, chunks: Iterable[memoryview], n_bytes: int) -> None:
         descriptor = self.disk.create(path)
         try:
-            self.disk.reserve(descriptor, sum(len(chunk) for chunk in chunks))
+            self.disk.reserve(descriptor, n_bytes)
             for chunk in chunks:
                 rest = chunk
                 while rest:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.calibration import calibrate
-from index.codebook import SAMPLES_PER_CENTROID, Codebook, n_centroids_for, train
+from index.codebook import SAMPLES_PER_CENTROID, Codebook, directions, n_centroids_for, train
 from index.codecs.base import Codec
 from index.drift import similarity
 from index.effort import Effort, pays_to_choose
@@ -120,19 +120,19 @@ def train_codebook(
     return codebook
 
 
-def _sampled(parts: Sequence[Part], codec: Codec, share: float, rng: np.random.Generator) -> NDArray[np.float16]:
-    """Draw tokens of all parts in any order; half precision, as a large collection's are more than a gigabyte else."""
+def _sampled(parts: Sequence[Part], codec: Codec, share: float, rng: np.random.Generator) -> NDArray[np.int8]:
+    """Draw tokens of all parts in any order; their directions, as a large collection's vectors are a gigabyte."""
     sizes = [part.segment.info.n_tokens for part in parts]
     drawn = [np.sort(rng.choice(size, min(size, int(size * share) + 1), replace=False)) for size in sizes]
-    sample = np.empty((sum(map(len, drawn)), parts[0].segment.info.dim), np.float16)
+    sample = np.empty((sum(map(len, drawn)), parts[0].segment.info.dim), np.int8)
     filled = 0
     for part, chosen in zip(parts, drawn, strict=True):
         for start in range(0, len(chosen), DECODED_TOKENS):
             block = chosen[start : start + DECODED_TOKENS]
             vectors = codec.decode({name: array[block] for name, array in part.segment.arrays.items()})
-            sample[filled : filled + len(block)] = vectors
+            sample[filled : filled + len(block)] = directions(vectors)
             filled += len(block)
-        part.segment.release()
+            part.segment.release()
     rng.shuffle(sample)
     return sample
 
@@ -155,8 +155,8 @@ def _clustered(store: Store, segment: Segment, codec: Codec, codebook: Codebook,
     for start in range(0, len(codes), DECODED_TOKENS):
         block = slice(start, start + DECODED_TOKENS)
         codes[block] = codebook.nearest(codec.decode({name: array[block] for name, array in segment.arrays.items()}))
+        segment.release()
         progress.add(len(codes[block]))
-    segment.release()
     number, n_centroids = segment.info.number, len(codebook.levels)
     return write_lists(store.segment_files, number, codebook.number, n_centroids, codes, segment.offsets)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index.arrays import Pieces
 from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.lexical.postings import merged as merged_words
@@ -27,6 +28,8 @@ FAN_IN = 8
 SMALLEST_TIER_TOKENS = 4096
 MERGED_TOKENS = 4_000_000
 """Segments are merged up to about this size."""
+COPIED_PASSAGES = 1024
+"""Held at once while their tokens are copied."""
 WASTEFUL = 0.2
 """Share of dead rows from which a segment is written again without them."""
 
@@ -146,19 +149,27 @@ def _write(store: Store, view: View, group: Sequence[Part], merged: _Merged) -> 
     merged.lists += _lists(store, view, group, rows, number)
     merged.words += _words(store, group, rows, number)
     merged.moved.append((number, [(part.segment.info.number, own) for part, own in zip(group, rows, strict=True)]))
+    for part in group:
+        part.segment.release()
 
 
-def _gathered(group: Sequence[Part], rows: Sequence[NDArray[np.int64]], n_tokens: int) -> Mapping[str, NDArray[Any]]:
-    """Copy the tokens of live rows, one part after the other."""
-    example = group[0].segment.token_arrays
-    arrays = {name: np.empty((n_tokens, *array.shape[1:]), array.dtype) for name, array in example.items()}
-    start = 0
+def _gathered(group: Sequence[Part], rows: Sequence[NDArray[np.int64]], n_tokens: int) -> Mapping[str, Pieces]:
+    """Take the tokens of live rows, one part after the other; they are read when they are written."""
+
+    def array(name: str) -> Pieces:
+        example = group[0].segment.token_arrays[name]
+        return Pieces(example.dtype, (n_tokens, *example.shape[1:]), lambda: _stretches(name, group, rows))
+
+    return {name: array(name) for name in group[0].segment.token_arrays}
+
+
+def _stretches(name: str, group: Sequence[Part], rows: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
+    """Give an array of the tokens of live rows, some thousand passages at a time."""
     for part, own in zip(group, rows, strict=True):
-        tokens = Rows(part.segment.offsets, own).tokens()
-        for name, array in part.segment.token_arrays.items():
-            np.take(array, tokens, axis=0, out=arrays[name][start : start + len(tokens)])
-        start += len(tokens)
-    return arrays
+        array = part.segment.token_arrays[name]
+        for start in range(0, len(own), COPIED_PASSAGES):
+            yield array[Rows(part.segment.offsets, own[start : start + COPIED_PASSAGES]).tokens()]
+        part.segment.release()
 
 
 def _lists(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.arrays import HEADER, ArrayFile, damage, write_arrays
+from index.arrays import HEADER, ArrayFile, Pieces, damage, write_arrays
 from index.codecs.base import Codec
 from index.durable import Folder
 from index.records import SegmentInfo
@@ -46,7 +46,7 @@ def write_encoded(
     number: int,
     codec: str,
     dim: int,
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[Any] | Pieces],
     offsets: NDArray[np.int64],
 ) -> SegmentInfo:
     """Write arrays of a row a token that are encoded already, as a merge has them (`Segment.token_arrays`)."""

@@ -1,7 +1,7 @@
 """D3: ten bugs that databases have had, planted one at a time. A harness that misses one proves nothing."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,20 +83,20 @@ def _unlink_early(store: Store, operation: Operation) -> None:
 def _commit_before_the_file(store: Store, operation: Operation) -> None:
     """Publish a segment whose file is written only afterwards."""
     disk = store._disk
-    kept: list[tuple[Folder, str, list[bytes]]] = []
+    kept: list[tuple[Folder, str, bytes]] = []
 
     original = Folder.write
 
-    def later(folder: Folder, name: str, chunks: object) -> None:
-        kept.append((folder, name, [bytes(chunk) for chunk in chunks]))  # type: ignore[attr-defined]
+    def later(folder: Folder, name: str, chunks: Iterable[memoryview], _: int) -> None:
+        kept.append((folder, name, b"".join(chunks)))
 
-    Folder.write = later  # type: ignore[method-assign, assignment]
+    Folder.write = later  # type: ignore[method-assign]
     try:
         publish(store)
     finally:
         Folder.write = original  # type: ignore[method-assign]
-    for folder, name, chunks in kept:
-        Folder(folder.path, disk).write(name, [memoryview(chunk) for chunk in chunks])
+    for folder, name, content in kept:
+        Folder(folder.path, disk).write(name, [memoryview(content)], len(content))
 
 
 def _rewrite_in_place(store: Store, operation: Operation) -> None:

@@ -5,7 +5,7 @@ time to say no, and keeps the connection: a client that waits is a client that d
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from service.http.refusals import Refusal
@@ -13,6 +13,11 @@ from service.http.refusals import Refusal
 DELAYED = 512
 """More refusals than this are not delayed: they would only pile up."""
 RETRY_SECONDS = "1"
+
+
+def overloaded() -> Refusal:
+    """Give what is answered where there is no room."""
+    return Refusal(503, "overloaded", "The server is busy.", "ask again in a second", {"retry-after": RETRY_SECONDS})
 
 
 class Gate:
@@ -42,23 +47,30 @@ class Gate:
         finally:
             self._answering.release()
 
+    def is_full(self) -> bool:
+        """Whether nobody more may wait."""
+        return self._answering.locked() and self._waiting >= self._limit
+
     async def require_room(self) -> None:
         """Refuse where nobody more may wait; a guard asks before it reads a body, as that would be work for nothing.
 
         Raises:
             Refusal: 503 ``overloaded``, late.
         """
-        if self._answering.locked() and self._waiting >= self._limit:
-            await self._take_time()
-            raise Refusal(
-                503, "overloaded", "The server is busy.", "ask again in a second", {"retry-after": RETRY_SECONDS}
-            )
+        if self.is_full():
+            refused = asyncio.Event()
+            self.in_time(refused.set)
+            await refused.wait()
+            raise overloaded()
 
-    async def _take_time(self) -> None:
+    def in_time(self, refuse: Callable[[], None]) -> None:
+        """Call what says no, late; at once where too many have been told to wait for it."""
         if self._delayed >= DELAYED:
+            refuse()
             return
         self._delayed += 1
-        try:
-            await asyncio.sleep(self._delay)
-        finally:
-            self._delayed -= 1
+        asyncio.get_running_loop().call_later(self._delay, self._in_time, refuse)
+
+    def _in_time(self, refuse: Callable[[], None]) -> None:
+        self._delayed -= 1
+        refuse()

@@ -6,12 +6,13 @@ whoever is refused has cost no more than the head of a request, and what is left
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi.exceptions import RequestValidationError
 from starlette.routing import BaseRoute, Match, Route
@@ -22,10 +23,11 @@ from service.http.access import Access, Body, Caller, access_of
 from service.http.admission import RETRY_SECONDS, Gate
 from service.http.bodies import Disconnected, Message, Receive, pieces_of, too_large, whole_body
 from service.http.config import Limits, ServerConfig
-from service.http.heads import SECURITY_HEADERS, Head, allowed_hosts, require_no_key_in_url
+from service.http.heads import SECURITY_HEADERS, Head, allowed_hosts, request_id, require_no_key_in_url
 from service.http.problems import INTERNAL, problem, refusal_of
 from service.http.rates import Rates
 from service.http.refusals import Refusal
+from service.http.shedding import OVERLOADED, Shedding
 from service.http.strict_json import parse
 from service.keys import Keyring
 
@@ -33,8 +35,8 @@ LOG = logging.getLogger("lfm2_colbert.http")
 NOT_ALL_COMES = frozenset({408, 413})
 """After these, what is left of a body is not waited for."""
 MOST_ERRORS = 32
-DISCARDED_BYTES = 64 * 1024
-"""A body that is refused unread is thrown away up to here, for the sake of the connection; a larger one ends it."""
+KNOWN_PATHS = 1024
+"""Whose route is remembered, for the sake of what is refused when there is no room."""
 CALLER, BODY, PARSED, PIECES, REQUEST_ID = "caller", "body", "parsed", "pieces", "request_id"
 """Where a request's `state` holds what the guard found out."""
 
@@ -51,7 +53,7 @@ class _Exchange:
     receive: Receive
     send: Send
     head: Head
-    id: str = field(default_factory=lambda: f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}")
+    id: str = field(default_factory=request_id)
     started: float = field(default_factory=time.perf_counter)
     status: int = 0
     route: str = ""
@@ -59,13 +61,6 @@ class _Exchange:
     origin: str | None = None
     unread: bool = True
     code: str = ""
-
-    def is_short(self) -> bool:
-        """Whether the body, or what is left of it, is little enough to be thrown away."""
-        try:
-            return self.head.one(b"transfer-encoding") is None and (self.head.length() or 0) <= DISCARDED_BYTES
-        except Refusal:
-            return False
 
     async def sends(self, message: Message) -> None:
         """Pass an answer on, with the headers that every one has."""
@@ -83,7 +78,7 @@ class _Exchange:
         """Answer no; `more` are members of the answer beside those that every one has."""
         self.code = refusal.code
         headers = {"content-type": "application/problem+json", **refusal.headers}
-        if self.unread and (refusal.status in NOT_ALL_COMES or not self.is_short()):
+        if self.unread and (refusal.status in NOT_ALL_COMES or not self.head.has_short_body()):
             headers["connection"] = "close"
         body = problem(refusal, self.id, **more)
         named = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -114,6 +109,7 @@ class Guard:
         self._hosts = allowed_hosts(config.host, config.allowed_hosts)
         self._origins = frozenset(config.allowed_origins)
         self._rates = Rates(config.limits.requests_per_minute)
+        self.shedding = Shedding(gate, lru_cache(KNOWN_PATHS)(self._expensive_route), self._note_shed)
 
     @property
     def limits(self) -> Limits:
@@ -183,10 +179,17 @@ class Guard:
             )
         raise Refusal(404, "not_found", "There is nothing at this path.", "GET /openapi.json lists what there is")
 
+    def _expensive_route(self, method: str, path: str) -> str | None:
+        try:
+            route, access, _ = self._matched({"type": "http", "method": method, "path": unquote(path)})
+        except Refusal:
+            return None
+        return route.path if access.expensive else None
+
     def _require_length(self, exchange: _Exchange, access: Access) -> None:
         """Refuse a body that is announced to be too long; where none is wanted, a short one is thrown away."""
         length = exchange.head.length() or 0
-        if access.body is Body.NONE and not exchange.is_short():
+        if access.body is Body.NONE and not exchange.head.has_short_body():
             raise too_large()
         if length > (self.limits.stream_bytes if access.body is Body.STREAM else self.limits.body_bytes):
             raise too_large()
@@ -257,18 +260,21 @@ class Guard:
         self._metrics.answered(exchange.route or "-", exchange.status, seconds)
         if exchange.code:
             self._metrics.failed(exchange.code)
-        LOG.info(
-            "request",
-            extra={
-                "request_id": exchange.id,
-                "method": exchange.scope["method"],
-                "route": exchange.route or "-",
-                "status": exchange.status,
-                "code": exchange.code,
-                "ms": round(seconds * 1000, 2),
-                "key": exchange.caller.name if exchange.caller else "-",
-            },
-        )
+        key = exchange.caller.name if exchange.caller else "-"
+        _log(exchange.id, exchange.scope["method"], exchange.route, exchange.status, exchange.code, seconds, key)
+
+    def _note_shed(self, named: str, method: str, route: str) -> None:
+        self._metrics.answered(route, OVERLOADED.status, 0.0)
+        self._metrics.failed(OVERLOADED.code)
+        _log(named, method, route, OVERLOADED.status, OVERLOADED.code, 0.0, "-")
+
+
+def _log(named: str, method: str, route: str, status: int, code: str, seconds: float, key: str) -> None:
+    """Write the line of a request."""
+    if not LOG.isEnabledFor(logging.INFO):
+        return
+    line = {"request_id": named, "method": method, "route": route or "-", "status": status, "code": code}
+    LOG.info("request", extra={**line, "ms": round(seconds * 1000, 2), "key": key})
 
 
 NOT_THERE = Refusal(

@@ -1,6 +1,8 @@
 """The head of a request, as far as a guard reads it: host, origin, key, and what the body is said to be."""
 
 import re
+import secrets
+import time
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from urllib.parse import parse_qsl
@@ -18,6 +20,9 @@ FILE_TYPES = frozenset({"application/octet-stream"})
 LINE_TYPES = frozenset({"application/x-ndjson", "application/jsonl", "application/x-jsonlines"})
 
 KNOWN_TYPES = {Body.JSON: JSON_TYPES, Body.STREAM: JSON_TYPES | LINE_TYPES, Body.RAW: FILE_TYPES}
+
+DISCARDED_BYTES = 64 * 1024
+"""A body that is refused unread is thrown away up to here, for the sake of the connection; a larger one ends it."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -89,6 +94,13 @@ class Head:
             raise Refusal(400, "invalid_length", "The length of the body is no number.", "send its bytes' number")
         return int(value)
 
+    def has_short_body(self) -> bool:
+        """Whether the body is little enough to be thrown away; one of unknown length is not."""
+        try:
+            return self.one(b"transfer-encoding") is None and (self.length() or 0) <= DISCARDED_BYTES
+        except Refusal:
+            return False
+
     def token(self) -> bytes | None:
         """Give the key that came with the request; a malformed one is as good as none."""
         values = self._values.get(b"authorization", [])
@@ -111,6 +123,11 @@ class Head:
             hint = f"send Content-Type: {' or '.join(sorted(known))}"
             raise Refusal(415, "unsupported_media_type", "The body is of a kind that this route does not read.", hint)
         return kind.strip() in LINE_TYPES
+
+
+def request_id() -> str:
+    """Give a name for a request: when it came, and chance."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
 
 
 def require_no_key_in_url(query: bytes) -> None:

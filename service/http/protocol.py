@@ -6,13 +6,16 @@ there are never more connections than file descriptors allow, so that accepting 
 
 import asyncio
 import resource
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.http.config import Limits
+from service.http.heads import Head
 from service.http.problems import problem
 from service.http.refusals import Refusal
+from service.http.shedding import Shedding
 
 OTHER_DESCRIPTORS = 64
 """Kept free for databases, segments, sockets of the server itself."""
@@ -22,10 +25,10 @@ TOO_LONG_HEAD = Refusal(431, "headers_too_large", "The headers are too long.", "
 NO_HTTP = Refusal(400, "invalid_http", "This is no HTTP.", "speak HTTP/1.1")
 
 
-def protocol_for(limits: Limits) -> type[asyncio.Protocol]:
-    """Give a protocol class that keeps bounds."""
-    connections = limits.connections or connections_allowed()
-    return type("BoundedProtocol", (_BoundedProtocol,), {"limits": limits, "most_connections": connections})
+def protocol_for(limits: Limits, shedding: Shedding) -> type[asyncio.Protocol]:
+    """Give a protocol class that keeps bounds, and refuses for want of room before a request becomes a task."""
+    kept = {"limits": limits, "most_connections": limits.connections or connections_allowed(), "shedding": shedding}
+    return type("BoundedProtocol", (_BoundedProtocol,), kept)
 
 
 def connections_allowed() -> int:
@@ -37,6 +40,8 @@ def connections_allowed() -> int:
 class _BoundedProtocol(HttpToolsProtocol):
     limits: Limits
     most_connections: int
+    shedding: Shedding
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn begins with None, too
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,6 +49,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._write_clock: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._refused = False
+        self._shed_route: str | None = None
+        self._follows = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self.most_connections:
@@ -80,9 +87,14 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._refuse(TOO_LONG_HEAD)
 
     def on_headers_complete(self) -> None:
-        if self._head_clock is not None:
-            self._head_clock.cancel()
-            self._head_clock = None
+        if self._shed_route is not None:  # sent before the refusal of the last one: the connection ends with that
+            self._follows = True
+            return
+        self._shed_route = self._route_without_room()
+        if self._shed_route is not None:
+            self.cycle = None  # what comes of the body is thrown away; the clock of the head goes on for it
+            return
+        self._stop_head_clock()
         if not self.transport.is_closing():
             super().on_headers_complete()
 
@@ -91,8 +103,37 @@ class _BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self.cycle is not None:
+        if self._shed_route is not None and not self._follows:
+            self._stop_head_clock()
+            self.shedding.gate.in_time(partial(self._shed, self._method(), self.parser.should_keep_alive()))
+        elif self.cycle is not None:
             super().on_message_complete()
+
+    def _route_without_room(self) -> str | None:
+        """Give the route of a request that is to be refused at once: one that waits for another, or for 100, is not."""
+        answering = self.pipeline or (self.cycle is not None and not self.cycle.response_complete)
+        if answering or self.expect_100_continue or self.transport.is_closing():
+            return None
+        return self.shedding.route_without_room(self._method(), self.url, Head(self.headers))
+
+    def _method(self) -> str:
+        return self.parser.get_method().decode("latin-1")
+
+    def _shed(self, method: str, keeps: bool) -> None:
+        """Refuse a request that never was the application's, and be ready for another."""
+        route, self._shed_route = self._shed_route, None
+        if route is None or self.transport.is_closing():
+            return
+        closing = self._follows or not keeps
+        date = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+        self.transport.write(self.shedding.refusal(method, route, date, closing=closing))
+        if closing:
+            self.transport.close()
+        else:
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(NO_HTTP)
@@ -116,6 +157,11 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _start_head_clock(self) -> None:
         self._head_clock = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
+
+    def _stop_head_clock(self) -> None:
+        if self._head_clock is not None:
+            self._head_clock.cancel()
+            self._head_clock = None
 
     def _stop_clocks(self) -> None:
         for clock in (self._head_clock, self._write_clock):

@@ -38,10 +38,11 @@ class Server(uvicorn.Server):
         """
         require_safe(config, keyring)
         self._address, self._on_listening = config, on_listening
+        app = make_app(engine, keyring, config)
         super().__init__(
             uvicorn.Config(
-                make_app(engine, keyring, config),
-                http=protocol_for(config.limits),
+                app,
+                http=protocol_for(config.limits, app.shedding),
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -14,7 +14,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.arrays import HEADER, TRAILER
+from index.arrays import HEADER, TRAILER, Pieces
 from index.codecs.float16 import Float16
 from index.durable import Folder
 from index.records import SegmentInfo
@@ -296,3 +296,28 @@ def test_a_table_of_contents_of_anything_is_refused(tmp_path_factory: pytest.Tem
     rewrite(folder / info.file, raw)
     with pytest.raises(CorruptionError, match=info.file):
         Segment.open(folder, dataclasses.replace(info, n_bytes=len(raw)))
+
+
+def pieces_of(array: np.ndarray, *cuts: int, shape: tuple[int, ...] | None = None) -> Pieces:
+    """An array in pieces, the first of which is not contiguous."""
+    first, *rest = np.split(array, cuts)
+    return Pieces(array.dtype, shape or array.shape, lambda: [np.asfortranarray(first), *rest])
+
+
+@pytest.mark.parametrize("cuts", [(), (4,), (0, 3, 3, 9)])
+def test_an_array_that_comes_in_pieces_makes_the_same_file(tmp_path: Path, cuts: tuple[int, ...]) -> None:
+    arrays = Float16().encode(np.asarray(sample().vectors))
+    whole = write_encoded(Folder(tmp_path), 1, "float16", 16, arrays, sample().offsets)
+    (tmp_path / whole.file).rename(tmp_path / "whole")
+    pieces = {name: pieces_of(array, *cuts) for name, array in arrays.items()}
+    assert write_encoded(Folder(tmp_path), 1, "float16", 16, pieces, sample().offsets) == whole
+    assert (tmp_path / whole.file).read_bytes() == (tmp_path / "whole").read_bytes()
+    assert whole.n_bytes == (tmp_path / "whole").stat().st_size
+
+
+def test_pieces_that_are_not_what_was_announced_leave_no_file(tmp_path: Path) -> None:
+    arrays = Float16().encode(np.asarray(sample().vectors))
+    short = {name: pieces_of(array, shape=(10, *array.shape[1:])) for name, array in arrays.items()}
+    with pytest.raises(ValueError, match="announced"):
+        write_encoded(Folder(tmp_path), 1, "float16", 16, short, sample().offsets)
+    assert not list(tmp_path.iterdir())
