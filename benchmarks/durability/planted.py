@@ -87,10 +87,10 @@ def _commit_before_the_file(store: Store, operation: Operation) -> None:
 
     original = Folder.write
 
-    def later(folder: Folder, name: str, chunks: Iterable[memoryview], _: int) -> None:
+    def later(folder: Folder, name: str, chunks: Iterable[memoryview], n_bytes: int) -> None:
         kept.append((folder, name, b"".join(chunks)))
 
-    Folder.write = later  # type: ignore[method-assign]
+    Folder.write = later  # type: ignore[method-assign, assignment]
     try:
         publish(store)
     finally:

@@ -63,9 +63,7 @@ async def no_delay_of_an_accepted_socket(listener: socket.socket) -> int:
 
     class Accepting(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            accepted.set_result(
-                transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            )
+            accepted.set_result(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
     async with await asyncio.get_running_loop().create_server(Accepting, sock=listener):
         _, writer = await asyncio.open_connection(*listener.getsockname()[:2])
