@@ -1,6 +1,7 @@
 """The only place of the services that reads the environment."""
 
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from lfm2_colbert.errors import InvalidConfigError
 PREFIX = "LFM2_COLBERT_"
 DEVICES = ("auto", "cpu", "cuda")
 VARIABLES = frozenset(
-    PREFIX + name for name in ("HOME", "DEVICE", "THREADS", "KERNELS", "URL", "KEY", "LLM_KEY", "JUDGE_KEY")
+    PREFIX + name for name in ("HOME", "DEVICE", "THREADS", "KERNELS", "URL", "KEY", "CA", "LLM_KEY", "JUDGE_KEY")
 )
 """All that this program reads, the two included that `index` reads itself."""
 
@@ -74,6 +75,27 @@ def default_url() -> str:
 def server_key() -> str | None:
     """Read ``LFM2_COLBERT_KEY``: a key on a command line could be seen by others; None where there is none."""
     return os.environ.get(f"{PREFIX}KEY") or None
+
+
+def server_authorities() -> ssl.SSLContext | None:
+    """Read the certificates in the file that ``LFM2_COLBERT_CA`` names: who vouches for the server, and nobody else.
+
+    Returns:
+        None where it is not set: this machine's authorities vouch.
+
+    Raises:
+        InvalidConfigError: there is no such file, or no certificate in it.
+    """
+    path = os.environ.get(f"{PREFIX}CA")
+    if not path:
+        return None
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:  # what is no certificate is one, too
+        raise InvalidConfigError(
+            f"{PREFIX}CA is '{path}', and holds no certificate that can be read",
+            help="name a PEM file with the certificate of who signed the server's",
+        ) from error
 
 
 def llm_key() -> str:

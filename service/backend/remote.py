@@ -13,7 +13,7 @@ from service.backend.sending import Sending
 from service.client import Client, RemoteCollection, RemoteDocument
 from service.client.calls import failure_of
 from service.engine.jobs import JobState
-from service.settings import Settings, server_key
+from service.settings import Settings, server_authorities, server_key
 
 if TYPE_CHECKING:
     from service.rag.answer import Answer
@@ -115,7 +115,7 @@ class Remote:
             return client.rerank(query, texts, top_n=top_n) if texts else []
 
     def _client(self) -> Client:
-        return Client(self._url, server_key())
+        return Client(self._url, server_key(), tls=server_authorities())
 
 
 class Asked:
