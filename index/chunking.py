@@ -10,7 +10,7 @@ import numpy as np
 import regex
 
 from index.blocks import Blocks
-from index.language import language_of
+from index.language import language_of, language_within
 from index.types import Passage, Span
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import InvalidArgumentError
@@ -88,6 +88,7 @@ def chunk(text: str, encoder: Encoder, *, budget: int | None = None, overlap: fl
         raise InvalidArgumentError(f"overlap must be from 0 to 0.5, not {overlap}", help="0.2 is the default")
     tokens = _TokenWindow(text, encoder, budget)
     blocks = Blocks(text)
+    language = language_of(text)
     passages: list[Passage] = []
     fresh = start = _skip_space(text, 0)  # `fresh`: first code point that no passage holds yet
     while fresh < len(text):
@@ -95,7 +96,7 @@ def chunk(text: str, encoder: Encoder, *, budget: int | None = None, overlap: fl
         if end <= fresh:  # with the repeated sentence nothing new would fit
             start = fresh
             continue
-        passages.append(Passage(len(passages), start, end, count, language_of(text[start:end])))
+        passages.append(Passage(len(passages), start, end, count, language_within(text[start:end], language)))
         fresh = _skip_space(text, end)
         start = _repeated_sentence(tokens, start, end, round(overlap * budget)) or fresh
     return passages

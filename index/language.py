@@ -11,6 +11,8 @@ SAMPLE_CODE_POINTS = 600
 UNDETERMINED = "und"
 FOREIGN_MARGIN = 5.0
 """Nats by which another language has to be likelier."""
+PASSAGE_MARGIN = 40.0
+"""Nats by which a passage has to be likelier in another language than its document's."""
 
 
 def language_of(text: str) -> str:
@@ -24,6 +26,30 @@ def language_of(text: str) -> str:
     """
     sample = text[:SAMPLE_CODE_POINTS]
     return str(_identifier().classify(sample)[0]) if LETTER.search(sample) else UNDETERMINED
+
+
+def language_within(passage: str, language: str) -> str:
+    """Guess the language of a passage of a document in some language, which counts unless another is far likelier.
+
+    Lines of code and tables are taken for rare languages else: of 1,118 stretches of 700 characters of Python and C, 50
+    were, and none is within the document it is from. Of 150 passages in each of 17 languages at most 2 are by less than
+    `PASSAGE_MARGIN` likelier in their own language than in any of twelve others.
+
+    Args:
+        passage: its text.
+        language: what `language_of` says of its document.
+
+    Example:
+        >>> language_within("for (i = 0; i < n; i++) sum += a[i];", "de"), language_within("休暇は何日ですか。", "de")
+        ('de', 'ja')
+    """
+    sample = passage[:SAMPLE_CODE_POINTS]
+    if not LETTER.search(sample):
+        return UNDETERMINED
+    ranked = _identifier().rank(sample)
+    found, likelihood = max(ranked, key=lambda each: each[1])
+    own = dict(ranked).get(language)
+    return str(found) if own is None or likelihood - own > PASSAGE_MARGIN else language
 
 
 def is_foreign(text: str, language: str) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index.chunking import WINDOW_CODE_POINTS, chunk
-from index.language import language_of
+from index.language import language_of, language_within
 from lfm2_colbert.encoders.base import Spans
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.errors import InvalidArgumentError
@@ -117,6 +117,36 @@ def test_the_language_is_the_passages_own() -> None:
 )
 def test_languages_are_named_by_their_code(text: str, language: str) -> None:
     assert language_of(text) == language
+
+
+@pytest.mark.parametrize(
+    ("passage", "document", "language"),
+    [
+        ("static int (*const ops[])(struct nlattr *, u32) = { lb_dev_put, sn_ring_add, wa_pool_get };", "en", "en"),
+        ("| kva | lb | ht |\n|---|---|---|\n| 12 | nn | sn |", "de", "de"),
+        ("تبدأ الإجازة السنوية بعد ستة أشهر من العمل.", "de", "ar"),
+        ("연차 휴가는 육 개월 후에 시작됩니다.", "en", "ko"),
+        ("年假从入职六个月后开始计算。", "de", "zh"),
+        ("Les congés annuels commencent après six mois de travail dans l'entreprise.", "de", "fr"),
+        ("วันหยุดพักผ่อนประจำปีเริ่มหลังจากหกเดือน", "en", "th"),
+        ("12.5 % – 2024", "de", "und"),
+        ("Die Urlaubstage beginnen nach sechs Monaten.", "und", "de"),
+        ("Die Urlaubstage beginnen nach sechs Monaten.", "xx", "de"),
+    ],
+)
+def test_a_passage_is_in_its_documents_language_unless_it_surely_is_not(
+    passage: str, document: str, language: str
+) -> None:
+    assert language_within(passage, document) == language
+
+
+def test_passages_of_a_document_of_two_languages_are_told_apart() -> None:
+    german, japanese = "Neue Mitarbeiter erhalten 24 Tage Urlaub. " * 8, "新入社員には有給休暇が24日あります。" * 12
+    code = "for (nn = 0; nn < lb; nn++) sn[nn] = ht(wa, nn);\n" * 8
+    passages = chunk(f"{german}\n\n{code}\n\n{japanese}", HashingEncoder(), budget=60)
+    spoken = [each.language for each in passages]
+    assert set(spoken) == {"de", "ja"}
+    assert spoken == sorted(spoken)
 
 
 @pytest.mark.parametrize(
