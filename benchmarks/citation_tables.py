@@ -1,4 +1,4 @@
-"""The table of how well citations are checked."""
+"""The tables of how well citations are checked, and of what an answer costs."""
 
 from benchmarks.markdown import markdown
 from benchmarks.results_file import Results
@@ -23,6 +23,19 @@ def citations(results: Results) -> str:
     rows = {(row["name"], row["condition"]): row for row in results.rows if row["kind"] == "group"}
     lines = [[words, *(_share(rows.get((group, name))) for group in GROUPS)] for name, words in SHOWN.items()]
     return markdown(["the sentence", *GROUPS], lines)
+
+
+def costs(results: Results) -> str:
+    """One row a generator: what an answer costs beside its search, in processor time."""
+    lines = [
+        [
+            row["generator"], f"{row['passages']:,}", f"{row['questions']}", f"{row['search_cpu_ms']:.1f}",
+            f"{row['answer_cpu_ms']:.1f}", f"{row['ratio']:.2f}", "≤ 3", f"{row['load']:.2f}",
+        ]
+        for row in results.rows
+    ]  # fmt: skip
+    head = ["generator", "passages", "questions", "search, CPU ms", "answer, CPU ms", "ratio", "asked", "load average"]
+    return markdown(head, lines)
 
 
 def _share(row: dict[str, float] | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from benchmarks.citation_tables import citations
+from benchmarks.citation_tables import citations, costs
 from benchmarks.command import run
 from benchmarks.document_tables import estimates, formats
 from benchmarks.document_tables import runs as runs_of_documents
@@ -410,6 +410,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "engine": engine,
     "codebooks": codebooks,
     "codecs": codecs,
+    "answers": costs,
     "citations": citations,
     "documents": formats,
     "documents-runs": runs_of_documents,
