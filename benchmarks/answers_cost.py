@@ -1,8 +1,8 @@
 """What does an answer that quotes cost beside the search it rests on? CPU time of both, on the same questions.
 
-`python -m benchmarks.answers_cost ARCHIVES` asks questions of the 23,412 passages that `benchmarks.serving.speed` serves,
-each once for its answer and once for the search alone, in turns, with one thread, and writes the medians and their ratio
-to ``results/answers.json``. A question is encoded in both: nothing is remembered between them.
+`python -m benchmarks.answers_cost ARCHIVES` asks questions of the 23,412 passages that `benchmarks.serving.speed`
+serves, each once for its answer and once for the search alone, in turns, with one thread, and writes the medians and
+their ratio to ``results/answers.json``. A question is encoded in both: nothing is remembered between them.
 """
 
 import asyncio
