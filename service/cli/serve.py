@@ -1,5 +1,7 @@
 """`lfm2-colbert serve`: the search API on a port."""
 
+from pathlib import Path
+
 import click
 
 from service.cli import options
@@ -16,6 +18,10 @@ from service.settings import Settings
 @click.option("--web-search", metavar="COLLECTION", help="What answers Open WebUI's web searches.")
 @options.language_model
 @click.option("--rate", type=click.IntRange(min=1), metavar="N", help="Requests a minute of one key, or address.")
+@click.option(
+    "--evaluation", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+    help="A report of `eval`, to show on the page of figures.",
+)  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 @options.common
 def serve(
@@ -27,6 +33,7 @@ def serve(
     web_search: str | None,
     llm: options.LanguageModel,
     rate: int | None,
+    evaluation: Path | None,
     quiet: bool,
     settings: Settings,
 ) -> None:
@@ -45,5 +52,5 @@ def serve(
     from service.http.config import Limits, ServerConfig
 
     choice = llm.choice(settings)
-    config = ServerConfig(host, port, hosts, origins, web_search, Limits(requests_per_minute=rate), choice)
+    config = ServerConfig(host, port, hosts, origins, web_search, Limits(requests_per_minute=rate), choice, evaluation)
     serving(settings, config, model, lambda address: print_line(f"{address}  (OpenAPI: {address}/openapi.json)"))

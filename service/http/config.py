@@ -1,6 +1,7 @@
 """What a server is started with, and the bounds it keeps; all of it is the operator's."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from service.rag.generators.choosing import Choice
 
@@ -62,6 +63,7 @@ class ServerConfig:
         web_search: collection that answers Open WebUI's web searches.
         limits: bounds.
         llm: what writes answers.
+        evaluation: folder of a report of `eval`, which the page of figures shows.
     """
 
     host: str = "127.0.0.1"
@@ -71,6 +73,7 @@ class ServerConfig:
     web_search: str | None = None
     limits: Limits = field(default_factory=Limits)
     llm: Choice = field(default_factory=Choice)
+    evaluation: Path | None = None
 
     @property
     def is_loopback(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from eval.report import load
 from lfm2_colbert.encoders.loading import resolve
 from service.engine.engine import Engine
 from service.http.config import ServerConfig
@@ -16,7 +17,11 @@ def serve_http(settings: Settings, config: ServerConfig, model: str, on_listenin
     Raises:
         UnknownEncoderError: there is no such model, which is better said now than in a log.
         ModelUnavailableError: it is not on this machine.
+        NotFoundError: the folder that is to be shown holds no evaluation.
+        MalformedDocumentError: likewise.
     """
     resolve(model)
+    if config.evaluation:
+        load(config.evaluation)
     engine = Engine(settings.home, model, threads=settings.threads, device=settings.device)
     Server(engine, Keyring(settings.home), config, on_listening).listen()

@@ -1,23 +1,69 @@
-"""Is it good? What the server knows of each collection: recall of real queries, sizes, and the time its stages take."""
+"""Is it good? What the server knows of each collection, and the report of the evaluation that its operator names.
 
+Of a collection that is the recall of real queries, its sizes, and the time its stages take.
+"""
+
+import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from eval.markup import element
+from eval.report import Report, load
+from eval.summary import NDCG, mean_of, own_first, tasks_of
+from lfm2_colbert.errors import DataError, NotFoundError
 from service.ui.words import Words
 
+LOG = logging.getLogger("lfm2_colbert.http")
 MEGABYTE = 1e6
 
 
 def quality_part(
-    statuses: Sequence[Mapping[str, Any]], stages: Mapping[str, Mapping[str, float]], words: Words
+    statuses: Sequence[Mapping[str, Any]],
+    stages: Mapping[str, Mapping[str, float]],
+    report: Report | None,
+    words: Words,
 ) -> list[Element]:
-    """Show figures of collections; `stages` holds mean milliseconds of each stage by collection."""
+    """Show figures of collections, and an evaluation; `stages` holds mean milliseconds of each stage by collection."""
     return [
         element("h1", words("quality")),
         element("div", *(_card(each, stages.get(each["collection"], {}), words) for each in statuses), class_="cards"),
+        *([_evaluation(report, words)] if report else []),
     ]
+
+
+def last_evaluation(folder: Path | None) -> Report | None:
+    """Read the report that the operator names; a newer one may have taken its place since the server began.
+
+    Returns:
+        None where none is named, or what is there now is none: the log says so.
+    """
+    if folder is None:
+        return None
+    try:
+        return load(folder)
+    except (DataError, NotFoundError) as error:
+        LOG.warning("the evaluation cannot be shown: %s", error.message)
+        return None
+
+
+def _evaluation(report: Report, words: Words) -> Element:
+    """Show what each system got in each task, our own first, and the means."""
+    systems, tasks = own_first(report.rows), tasks_of(report.rows)
+    found = {(row.task, row.system): row.figures.get(NDCG) for row in report.rows}
+    lines = [(str(task), [found.get((task, system)) for system in systems]) for task in tasks]
+    means = [mean_of(report, system, report.rows) for system in systems]
+    lines.append((words("mean"), [each.value if each else None for each in means]))
+    head = element("tr", element("th", "nDCG@10"), *(element("th", str(system), scope="col") for system in systems))
+    body = (element("tr", element("th", name, scope="row"), *map(_points, values)) for name, values in lines)
+    table = element("table", element("thead", head), element("tbody", *body))
+    title = element("h2", f"{words('evaluation')} · ", element("span", report.created[:10], dir="ltr"))
+    return element("section", title, element("div", table, class_="wide", tabindex="0", role="group"), class_="report")
+
+
+def _points(value: float | None) -> Element:
+    return element("td", "" if value is None else f"{100 * value:.1f}")
 
 
 def _card(status: Mapping[str, Any], stages: Mapping[str, float], words: Words) -> Element:

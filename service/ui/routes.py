@@ -1,5 +1,6 @@
 """Addresses of the search page. Frames and files are the same for everybody; parts need what their content needs."""
 
+import asyncio
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,7 @@ from service.ui.collections_page import collections_part, job_part
 from service.ui.document_page import cited_pieces, document_part, passage_pieces
 from service.ui.frame import fragment, page
 from service.ui.hits import results
-from service.ui.quality_page import quality_part
+from service.ui.quality_page import last_evaluation, quality_part
 from service.ui.search_page import MODES, VALUES, Asked, facet_fields, search_form
 from service.ui.words import Words, words_for
 
@@ -67,14 +68,14 @@ async def search_frame(request: Request) -> Page:
 @needs(None)
 async def collections_frame(request: Request) -> Page:
     """Give the frame of the page of collections."""
-    return Page(page(_words(request), "collections", "/ui/parts/collections", ""))
+    return Page(page(_words(request), "collections", "/ui/parts/collections", request.url.query))
 
 
 @router.get("/ui/quality")
 @needs(None)
 async def quality_frame(request: Request) -> Page:
     """Give the frame of the page of figures."""
-    return Page(page(_words(request), "quality", "/ui/parts/quality", ""))
+    return Page(page(_words(request), "quality", "/ui/parts/quality", request.url.query))
 
 
 @router.get("/ui/document")
@@ -190,7 +191,8 @@ async def quality_content(request: Request, engine: TheEngine, caller: TheCaller
     names = _visible(engine, caller)
     statuses = [await engine.status(name) for name in names]
     stages = {name: engine.metrics.stages(name) for name in names}
-    return Page(fragment(*quality_part(statuses, stages, _words(request))))
+    report = await asyncio.to_thread(last_evaluation, request.app.state.config.evaluation)
+    return Page(fragment(*quality_part(statuses, stages, report, _words(request))))
 
 
 async def _found(request: Request, engine: Engine, asked: Asked, words: Words) -> list[Element]:

@@ -10,7 +10,10 @@ import pytest
 
 from benchmarks.browser import DESK, NAMES, TELEPHONE, Browser, program
 from benchmarks.serving.server import Asking, served
+from eval.machine import Machine
+from eval.report import Report, Row, SystemKey, TaskKey, save
 from index import Collection, Document
+from service.http.config import ServerConfig
 from service.keys import Keyring, Role
 
 TEXTS = {
@@ -55,8 +58,20 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     documents = [Document(key, text, {"lang": key[:2]}) for key, text in TEXTS.items()]
     with Collection.open("handbook", create=True, encoder="nano", home=home) as collection:
         collection.add(documents)
-    with served(home, model="nano") as asking:
+    with served(home, ServerConfig(port=0, evaluation=evaluation(home / "report")), model="nano") as asking:
         yield asking
+
+
+def evaluation(folder: Path) -> Path:
+    """A report of two tasks by two systems."""
+    rows = [
+        Row(TaskKey("xquad", "cross-lingual", "ar", to), SystemKey(system, "balanced"), 2, 3, {"ndcg_at_10": ndcg})
+        for to, system, ndcg in (("de", "lfm2-colbert", 0.7), ("de", "bm25", 0.1), ("ja", "lfm2-colbert", 0.5))
+    ]
+    values = {(row.task, row.system): {"ndcg_at_10": {"q": row.figures["ndcg_at_10"]}} for row in rows}
+    machine = Machine("a processor", 2, 24, ())
+    save(Report("", "2026-11-26T08:00:00+00:00", "", machine, {}, 0, {}, tuple(rows), {}, {}, (), values, ()), folder)
+    return folder
 
 
 def search(browser: Browser, ask: Asking, query: str = "", **options: Any) -> None:
