@@ -46,8 +46,9 @@ CheckpointWriter = Callable[..., Path]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Real weights cannot be shipped: whoever has them may name their folder."""
+    """Real weights and other people's servers cannot be shipped: whoever has them may name their folders."""
     parser.addoption("--checkpoint", type=Path, help="folder of LFM2.5-ColBERT-350M, for the end-to-end reference")
+    parser.addoption("--llama-cpp", type=Path, help="folder of llama.cpp's sources with build/bin/llama-server")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,8 @@
-"""Answers by a real OpenAI-compatible server: `transformers serve` with a tiny random LFM2 and its own vocabulary."""
+"""Answers by real OpenAI-compatible servers, with a tiny random LFM2 and its own vocabulary.
+
+`transformers serve` is there where transformers is; llama.cpp's server where `pytest --llama-cpp FOLDER` names its
+sources, built (`cmake -B build && cmake --build build --target llama-server`), whose converter makes the GGUF, too.
+"""
 
 import asyncio
 import json
@@ -51,16 +55,21 @@ def folder(vocabulary: Path, shared: Path, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["transformers", "llama.cpp"])
+def address(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("transformers")), "serve", str(folder), "--host", "127.0.0.1"]
+    if request.param == "transformers":
+        command = [str(Path(sys.executable).with_name("transformers")), "serve", str(folder)]
+        options = ["--device", "cpu", "--default-seed", "0"]
+    else:
+        command = [*llama_server(request.config.getoption("--llama-cpp"), folder)]
+        options = ["--ctx-size", "4096", "--seed", "0", "--no-webui"]
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    place = ["--host", "127.0.0.1", "--port", str(port)]
     with (folder.parent / "serve.log").open("wb") as log:
-        options = ["--port", str(port), "--device", "cpu", "--default-seed", "0"]
-        process = subprocess.Popen([*command, *options], env=offline, stdout=log, stderr=log)
+        process = subprocess.Popen([*command, *place, *options], env=offline, stdout=log, stderr=log)
     try:
         end = time.monotonic() + 180
         while not answers(port):
@@ -71,6 +80,17 @@ def address(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def llama_server(sources: Path | None, folder: Path) -> list[str]:
+    """Convert the model, and give the command that serves it."""
+    if sources is None:
+        pytest.skip("llama.cpp is not shipped: run `pytest --llama-cpp FOLDER` with its built sources")
+    file = folder.parent / "tiny.gguf"
+    converting = [sys.executable, str(sources / "convert_hf_to_gguf.py"), str(folder), "--outtype", "f32"]
+    done = subprocess.run([*converting, "--outfile", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [str(sources / "build" / "bin" / "llama-server"), "--model", str(file)]
 
 
 def answers(port: int) -> bool:
