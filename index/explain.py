@@ -5,6 +5,7 @@ about it.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import regex
@@ -24,26 +25,46 @@ PLAIN = regex.compile(
     r"\u0e01-\u0e30\u0e32\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]{2}"
 )
 """Two characters of which neither begins, joins nor ends a cluster of several."""
+LEAST_FINITE = float(np.finfo(np.float32).min)
 LEAST_SHARE = 0.75
 """A query token is shown as matched from this share of the passage's best match on. Below it MaxSim still adds up the
 nearest token there is, which tells a reader nothing."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedTokens:
+    """The tokens of a query that a person can look at: those that hold a letter, digit or symbol.
+
+    Attributes:
+        vectors: ``(n, dim)`` float32.
+        spans: of each, code points on grapheme boundaries.
+    """
+
+    vectors: NDArray[np.float32]
+    spans: tuple[Span, ...]
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32], spans: Spans, text: str, start: int = 0) -> "AskedTokens":
+        """Choose them.
+
+        Args:
+            vectors: ``(n_q, dim)`` float32.
+            spans: ``(n_q, 2)``, code points into `text`; (-1, -1) for vectors without text, which are left out.
+            text: of the query, or a stretch of it.
+            start: of the stretch, added to all spans.
+        """
+        places = spans.tolist()
+        asked = [i for i, span in enumerate(places) if _is_visible(text, span)]
+        return cls(vectors[asked], tuple(_whole_graphemes(text, *places[i]).moved(start) for i in asked))
+
+
 def match_tokens(
-    query: NDArray[np.float32],
-    query_spans: Spans,
-    query_text: str,
-    passage: NDArray[np.float32],
-    spans: Spans,
-    text: str,
-    least_share: float = 0.0,
+    asked: AskedTokens, passage: NDArray[np.float32], spans: Spans, text: str, least_share: float = 0.0
 ) -> tuple[Match, ...]:
-    """Align each token of the query that holds a letter, digit or symbol with its best token of the passage.
+    """Align each token of a query with its best token of the passage.
 
     Args:
-        query: ``(n_q, dim)`` float32.
-        query_spans: ``(n_q, 2)``, code points into `query_text`; (-1, -1) for vectors without text, which are left out.
-        query_text: the query.
+        asked: of the query.
         passage: ``(n_d, dim)`` float32.
         spans: ``(n_d, 2)``, code points into `text`.
         text: the passage.
@@ -52,19 +73,17 @@ def match_tokens(
     Returns:
         In the order of the query; spans are code points on grapheme boundaries, scores cosines.
     """
-    asked = [i for i, span in enumerate(query_spans.tolist()) if _is_visible(query_text, span)]
-    if not asked or not len(passage):
+    if not asked.spans or not len(passage):
         return ()
     # Not by BLAS: its threads would spin for milliseconds after a product of microseconds.
-    similarities = np.einsum("qd,nd->qn", query[asked], passage)  # (n_asked, n_d)
-    best = _best_visible(similarities, spans.tolist(), text)
-    scores = similarities[np.arange(len(asked)), best]
-    least = least_share * max(float(scores.max()), 0.0) if least_share else -np.inf
-    return tuple(
-        Match(_whole_graphemes(query_text, *query_spans[i].tolist()), _whole_graphemes(text, *spans[j].tolist()), score)
-        for i, j, score in zip(asked, best, scores.tolist(), strict=True)
-        if np.isfinite(score) and score >= least  # -inf: there is no token with text
-    )
+    similarities = np.einsum("qd,nd->qn", asked.vectors, passage)  # (n_asked, n_d)
+    places = spans.tolist()
+    best = _best_visible(similarities, places, text).tolist()
+    scores = similarities[np.arange(len(best)), best].tolist()
+    least = least_share * max(*scores, 0.0) if least_share else LEAST_FINITE
+    kept = [n for n, score in enumerate(scores) if score >= least]  # -inf: there is no token with text
+    shown = {j: _whole_graphemes(text, *places[j]) for j in {best[n] for n in kept}}
+    return tuple(Match(asked.spans[n], shown[best[n]], scores[n]) for n in kept)
 
 
 def highlight(matches: Iterable[Match], text: str) -> tuple[Highlight, ...]:

@@ -1,11 +1,11 @@
 """From a scored passage to what a person or program is shown."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.explain import highlight, match_tokens
+from index.explain import AskedTokens, highlight, match_tokens
 from index.fusion import Mode
 from index.pooling import pooled_count
 from index.queries import Window
@@ -27,8 +27,13 @@ def uncalibrated(mode: Mode) -> Notice:
     return Notice(UNCALIBRATED, f"{MEANING_OF_SCORE[mode]}, no calibrated probability")
 
 
-def make_hit(rank: int, scored: Scored, score: float, stored: StoredPassage, matches: tuple[Match, ...]) -> Hit:
-    """Put a hit together, its score within 0..1; `matches` count from the passage's start, hits from the document's."""
+def make_hit(
+    rank: int, scored: Scored, score: float, stored: StoredPassage, matches: tuple[Match, ...], *, explain: bool
+) -> Hit:
+    """Put a hit together, its score within 0..1; `matches` count from the passage's start, hits from the document's.
+
+    The hit has matches where it is to be explained, and always the words that they add up to.
+    """
     start = stored.passage.start
     words = highlight(matches, stored.text)
     return Hit(
@@ -43,7 +48,7 @@ def make_hit(rank: int, scored: Scored, score: float, stored: StoredPassage, mat
         metadata=stored.metadata,
         highlights=tuple(Highlight(start + h.start, start + h.end, h.score) for h in words),
         anchor=stored.anchor,
-        matches=tuple(Match(m.query, Span(start + m.passage.start, start + m.passage.end), m.score) for m in matches),
+        matches=tuple(Match(m.query, m.passage.moved(start), m.score) for m in matches) if explain else (),
     )
 
 
@@ -62,29 +67,31 @@ class PassageVectors:
     pool: int
 
 
-def explain_hit(
-    window: Window, query_spans: Spans, spans: Spans, text: str, passage: PassageVectors, least_share: float = 0.0
-) -> tuple[Match, ...]:
-    """Align a window of a query with a passage's text; a pooled vector is shown as the one token it stands for.
+def asked_tokens(window: Window, spans: Spans) -> AskedTokens:
+    """Give the tokens of a query's window by the encoder's `spans` of its text.
 
     Vectors that somebody else computed need not stand for this encoder's tokens; then there is nothing to show.
+    """
+    if len(spans) != len(window.vectors):
+        return AskedTokens(window.vectors[:0], ())
+    return AskedTokens.of(window.vectors, spans, window.text, window.start)
+
+
+def explain_hit(
+    asked: AskedTokens, spans: Spans, text: str, passage: PassageVectors, least_share: float = 0.0
+) -> tuple[Match, ...]:
+    """Align a query with a passage's text; a pooled vector is shown as the one token it stands for.
+
+    Vectors of a passage that somebody else computed need not stand for this encoder's tokens, either.
 
     Args:
-        window: of the query.
-        query_spans: the encoder's, of the window's text.
+        asked: of the query.
         spans: the encoder's, of `text`.
         text: of the passage.
         passage: as it is stored.
         least_share: as in `match_tokens`.
     """
-    n_vectors = len(passage.vectors)
-    foreign = n_vectors != pooled_count(len(spans), passage.pool) or passage.places.max(initial=-1) >= len(spans)
-    if foreign or len(query_spans) != len(window.vectors):
+    foreign = len(passage.vectors) != pooled_count(len(spans), passage.pool)
+    if foreign or passage.places.max(initial=-1) >= len(spans):
         return ()
-    shown = spans[passage.places]
-    matches = match_tokens(window.vectors, query_spans, window.text, passage.vectors, shown, text, least_share)
-    return tuple(replace(match, query=_moved(match.query, window.start)) for match in matches)
-
-
-def _moved(span: Span, start: int) -> Span:
-    return Span(start + span.start, start + span.end)
+    return match_tokens(asked, passage.vectors, spans[passage.places], text, least_share)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from index.chunking import chunk
 from index.explain import highlight
-from index.hits import PassageVectors, explain_hit
+from index.hits import PassageVectors, asked_tokens, explain_hit
 from index.maxsim import maxsim
 from index.queries import Question, Window, encode_questions, require_query
 from index.types import Highlight, Passage
@@ -114,6 +114,6 @@ def _highlights(text: str, found: _Found, encoder: Encoder) -> tuple[Highlight, 
     start, end = found.passage.start, found.passage.end
     vectors = PassageVectors(found.vectors, np.arange(len(found.vectors)), NOT_POOLED)
     passage = text[start:end]
-    spans = encoder.query_spans(found.window.text), encoder.document_spans(passage)
-    words = highlight(explain_hit(found.window, *spans, passage, vectors), passage)
+    asked = asked_tokens(found.window, encoder.query_spans(found.window.text))
+    words = highlight(explain_hit(asked, encoder.document_spans(passage), passage, vectors), passage)
     return tuple(Highlight(start + word.start, start + word.end, word.score) for word in words)

@@ -12,17 +12,18 @@ import numpy as np
 from index.asked import Asked
 from index.calibration import SURE, Calibration
 from index.coding import Coding
-from index.explain import LEAST_SHARE
+from index.explain import LEAST_SHARE, AskedTokens
 from index.fusion import Mode
-from index.hits import PassageVectors, explain_hit, make_hit, uncalibrated
+from index.hits import PassageVectors, asked_tokens, explain_hit, make_hit, uncalibrated
 from index.language import is_foreign
 from index.lexical.matching import match_words
+from index.queries import Window
 from index.records import StoredPassage
 from index.search import Scored
 from index.snapshot import Part, Snapshot
 from index.store import Store
 from index.types import Hit, Match, Notice
-from lfm2_colbert.encoders.base import Encoder, Spans
+from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.errors import CorruptionError
 
 
@@ -41,7 +42,7 @@ class Showing:
     def __init__(self, store: Store, coding: Coding, encoder: Callable[[], Encoder]) -> None:
         """Read from `store`; `encoder` is called where a match must be explained."""
         self._store, self._coding, self._encoder = store, coding, encoder
-        self._query: tuple[str, Spans] | None = None
+        self._asked: tuple[Window, AskedTokens] | None = None
 
     def stored(self, scored: Scored, snapshot: Snapshot, present: Snapshot) -> StoredPassage | None:
         """Give what is stored of a match; None where it has changed since its state, or gone.
@@ -60,14 +61,15 @@ class Showing:
     def hits(self, found: Sequence[Found], asked: Asked, meaning: Calibration | None) -> list[Hit]:
         """Put the hits of a page together; scores are calibrated where their `meaning` is known and there is MaxSim."""
         matches = self._matches(found, asked) if asked.request.highlight else [()] * len(found)
+        explain = asked.request.explain
         hits = [
-            make_hit(each.rank, each.scored, self.score(each.scored, asked, meaning), each.stored, own)
+            make_hit(each.rank, each.scored, self.score(each.scored, asked, meaning), each.stored, own, explain=explain)
             for each, own in zip(found, matches, strict=True)
         ]
         if n := asked.request.options.neighbours:
             pairs = zip(hits, found, strict=True)
             hits = [replace(hit, around=self._store.around(e.scored.document, hit.passage, n)) for hit, e in pairs]
-        return hits if asked.request.explain else [replace(hit, matches=()) for hit in hits]
+        return hits
 
     def score(self, scored: Scored, asked: Asked, meaning: Calibration | None) -> float:
         """Give the score of a match: calibrated where its `meaning` is known, else what orders matches."""
@@ -82,10 +84,10 @@ class Showing:
         return [self._explained(each, passage, asked) for each, passage in zip(found, passages, strict=True)]
 
     def _explained(self, found: Found, passage: PassageVectors, asked: Asked) -> tuple[Match, ...]:
-        window, text = asked.question.windows[found.scored.window], found.stored.text
+        text = found.stored.text
         spans = self._encoder().document_spans(text)
         least_share = 0.0 if asked.request.explain else LEAST_SHARE
-        return explain_hit(window, self._query_spans(window.text), spans, text, passage, least_share)
+        return explain_hit(self._tokens(asked.question.windows[found.scored.window]), spans, text, passage, least_share)
 
     def _vectors(self, found: Sequence[Scored], asked: Asked) -> list[PassageVectors]:
         """Decode the passages of a page at once: a call for each costs more than its numbers."""
@@ -103,11 +105,11 @@ class Showing:
             for own, segment, each in zip(vectors, segments, found, strict=True)
         ]
 
-    def _query_spans(self, text: str) -> Spans:
-        """Give the spans of a query, which all hits of a page share."""
-        if self._query is None or self._query[0] != text:
-            self._query = (text, self._encoder().query_spans(text))
-        return self._query[1]
+    def _tokens(self, window: Window) -> AskedTokens:
+        """Give the tokens of a window, which all hits of a page share."""
+        if self._asked is None or self._asked[0] is not window:
+            self._asked = (window, asked_tokens(window, self._encoder().query_spans(window.text)))
+        return self._asked[1]
 
 
 def meaning_of(score: float, stored: StoredPassage, asked: Asked, meaning: Calibration) -> Calibration | None:

@@ -66,6 +66,10 @@ class Span:
     start: int
     end: int
 
+    def moved(self, by: int) -> "Span":
+        """Give the span as one counts that begins `by` code points earlier."""
+        return Span(self.start + by, self.end + by)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index import Collection, Document, Hit, effort
-from index.explain import match_tokens
+from index.explain import AskedTokens, match_tokens
 from index.maxsim import maxsim_scores
 from index.pooling import pool, pooled_count
 from index.types import Match
@@ -53,9 +53,7 @@ def expected_matches(query: str, text: str, factor: int) -> tuple[Match, ...]:
     pooled = pool(ENCODER.encode_documents([text]), factor)
     assert pooled.origins is not None
     return match_tokens(
-        ENCODER.encode_queries([query])[0],
-        ENCODER.query_spans(query),
-        query,
+        AskedTokens.of(ENCODER.encode_queries([query])[0], ENCODER.query_spans(query), query),
         pooled.vectors.vectors.astype(np.float32),
         ENCODER.document_spans(text)[pooled.origins],
         text,

@@ -5,7 +5,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.explain import LEAST_SHARE, PLAIN, highlight, match_tokens
+from index.explain import LEAST_SHARE, PLAIN, AskedTokens, highlight, match_tokens
 from index.types import Match, Span
 from lfm2_colbert.encoders.hashing import HashingEncoder
 
@@ -32,9 +32,7 @@ texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=25).map(" ".join)
 
 def matches(query: str, passage: str) -> tuple[Match, ...]:
     return match_tokens(
-        ENCODER.encode_queries([query])[0],
-        ENCODER.query_spans(query),
-        query,
+        AskedTokens.of(ENCODER.encode_queries([query])[0], ENCODER.query_spans(query), query),
         ENCODER.encode_documents([passage])[0],
         ENCODER.document_spans(passage),
         passage,
