@@ -260,21 +260,20 @@ class Guard:
         self._metrics.answered(exchange.route or "-", exchange.status, seconds)
         if exchange.code:
             self._metrics.failed(exchange.code)
-        key = exchange.caller.name if exchange.caller else "-"
-        _log(exchange.id, exchange.scope["method"], exchange.route, exchange.status, exchange.code, seconds, key)
+        _log(
+            seconds, request_id=exchange.id, method=exchange.scope["method"], route=exchange.route or "-",
+            status=exchange.status, code=exchange.code, key=exchange.caller.name if exchange.caller else "-",
+        )  # fmt: skip
 
     def _note_shed(self, named: str, method: str, route: str) -> None:
         self._metrics.answered(route, OVERLOADED.status, 0.0)
         self._metrics.failed(OVERLOADED.code)
-        _log(named, method, route, OVERLOADED.status, OVERLOADED.code, 0.0, "-")
+        _log(0.0, request_id=named, method=method, route=route, status=OVERLOADED.status, code=OVERLOADED.code, key="-")
 
 
-def _log(named: str, method: str, route: str, status: int, code: str, seconds: float, key: str) -> None:
+def _log(seconds: float, **line: object) -> None:
     """Write the line of a request."""
-    if not LOG.isEnabledFor(logging.INFO):
-        return
-    line = {"request_id": named, "method": method, "route": route or "-", "status": status, "code": code}
-    LOG.info("request", extra={**line, "ms": round(seconds * 1000, 2), "key": key})
+    LOG.info("request", extra={**line, "ms": round(seconds * 1000, 2)})
 
 
 NOT_THERE = Refusal(

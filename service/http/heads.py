@@ -36,6 +36,10 @@ class Head:
         for name, value in headers:
             self._values.setdefault(name, []).append(value)
 
+    def has(self, name: bytes) -> bool:
+        """Whether a header is there, however often."""
+        return name in self._values
+
     def one(self, name: bytes) -> bytes | None:
         """Give the only value of a header, or None.
 

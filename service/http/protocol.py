@@ -105,7 +105,8 @@ class _BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._shed_route is not None and not self._follows:
             self._stop_head_clock()
-            self.shedding.gate.in_time(partial(self._shed, self._method(), self.parser.should_keep_alive()))
+            keeps = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+            self.shedding.gate.in_time(partial(self._shed, self._method(), keeps))
         elif self.cycle is not None:
             super().on_message_complete()
 

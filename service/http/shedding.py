@@ -33,7 +33,7 @@ class Shedding:
 
         Pages of other origins and bodies that are not short go the long way, where their headers are understood.
         """
-        if not self.gate.is_full() or not head.has_short_body() or head.one(b"origin") is not None:
+        if not self.gate.is_full() or not head.has_short_body() or head.has(b"origin"):
             return None
         return self._expensive_route(method, url.partition(b"?")[0].decode("latin-1"))
 

@@ -200,6 +200,23 @@ def test_a_body_of_unknown_length_ends_the_connection(wire: Wire) -> None:
     assert refused(wire.answer()).headers["connection"] == "close"
 
 
+def test_heads_that_are_wrong_are_told_so_by_the_guard(wire: Wire) -> None:
+    wire.send(request(FACETS, BODY, f"origin: {PAGE}", f"origin: {PAGE}"))
+    answer = wire.answer()
+    assert answer is not None
+    assert json.loads(answer.body)["code"] == "repeated_header"
+    wire.send(request(FACETS, b"", length=10**20))
+    answer = wire.answer()
+    assert answer is not None
+    assert (answer.status, json.loads(answer.body)["code"]) in {(400, "invalid_length"), (400, "invalid_http")}
+
+
+def test_an_old_client_is_not_kept_waiting(wire: Wire) -> None:
+    wire.send(request(FACETS, BODY, "connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert refused(wire.answer()).headers["connection"] == "close"
+    assert wire.answer() is None
+
+
 def test_a_long_body_ends_the_connection_unread(wire: Wire) -> None:
     wire.send(request(FACETS, b"", length=100_000))
     assert refused(wire.answer()).headers["connection"] == "close"
