@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from eval.markup import element
 from eval.report import Report, load
-from eval.summary import NDCG, mean_of, own_first, tasks_of
+from eval.summary import NDCG, mean, measured, own_first, tasks_of
 from lfm2_colbert.errors import DataError, NotFoundError
 from service.ui.words import Words
 
@@ -53,8 +53,8 @@ def _evaluation(report: Report, words: Words) -> Element:
     systems, tasks = own_first(report.rows), tasks_of(report.rows)
     found = {(row.task, row.system): row.figures.get(NDCG) for row in report.rows}
     lines = [(str(task), [found.get((task, system)) for system in systems]) for task in tasks]
-    means = [mean_of(report, system, report.rows) for system in systems]
-    lines.append((words("mean"), [each.value if each else None for each in means]))
+    means = [mean(row.figures[NDCG] for row in measured(report.rows, system)) for system in systems]
+    lines.append((words("mean"), means))
     head = element("tr", element("th", "nDCG@10"), *(element("th", str(system), scope="col") for system in systems))
     body = (element("tr", element("th", name, scope="row"), *map(_points, values)) for name, values in lines)
     table = element("table", element("thead", head), element("tbody", *body))
