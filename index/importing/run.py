@@ -13,8 +13,8 @@ from index.importing import EXPORT, SOURCES, located
 from index.importing.exported import Exported
 from index.importing.taking import place
 from index.importing.texts import OnDocuments, Texts, put_each
-from index.indexing import OnProgress
-from index.intake import Intake
+from index.indexing import OnProgress, Stopped, never
+from index.intake import INTERRUPTED, Intake
 from index.maintenance import OnClustered
 from index.records import FRAME, Change
 from index.run_report import report_of
@@ -24,6 +24,7 @@ from index.types import IndexReport, Notice
 from lfm2_colbert.registry import lookup
 
 Origin = Texts | Exported
+BROKEN_OFF = Notice(INTERRUPTED, "stopped before the end: the same import, run again, goes on from there")
 
 
 def _ignore(*progress: object) -> None:
@@ -90,6 +91,7 @@ def import_into(
     on_documents: OnDocuments = _ignore,
     on_progress: OnProgress = _ignore,
     on_clustered: OnClustered = _ignore,
+    stopped: Stopped = never,
 ) -> IndexReport:
     """Put a source's documents into a collection and make them searchable; what is there under their ids is replaced.
 
@@ -102,6 +104,7 @@ def import_into(
         on_documents: called after each few hundred documents.
         on_progress: called during encoding.
         on_clustered: called where so much was added that centroids are trained.
+        stopped: asked between batches; if it says so, the rest waits until the source is imported again.
 
     Raises:
         IndexLockedError: another process writes the collection.
@@ -109,16 +112,19 @@ def import_into(
     """
     started, store = time.perf_counter(), collection.writer()
     if isinstance(source, Texts):
-        intake, unchanged = put_each(store, source.items, on_documents)
+        intake, unchanged = put_each(store, source.items, on_documents, stopped)
         if source.beside:
             intake.notices.append(Notice("not_imported", f"{source.beside} are no documents"))
     elif different := _differences(store, source):
-        intake, unchanged = put_each(store, (each.document for each in source.documents()), on_documents)
+        intake, unchanged = put_each(store, (each.document for each in source.documents()), on_documents, stopped)
         intake.notices.append(_encoded_anew(different))
     else:
-        intake, unchanged = _take(store, source, on_documents)
-    encoded = collection.index_pending(on_progress)
-    intake.notices += collection.maintain(on_clustered)
+        intake, unchanged = _take(store, source, on_documents, stopped)
+    encoded = collection.index_pending(on_progress, stopped)
+    if stopped():
+        intake.notices.append(BROKEN_OFF)
+    else:
+        intake.notices += collection.maintain(on_clustered)
     return report_of(store, intake, unchanged, encoded, time.perf_counter() - started)
 
 
@@ -132,7 +138,7 @@ def _differences(store: Store, source: Exported) -> list[str]:
     return different
 
 
-def _take(store: Store, source: Exported, on_documents: OnDocuments) -> tuple[Intake, int]:
+def _take(store: Store, source: Exported, on_documents: OnDocuments, stopped: Stopped) -> tuple[Intake, int]:
     codec, coding = source.codec(), Coding(store)
     if coding.stored() is None:
         coding.freeze(Frame.of_json(source.manifest.frame or {}))
@@ -140,6 +146,8 @@ def _take(store: Store, source: Exported, on_documents: OnDocuments) -> tuple[In
         codebook = load_codebook(store, store.segments_folder)
     intake, unchanged, n_documents = Intake(), 0, 0
     for batch in source.batches():
+        if stopped():
+            break
         with store.transaction():
             changes = [store.put(each.document, None) for each in batch]
             place(store, codec, codebook, source, batch)

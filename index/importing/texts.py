@@ -5,6 +5,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from index.importing.base import Source
+from index.indexing import Stopped
 from index.intake import CHARACTERS_PER_COMMIT, DOCUMENTS_PER_COMMIT, Intake
 from index.records import Change
 from index.store import Store
@@ -38,13 +39,17 @@ class Texts:
         self.beside = f"queries and judgements beside {path.name}" if (path.parent / "queries.jsonl").is_file() else ""
 
 
-def put_each(store: Store, items: Iterable[Document | Failure], on_documents: OnDocuments) -> tuple[Intake, int]:
+def put_each(
+    store: Store, items: Iterable[Document | Failure], on_documents: OnDocuments, stopped: Stopped
+) -> tuple[Intake, int]:
     """Store documents as they come, a few hundred a commit; give what changed or failed, and how many did not.
 
-    An id that occurs again is a failure, and the first document of that id stays.
+    An id that occurs again is a failure; the first document of that id stays. It may be stopped between two commits.
     """
     intake, unchanged, seen, n_items = Intake(), 0, set[str](), 0
     for batch in _batches(items):
+        if stopped():
+            break
         with store.transaction():
             for item in batch:
                 change = item if isinstance(item, Failure) else _put(store, item, seen)

@@ -7,6 +7,7 @@ import click
 
 from service.backend.base import Build
 from service.cli import options
+from service.cli.interrupting import INTERRUPTED, finishing_first
 from service.cli.output import print_json, print_line
 from service.settings import Settings
 
@@ -30,7 +31,7 @@ def import_source(
 
     SOURCE is an export; a file .tsv (ColBERT: id, text, title), .jsonl or .parquet (an id and a text); a folder with
     BEIR's corpus.jsonl, or with the metadata.db of fast-plaid. An export's vectors are taken as they are where encoder,
-    codec and pooling are the same; all other texts are encoded. Interrupted, run it again: it goes on.
+    codec and pooling are the same; all other texts are encoded. Ctrl-C ends it after the batch; run again, it goes on.
     """
     from index.importing.run import collection_for, import_into, open_source
     from service.cli.progress import progress_bars
@@ -42,6 +43,7 @@ def import_source(
             home=settings.home, device=settings.device, threads=settings.threads,
         ) as collection,
         progress_bars() as bars,
+        finishing_first() as stopped,
     ):  # fmt: skip
         report = import_into(
             collection,
@@ -49,11 +51,15 @@ def import_source(
             on_documents=lambda n: bars.counted("read", "documents", n, n),
             on_progress=bars.encoded,
             on_clustered=bars.clustered,
+            stopped=stopped,
         )
+        interrupted = stopped()
     if settings.as_json:
         print_json(_as_json(report))
     else:
         _print(report, collection_name)
+    if interrupted:
+        return INTERRUPTED
     return 3 if strict and report.failed else 0
 
 

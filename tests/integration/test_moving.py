@@ -17,6 +17,7 @@ from index.codecs import CODECS
 from index.exporting.export import export
 from index.exporting.manifest import MANIFEST, VERSION
 from index.home import is_collection
+from index.importing import texts
 from index.importing.exported import NEEDED
 from index.importing.run import collection_for, import_into, open_source
 from index.types import Anchor, IndexReport
@@ -191,6 +192,36 @@ def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
     assert [document_id for document_id, _ in ranked] == [document_id for document_id, _ in expected]
     # BLAS adds up in another order where a segment has other rows.
     np.testing.assert_allclose([score for _, score in ranked], [score for _, score in expected], rtol=1e-6)
+
+
+def test_an_import_that_is_told_to_stop_ends_with_its_batch_and_goes_on(tmp_path: Path) -> None:
+    given_vectors(tmp_path, 4, "東京 Hund " * 45_000).close()
+    source, taken = open_source(out(tmp_path / "before", tmp_path / "export")), []
+    with collection_for(source, "after", home=tmp_path) as collection:
+        first = import_into(collection, source, on_documents=taken.append, stopped=lambda: bool(taken))
+    assert 0 < first.added < 4
+    assert (first.documents, first.unchanged, first.failed) == (first.added, 0, ())
+    assert "interrupted" in {notice.code for notice in first.notices}
+    assert not verify(tmp_path / "after").findings
+    second = come_in(tmp_path, tmp_path / "export")
+    assert (second.unchanged, second.added, second.encoded_passages) == (first.added, 4 - first.added, 0)
+    assert "interrupted" not in {notice.code for notice in second.notices}
+
+
+def test_texts_that_are_no_longer_taken_come_with_the_next_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "DOCUMENTS_PER_COMMIT", 10)
+    lines = [json.dumps({"_id": f"d{n}", "text": f"{n} 東京 größe"}) for n in range(35)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    taken: list[int] = []
+    with Collection.open("after", create=True, encoder="hashing", home=tmp_path) as collection:
+        source = open_source(tmp_path / "corpus.jsonl")
+        first = import_into(collection, source, on_documents=taken.append, stopped=lambda: len(taken) == 2)
+        assert (first.added, first.encoded_passages) == (20, 0)
+        assert collection.counts().pending == 20
+        second = import_into(collection, open_source(tmp_path / "corpus.jsonl"))
+        assert (second.unchanged, second.added, second.encoded_passages) == (20, 15, 35)
 
 
 def test_documents_that_waited_wait_for_nothing_afterwards(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The commands `export collection` and `import` as a person meets them."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,8 @@ from typing import Any
 import pytest
 
 from index import Collection, Document
+from index.importing import texts
+from index.store import Store
 
 Run = Callable[..., Any]
 
@@ -34,6 +39,28 @@ def test_what_goes_out_and_comes_in_is_told_as_json(run: Run, pets: Path) -> Non
     }  # fmt: skip
     copy, original = (run("get", "ja", "-c", name, "--json").json["documents"] for name in ("copy", "pets"))
     assert copy == original
+
+
+def test_ctrl_c_ends_an_import_after_its_batch(run: Run, pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [json.dumps({"id": f"d{n}", "text": f"{n} 犬 Größe"}) for n in range(30)]
+    (pets / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    monkeypatch.setattr(texts, "DOCUMENTS_PER_COMMIT", 10)
+    put = Store.transaction
+
+    def interrupted(store: Store) -> AbstractContextManager[None]:
+        os.kill(os.getpid(), signal.SIGINT)
+        monkeypatch.setattr(Store, "transaction", put)
+        return put(store)
+
+    with Collection.open("rows", create=True, encoder="hashing", home=pets / "home"):
+        monkeypatch.setattr(Store, "transaction", interrupted)
+    outcome = run("import", str(pets / "rows.jsonl"), "-c", "rows")
+    assert outcome.status == 130
+    assert "stopping after the batch" in outcome.err
+    assert "note    stopped before the end" in outcome.out
+    again = run("import", str(pets / "rows.jsonl"), "-c", "rows", "--json")
+    assert again.status == 0
+    assert (again.json["unchanged"], again.json["added"], again.json["encoded_passages"]) == (10, 20, 30)
 
 
 def test_documents_that_wait_are_told(run: Run, pets: Path) -> None:
