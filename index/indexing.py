@@ -32,8 +32,8 @@ from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.multivectors import MultiVectors
 
 CHARACTERS_PER_BATCH = 1_000_000
-PASSAGES_PER_SEGMENT = 4096
-"""Their vectors are in memory at once, twice while they are joined: of 176 tokens and 128 dimensions, 370 MB."""
+PASSAGES_PER_SEGMENT = 2048
+"""Their vectors are in memory at once, twice while they are joined: of 176 tokens and 128 dimensions, 185 MB."""
 PASSAGES_PER_ENCODING = 256
 LISTED_TOKENS = 2048
 """Smaller segments are searched whole until they are merged: two syncs less before a single document is visible."""
