@@ -60,7 +60,6 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_a_folder_becomes_a_verdict_and_goes_on_where_it_was_killed(
     run: Run, documents: Path, recipe: Path, tmp_path: Path
 ) -> None:
