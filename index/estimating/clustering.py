@@ -16,16 +16,23 @@ from index.codebook import (
 )
 from index.effort import pays_to_choose
 from index.estimating.types import Cost, Stopwatch
+from index.merging import MERGED_TOKENS
 from lfm2_colbert.multivectors import MultiVectors
 
 SAMPLES_PER_GROUP = 256
 LIST_BYTES = 2 + 4
 """Of a centroid in a passage: its number, and the passage in its list."""
+GROUP_BYTES = 4
+"""Of a vector that centroids are trained on, beside its direction of a byte a dimension: which group it is in."""
+GROUP_COPIES = 3
+"""Of the vectors of one group, in single precision: chosen, made unit vectors, and as FAISS has them."""
+LISTING_BYTES = 64
+"""Of a vector while the lists of its segment are made: eight numbers of eight bytes, sorted and told apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """What it takes, and leaves on disk; `memory_bytes`: of the vectors that centroids are trained on."""
+    """What it takes, and leaves on disk; `memory_bytes` at its peak: of training, or of lists of a segment."""
 
     cost: Cost
     disk_bytes: int
@@ -51,8 +58,13 @@ def clustering(n_vectors: int, sample: MultiVectors, rng: np.random.Generator) -
         + _fine(sample, trained // n_groups, n_centroids // n_groups, rng).times(n_groups)
         + assigned.times(n_vectors / len(sample.vectors)),
         round(LIST_BYTES * pairs * n_vectors / len(sample.vectors)) + n_centroids * sample.dim,
-        trained * sample.dim * sample.vectors.itemsize,
+        max(_training_bytes(trained, n_groups, sample.dim), LISTING_BYTES * min(n_vectors, MERGED_TOKENS)),
     )
+
+
+def _training_bytes(trained: int, n_groups: int, dim: int) -> int:
+    group = GROUP_COPIES * max(trained // n_groups, SAMPLES_PER_GROUP * n_groups) * dim * np.dtype(np.float32).itemsize
+    return trained * (dim + GROUP_BYTES) + group
 
 
 def _coarse(sample: MultiVectors, n_groups: int, rng: np.random.Generator) -> Cost:

@@ -16,7 +16,7 @@ from index.estimating.survey import Survey, Surveyor
 from index.estimating.trial import Trial, tried
 from index.estimating.types import Choice, CostEstimate, Costs, Plan, Sampled
 from index.home import is_collection, new_collection_folder
-from index.indexing import CHARACTERS_PER_BATCH
+from index.indexing import CHARACTERS_PER_BATCH, PASSAGES_PER_SEGMENT
 from index.intake import OnFile
 from index.pooling import pooled_count, require_factor
 from index.reading.base import ReadOptions
@@ -28,8 +28,6 @@ from lfm2_colbert.registry import lookup
 
 COPIES = 2
 """Of the vectors of a batch: as they come from the encoder, and joined."""
-TRAINING_COPIES = 4
-"""Of the vectors that centroids are trained on: drawn, shuffled, and twice while they are rounded."""
 OFFSET_BYTES = 8
 """Of a passage, where its vectors begin."""
 UNSTORABLE = "codec_unfit"
@@ -122,7 +120,6 @@ class _Pricing:
             for factor in {each.pool for each in comparison.measured} | {target.pool}
         }
         choices = [self._choice(trial, each, comparison, centroids[each.pool]) for each in comparison.measured]
-        stored = sum(each.disk_bytes for each in choices if (each.codec, each.pool) == (target.codec, target.pool))
         rate = len(sample.passages) / trial.cost.wall_s if trial.cost.wall_s else 0.0
         return CostEstimate(
             found=self._found,
@@ -130,7 +127,7 @@ class _Pricing:
             tokens=round(self._scale * sample.tokens),
             vectors=self._vectors(trial, 1),
             sampled=Sampled(len(sample.passages), sample.characters, rate, self._plan.seed),
-            costs=self._costs(trial, centroids[target.pool], stored),
+            costs=self._costs(trial, centroids[target.pool]),
             codec=target.codec,
             pool=target.pool,
             choices=tuple(choices),
@@ -142,17 +139,18 @@ class _Pricing:
         """Give how many vectors the collection would store."""
         return round(self._scale * sum(pooled_count(int(length), factor) for length in trial.lengths))
 
-    def _costs(self, trial: Trial, centroids: Clustering, stored_bytes: int) -> Costs:
-        """Give time and memory; files of vectors that were looked at count as memory as long as there is room."""
+    def _costs(self, trial: Trial, centroids: Clustering) -> Costs:
+        """Give time and memory: what the trial took, and on top what encoding a whole segment or clustering takes."""
         per_vector = COPIES * self._target.encoder.dim * np.dtype(np.float32).itemsize
         batch = self._vectors(trial, 1) * min(1.0, CHARACTERS_PER_BATCH / max(self._found.characters, 1))
-        encoding = per_vector * max(batch - int(trial.lengths.sum()), 0)
-        training = TRAINING_COPIES * centroids.memory_bytes + (stored_bytes if centroids.memory_bytes else 0)
+        tried = int(trial.lengths.sum())
+        segment = min(batch, PASSAGES_PER_SEGMENT * tried / max(len(trial.lengths), 1))
+        encoding = per_vector * max(segment - tried, 0)
         return Costs(
             self._survey.whole_cost(),
             trial.cost.times(self._scale),
             centroids.cost,
-            round(trial.peak_bytes + max(encoding, training)),
+            round(trial.peak_bytes + max(encoding, centroids.memory_bytes)),
         )
 
     def _choice(self, trial: Trial, way: Measured, comparison: Comparison, centroids: Clustering) -> Choice:
