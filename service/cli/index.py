@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from index.home import home_folder
+from index.reading.formats import SHOWN
 from service.backend.base import Build, backend_of
 from service.cli import options
 from service.cli.interrupting import INTERRUPTED, finishing_first
@@ -124,6 +125,17 @@ def _show(report: dict[str, Any], collection_name: str, settings: Settings) -> N
         _print_report(report, collection_name, settings)
 
 
+def _print_rows(title: str, rows: Sequence[Mapping[str, str]], all_of_them: str) -> None:
+    """Print what was not taken, and which formats are known once below it, however many had another."""
+    known = f"; known: {SHOWN}"
+    for row in rows[:SHOWN_FAILURES]:
+        print_line(f"{title:7} {row['path']}: {row['code']}: {row['message'].removesuffix(known)}")
+    if len(rows) > SHOWN_FAILURES:
+        print_line(f"        … and {len(rows) - SHOWN_FAILURES} more: {all_of_them}")
+    if any(row["message"].endswith(known) for row in rows):
+        print_line(f"        known: {SHOWN}")
+
+
 def _print_notices(notices: list[dict[str, str]]) -> None:
     """Print what should be known, of each kind the first few."""
     shown: dict[str, int] = {}
@@ -170,12 +182,9 @@ def _print_report(report: dict[str, Any], collection_name: str, settings: Settin
     if report["renamed"]:
         print_line(f"        {report['renamed']:,} renamed files kept their vectors")
     _print_notices(report["warnings"])
-    for title, rows in (("failed", failed), ("skipped", skipped)):
-        for row in rows[:SHOWN_FAILURES]:
-            print_line(f"{title:7} {row['path']}: {row['code']}: {row['message']}")
-        if len(rows) > SHOWN_FAILURES:
-            all_of_them = "--json" if settings.url else f"lfm2-colbert status --failed -c {collection_name}"
-            print_line(f"        … and {len(rows) - SHOWN_FAILURES} more: {all_of_them}")
+    all_of_them = "--json" if settings.url else f"lfm2-colbert status --failed -c {collection_name}"
+    _print_rows("failed", failed, all_of_them)
+    _print_rows("skipped", skipped, all_of_them)
     if not report["documents"]:
         print_line("next    no document was found; what is read: lfm2-colbert index --help")
         return

@@ -122,3 +122,15 @@ def test_failed_parts_go_with_their_file_and_follow_its_name(
 def test_strict_is_what_makes_failures_an_error(run: Run, folder: Path) -> None:
     assert run("index", str(folder), "--model", "hashing").status == 0
     assert run("index", str(folder), "--model", "hashing", "--strict").status == 3
+
+
+def test_the_formats_that_are_known_are_listed_once(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.md").write_text("# 休暇\n\nZwanzig Tage.", encoding="utf-8")
+    for name in ("写真.jpg", "صورة.png", "b.svg"):
+        (folder / name).write_bytes(b"\x00")
+    said = run("index", folder, "-c", "few", "--model", "hashing").out
+    for name in ("写真.jpg", "صورة.png", "b.svg"):
+        assert f"skipped {name}: unsupported_file: {name} has a format that no reader knows\n" in said
+    assert said.count("        known: text, Markdown, HTML, PDF, ") == said.count("known: ") == 1
