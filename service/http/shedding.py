@@ -1,7 +1,7 @@
 """Saying no to what would wait too long before it costs anything: no task, no guard, no body.
 
-Where more is asked than can be done, refusing is most of the work: through the whole application a refusal costs a
-tenth of a search. What is refused here has had its head read, and no more. Only what the guard, too, would refuse for
+Where more is asked than can be done, refusing is most of the work, and what goes through the whole application is slow
+to refuse. What is refused here has had its head read, and no more. Only what the guard, too, would refuse for
 want of room comes to this, though before its key was looked at: who has none hears 503 instead of 401 meanwhile.
 """
 

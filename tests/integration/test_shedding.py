@@ -145,9 +145,12 @@ def test_the_connection_serves_on(wire: Wire, room: threading.Event) -> None:
     assert answer is not None
     assert answer.status == 200
     room.set()
-    while (answer := answered(wire)).status == 503:
-        assert refused(answer)
-    assert answer.status == 200
+    for _ in range(100):
+        answer = answered(wire)
+        if answer.status == 200:
+            return
+        refused(answer)
+    pytest.fail("there was never room again")
 
 
 def test_what_needs_no_room_is_answered(full: Asking) -> None:
