@@ -23,7 +23,7 @@ from index.durable import Folder
 from index.fusion import WORD_POOL
 from index.lexical.analysis import query_terms, terms_of
 from index.lexical.bm25 import score_terms
-from index.lexical.postings import SegmentWords, hash_of, occurrences, write_words
+from index.lexical.postings import SegmentWords, hash_of, words_of, write_words
 
 SEED = 0
 PASSAGES_PER_SEGMENT = 65_536
@@ -103,7 +103,7 @@ def full_text_row(texts: EngineTexts, folder: Path) -> dict[str, Any]:
 
 def _segment(texts: EngineTexts, folder: Path, start: int) -> SegmentWords:
     own = slice(start, start + PASSAGES_PER_SEGMENT)
-    found = occurrences(texts.passages[own], texts.documents[own])
+    found = words_of(texts.passages[own], texts.documents[own])
     return SegmentWords.open(folder, write_words(Folder(folder), start, found))
 
 

@@ -52,6 +52,7 @@ def similarity(codebook: Codebook, segments: list[Segment], codec: Codec, rng: n
         if len(own):
             vectors = codec.decode({name: array[own] for name, array in segment.arrays.items()})
             cosines.append(codebook.cosines(vectors))
+            segment.release()
     return float(np.concatenate(cosines).mean())
 
 

@@ -12,7 +12,7 @@ from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.durable import Folder
 from index.language import language_of
-from index.lexical.postings import occurrences, write_words
+from index.lexical.postings import words_of, write_words
 from index.lists import write_lists
 from index.near_duplicates import Repeated, Sample
 from index.pooling import pool
@@ -176,7 +176,7 @@ def write_passages(
     folder, number, codec = store.segment_files, store.next_segment_number(), codec_for(pooled.vectors)
     info = write_segment(folder, number, codec, pooled.vectors, pooled.origins)
     lists = cluster(folder, number, pooled.vectors, codebook)
-    return Written(info, lists, write_words(folder, number, occurrences(texts.passages, texts.documents)))
+    return Written(info, lists, write_words(folder, number, words_of(texts.passages, texts.documents)))
 
 
 def publish_vectors(

@@ -21,6 +21,8 @@ ARRAYS = ("codes", "code_offsets", "list_offsets", "list_rows")
 CODE_TYPES = ("<u2", "<u4")
 SHORT_CODES = 65_536
 """So many centroids have numbers of two bytes."""
+ROWS_AT_ONCE = 8192
+"""Whose centroids are sorted together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,7 @@ class SegmentLists:
     codes: CentroidCodes
     offsets: NDArray[np.int64]
     postings: PostingLists
+    _file: ArrayFile
 
     @classmethod
     def open(cls, folder: Path, info: ListsInfo) -> "SegmentLists":
@@ -56,7 +59,11 @@ class SegmentLists:
             raise damage(file.path, 0, "its arrays have other types than lists have")
         if not _follow(offsets, len(codes)) or not _follow(list_offsets, len(list_rows)):
             raise damage(file.path, 0, "its lists do not follow one another")
-        return cls(info, codes, offsets, PostingLists(list_offsets, list_rows))
+        return cls(info, codes, offsets, PostingLists(list_offsets, list_rows), file)
+
+    def release(self) -> None:
+        """Let go of the pages that were read (`ArrayFile.release`)."""
+        self._file.release()
 
 
 def write_lists(
@@ -72,19 +79,34 @@ def write_lists(
         codes: ``(n_tokens,)``, the centroid of each token.
         offsets: of the segment's passages.
     """
-    n_rows = len(offsets) - 1
-    row_of = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(offsets))
-    pairs = np.unique(row_of * n_centroids + codes)  # by row, then by centroid, each once
-    rows, centroids = np.divmod(pairs, n_centroids)
-    by_centroid = np.argsort(centroids, kind="stable")
+    n_rows, dtype = len(offsets) - 1, np.uint16 if n_centroids <= SHORT_CODES else np.uint32
+    starts = range(0, max(n_rows, 1), ROWS_AT_ONCE)
+    found = [_distinct(codes, offsets[start : start + ROWS_AT_ONCE + 1], n_centroids) for start in starts]
+    centroids = np.concatenate([each.astype(dtype) for each, _ in found])
+    lengths = np.concatenate([each for _, each in found])
+    row_of = np.repeat(np.arange(n_rows, dtype=np.uint32), lengths)
     arrays: dict[str, NDArray[Any]] = {
-        "codes": centroids.astype(np.uint16 if n_centroids <= SHORT_CODES else np.uint32),
-        "code_offsets": np.searchsorted(rows, np.arange(n_rows + 1)).astype(np.int64),
-        "list_offsets": np.searchsorted(centroids[by_centroid], np.arange(n_centroids + 1)).astype(np.int64),
-        "list_rows": rows[by_centroid].astype(np.uint32),
+        "codes": centroids,
+        "code_offsets": _offsets(lengths),
+        "list_offsets": _offsets(np.bincount(centroids, minlength=n_centroids)),
+        "list_rows": row_of[np.argsort(centroids, kind="stable")],
     }
     name = f"{segment:010d}.{codebook:06d}.lists"
     return ListsInfo(segment, codebook, write_arrays(folder, name, KIND, segment, str(codebook), arrays))
+
+
+def _distinct(
+    codes: NDArray[np.uint32], offsets: NDArray[np.int64], n_centroids: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the centroids of rows, row after row, rising in each and each once, and how many each row has."""
+    n_rows = len(offsets) - 1
+    row_of = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(offsets))
+    rows, centroids = np.divmod(np.unique(row_of * n_centroids + codes[offsets[0] : offsets[-1]]), n_centroids)
+    return centroids, np.bincount(rows, minlength=n_rows)
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _follow(offsets: NDArray[np.int64], n: int) -> bool:

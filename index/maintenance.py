@@ -167,12 +167,19 @@ def measure_recall(store: Store, codec: Codec, rng: np.random.Generator) -> floa
         snapshot = load_snapshot(store, store.segments_folder)
         queries = list(_queries(snapshot, codec, rng))
         exact = exactly(queries, View(snapshot, codec), store.document_ids)
-        found = [_documents(query, View(snapshot, codec), Effort.BALANCED, store.document_ids) for query in queries]
-    shares = [len(found & best) / max(len(best), 1) for found, best in zip(map(set, found), exact, strict=True)]
+        found = [_balanced(query, View(snapshot, codec), store.document_ids) for query in queries]
+    shares = [len(own & best) / max(len(best), 1) for own, best in zip(found, exact, strict=True)]
     recall = float(np.mean(shares))
     with store.transaction():
         store.set_note(RECALL, {"recall_at_10": recall, "effort": Effort.BALANCED, "queries": len(shares)})
     return recall
+
+
+def _balanced(query: NDArray[np.float32], view: View, names: Names) -> set[str]:
+    found = set(_documents(query, view, Effort.BALANCED, names))
+    for part in view.snapshot.parts:
+        part.release()
+    return found
 
 
 def exactly(queries: Sequence[NDArray[np.float32]], view: View, names: Names) -> list[set[str]]:
@@ -183,7 +190,7 @@ def exactly(queries: Sequence[NDArray[np.float32]], view: View, names: Names) ->
         for own, query in zip(best, queries, strict=True):
             for document_id, score in _documents(query, alone, Effort.EXACT, names).items():
                 own[document_id] = max(score, own.get(document_id, score))
-        part.segment.release()
+        part.release()
     return [set(sorted(own, key=lambda each: (-own[each], each))[:RECALL_AT]) for own in best]
 
 

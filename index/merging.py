@@ -150,7 +150,7 @@ def _write(store: Store, view: View, group: Sequence[Part], merged: _Merged) -> 
     merged.words += _words(store, group, rows, number)
     merged.moved.append((number, [(part.segment.info.number, own) for part, own in zip(group, rows, strict=True)]))
     for part in group:
-        part.segment.release()
+        part.release()
 
 
 def _gathered(group: Sequence[Part], rows: Sequence[NDArray[np.int64]], n_tokens: int) -> Mapping[str, Pieces]:

@@ -54,6 +54,12 @@ class Part:
         """Tokens of live rows."""
         return int(np.diff(self.segment.offsets)[self.live].sum())
 
+    def release(self) -> None:
+        """Let go of the pages that were read (`ArrayFile.release`)."""
+        for file in (self.segment, self.lists, self.words):
+            if file:
+                file.release()
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:

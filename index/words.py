@@ -1,7 +1,7 @@
 """The words of segments that lack them: those made before there were any, or under an older analysis."""
 
 from index.lexical.analysis import ANALYSIS
-from index.lexical.postings import occurrences, write_words
+from index.lexical.postings import words_of, write_words
 from index.records import SegmentInfo, WordsInfo
 from index.store import Store
 
@@ -24,4 +24,4 @@ def _words_of(store: Store, info: SegmentInfo) -> WordsInfo:
     with store.snapshot():
         for row, document, text in store.row_texts(info.number):
             texts[row], documents[row] = text, document
-    return write_words(store.segment_files, info.number, occurrences(texts, documents))
+    return write_words(store.segment_files, info.number, words_of(texts, documents))

@@ -6,7 +6,7 @@ from index.codebook import Codebook
 from index.codecs.base import Codec
 from index.importing.exported import Exported, ExportedDocument
 from index.indexing import Texts, Written, cluster
-from index.lexical.postings import occurrences, write_words
+from index.lexical.postings import words_of, write_words
 from index.records import PlacedPassage, Placement, StoredDocument
 from index.segment import write_encoded
 from index.store import Store
@@ -42,7 +42,7 @@ def _write(store: Store, codec: Codec, codebook: Codebook | None, exported: Expo
     info = write_encoded(folder, number, codec.name, store.settings.dim, arrays, offsets)
     lists = cluster(folder, number, MultiVectors(codec.decode(arrays), offsets), codebook) if codebook else ()
     texts = _texts(waiting)
-    return Written(info, lists, write_words(folder, number, occurrences(texts.passages, texts.documents)))
+    return Written(info, lists, write_words(folder, number, words_of(texts.passages, texts.documents)))
 
 
 def _texts(waiting: Waiting) -> Texts:

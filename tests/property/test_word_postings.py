@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import compress, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from index.arrays import write_arrays
 from index.durable import Folder
 from index.lexical.analysis import ANALYSIS, terms_of, tokens_of
 from index.lexical.bm25 import K1, B, score_terms
-from index.lexical.postings import KIND, SegmentWords, merged, occurrences, write_words
+from index.lexical.postings import KIND, SegmentWords, merged, words_of, write_words
 from index.records import WordsInfo
 from lfm2_colbert.errors import CorruptionError
 
@@ -61,7 +62,7 @@ def definition(query: str, passages: Sequence[str], documents: Sequence[int]) ->
 
 
 def written(folder: Path, number: int, passages: Sequence[str], documents: Sequence[int] | None = None) -> SegmentWords:
-    found = occurrences(passages, range(len(passages)) if documents is None else documents)
+    found = words_of(passages, range(len(passages)) if documents is None else documents)
     return SegmentWords.open(folder, write_words(Folder(folder), number, found))
 
 
@@ -98,9 +99,15 @@ def test_known_is_the_weight_of_the_words_that_stand_somewhere(tmp_path: Path) -
 
 
 @settings(max_examples=100, deadline=None)
-@given(passages=collections, per_document=st.integers(1, 3), kept=st.sets(st.integers(0, 7)), cut=st.integers(0, 3))
+@given(
+    passages=collections,
+    per_document=st.integers(1, 3),
+    kept=st.sets(st.integers(0, 7)),
+    cut=st.integers(0, 3),
+    at_once=st.sampled_from([1, 5, 10**6]),
+)
 def test_merged_postings_are_those_of_the_texts_that_stay(
-    passages: list[str], per_document: int, kept: set[int], cut: int
+    passages: list[str], per_document: int, kept: set[int], cut: int, at_once: int
 ) -> None:
     documents = [row // per_document for row in range(len(passages))]
     cut = min(cut * per_document, len(passages))
@@ -109,7 +116,8 @@ def test_merged_postings_are_those_of_the_texts_that_stay(
         folder = Path(name)
         parts = in_segments(folder, passages, documents, [cut, len(passages) - cut])
         rows = [np.flatnonzero(stays[:cut]), np.flatnonzero(stays[cut:])]
-        info = write_words(Folder(folder), 7, merged(list(zip(parts, rows, strict=True))))
+        with patch("index.lexical.postings.MERGED_AT_ONCE", at_once):
+            info = write_words(Folder(folder), 7, merged(list(zip(parts, rows, strict=True))))
         found = SegmentWords.open(folder, info)
         expected = written(folder, 8, list(compress(passages, stays)), list(compress(documents, stays)))
         np.testing.assert_array_equal(found.terms, expected.terms)
