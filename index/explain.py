@@ -59,13 +59,13 @@ class AskedTokens:
 
 
 def match_tokens(
-    asked: AskedTokens, passage: NDArray[np.float32], spans: Spans, text: str, least_share: float = 0.0
+    asked: AskedTokens, cosines: NDArray[np.float32], spans: Spans, text: str, least_share: float = 0.0
 ) -> tuple[Match, ...]:
     """Align each token of a query with its best token of the passage.
 
     Args:
         asked: of the query.
-        passage: ``(n_d, dim)`` float32.
+        cosines: ``(n_asked, n_d)``, of each asked token with each of the passage; those without text become -inf.
         spans: ``(n_d, 2)``, code points into `text`.
         text: the passage.
         least_share: of the best match's cosine, if that is positive: weaker ones are left out.
@@ -73,13 +73,11 @@ def match_tokens(
     Returns:
         In the order of the query; spans are code points on grapheme boundaries, scores cosines.
     """
-    if not asked.spans or not len(passage):
+    if not cosines.size:
         return ()
-    # Not by BLAS: its threads would spin for milliseconds after a product of microseconds.
-    similarities = np.einsum("qd,nd->qn", asked.vectors, passage)  # (n_asked, n_d)
     places = spans.tolist()
-    best = _best_visible(similarities, places, text).tolist()
-    scores = similarities[np.arange(len(best)), best].tolist()
+    best = _best_visible(cosines, places, text).tolist()
+    scores = cosines[np.arange(len(best)), best].tolist()
     least = least_share * max(*scores, 0.0) if least_share else LEAST_FINITE
     kept = [n for n, score in enumerate(scores) if score >= least]  # -inf: there is no token with text
     shown = {j: _whole_graphemes(text, *places[j]) for j in {best[n] for n in kept}}
@@ -101,20 +99,20 @@ def highlight(matches: Iterable[Match], text: str) -> tuple[Highlight, ...]:
     return tuple(merged)
 
 
-def _best_visible(similarities: NDArray[np.float32], spans: Sequence[Sequence[int]], text: str) -> NDArray[np.intp]:
+def _best_visible(cosines: NDArray[np.float32], spans: Sequence[Sequence[int]], text: str) -> NDArray[np.intp]:
     """Give the best token with visible text for each row ``(n_asked, n_d)``; of what is found invisible, take -inf.
 
     Most tokens are visible, so only those that would win are looked at.
     """
     visible: set[int] = set()
     while True:
-        best: NDArray[np.intp] = similarities.argmax(axis=1)
+        best: NDArray[np.intp] = cosines.argmax(axis=1)
         new = set(best.tolist()) - visible
         hidden = [j for j in new if not _is_visible(text, spans[j])]
         visible |= new
         if not hidden:
             return best
-        similarities[:, hidden] = -np.inf
+        cosines[:, hidden] = -np.inf
 
 
 def _is_visible(text: str, span: Sequence[int]) -> bool:

@@ -53,16 +53,16 @@ def make_hit(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PassageVectors:
-    """A passage as it is stored.
+class PassageCosines:
+    """How near a stored passage's vectors are to the tokens of a query.
 
     Attributes:
-        vectors: ``(n, dim)`` float32.
+        cosines: ``(n_asked, n)`` float32.
         places: ``(n,)``, the place in the passage of the encoder's token that each vector stands for.
         pool: factor of the collection.
     """
 
-    vectors: NDArray[np.float32]
+    cosines: NDArray[np.float32]
     places: NDArray[np.intp]
     pool: int
 
@@ -78,7 +78,7 @@ def asked_tokens(window: Window, spans: Spans) -> AskedTokens:
 
 
 def explain_hit(
-    asked: AskedTokens, spans: Spans, text: str, passage: PassageVectors, least_share: float = 0.0
+    asked: AskedTokens, spans: Spans, text: str, passage: PassageCosines, least_share: float = 0.0
 ) -> tuple[Match, ...]:
     """Align a query with a passage's text; a pooled vector is shown as the one token it stands for.
 
@@ -88,10 +88,10 @@ def explain_hit(
         asked: of the query.
         spans: the encoder's, of `text`.
         text: of the passage.
-        passage: as it is stored.
+        passage: as it is stored, held against the query.
         least_share: as in `match_tokens`.
     """
-    foreign = len(passage.vectors) != pooled_count(len(spans), passage.pool)
+    foreign = len(passage.places) != pooled_count(len(spans), passage.pool)
     if foreign or passage.places.max(initial=-1) >= len(spans):
         return ()
-    return match_tokens(asked, passage.vectors, spans[passage.places], text, least_share)
+    return match_tokens(asked, passage.cosines, spans[passage.places], text, least_share)

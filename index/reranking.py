@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from index.chunking import chunk
 from index.explain import highlight
-from index.hits import PassageVectors, asked_tokens, explain_hit
+from index.hits import PassageCosines, asked_tokens, explain_hit
 from index.maxsim import maxsim
 from index.queries import Question, Window, encode_questions, require_query
+from index.scoring import products
 from index.types import Highlight, Passage
 from index.types import Ranked as Ranked
 from lfm2_colbert.encoders.base import Encoder
@@ -112,8 +113,8 @@ def _ranked(place: int, text: str, found: _Found | None, encoder: Encoder) -> Ra
 
 def _highlights(text: str, found: _Found, encoder: Encoder) -> tuple[Highlight, ...]:
     start, end = found.passage.start, found.passage.end
-    vectors = PassageVectors(found.vectors, np.arange(len(found.vectors)), NOT_POOLED)
     passage = text[start:end]
     asked = asked_tokens(found.window, encoder.query_spans(found.window.text))
-    words = highlight(explain_hit(asked, encoder.document_spans(passage), passage, vectors), passage)
+    near = PassageCosines(products(asked.vectors, found.vectors), np.arange(len(found.vectors)), NOT_POOLED)
+    words = highlight(explain_hit(asked, encoder.document_spans(passage), passage, near), passage)
     return tuple(Highlight(start + word.start, start + word.end, word.score) for word in words)

@@ -160,14 +160,14 @@ class Searcher:
         page = listing.page(
             cursor.offset, request.k, lambda scored: self._showing.stored(scored, asked.snapshot, present)
         )
-        searched = time.perf_counter()
-        calibration, found = self._meaning(asked, listing, present), []
+        searched, found = time.perf_counter(), []
         for rank, scored in enumerate(page, start=cursor.offset + 1):
             stored = self._showing.stored(scored, asked.snapshot, present)
             if stored is None:  # it went after the state that the page belongs to
                 listing.gone.add(scored.document_id)
             else:
                 found.append(Found(rank, scored, stored))
+        calibration = self._meaning(asked, listing, present, found)
         hits = self._showing.hits(found, asked, calibration)
         notices = (
             *score_notices(hits, Mode(request.mode), calibration),
@@ -180,12 +180,13 @@ class Searcher:
         further = self._held.further(cursor, len(page), request.k, (asked, listing))
         return SearchResult(question.text, tuple(hits), notices, timings, asked.trace.counts, request.mode, further)
 
-    def _meaning(self, asked: Asked, listing: Listing, present: Snapshot) -> Calibration | None:
+    def _meaning(self, asked: Asked, listing: Listing, present: Snapshot, found: Sequence[Found]) -> Calibration | None:
         """Give what scores mean on all pages of an answer, which its very best match decides."""
         best = listing.ranking.at(0)
         if self._calibration is None or asked.request.mode == Mode.LEXICAL or best is None:
             return self._calibration
-        stored = self._showing.stored(best, asked.snapshot, present)
+        read = (each.stored for each in found if each.scored is best)
+        stored = next(read, None) or self._showing.stored(best, asked.snapshot, present)
         if stored is None:  # it went since; what is left is shown by the curve
             return self._calibration
         return meaning_of(self._showing.score(best, asked, self._calibration), stored, asked, self._calibration)

@@ -14,7 +14,7 @@ from index.calibration import SURE, Calibration
 from index.coding import Coding
 from index.explain import LEAST_SHARE, AskedTokens
 from index.fusion import Mode
-from index.hits import PassageVectors, asked_tokens, explain_hit, make_hit, uncalibrated
+from index.hits import PassageCosines, asked_tokens, explain_hit, make_hit, uncalibrated
 from index.language import is_foreign
 from index.lexical.matching import match_words
 from index.queries import Window
@@ -42,7 +42,6 @@ class Showing:
     def __init__(self, store: Store, coding: Coding, encoder: Callable[[], Encoder]) -> None:
         """Read from `store`; `encoder` is called where a match must be explained."""
         self._store, self._coding, self._encoder = store, coding, encoder
-        self._asked: tuple[Window, AskedTokens] | None = None
 
     def stored(self, scored: Scored, snapshot: Snapshot, present: Snapshot) -> StoredPassage | None:
         """Give what is stored of a match; None where it has changed since its state, or gone.
@@ -80,36 +79,36 @@ class Showing:
     def _matches(self, found: Sequence[Found], asked: Asked) -> list[tuple[Match, ...]]:
         if asked.request.mode == Mode.LEXICAL:
             return [match_words(asked.question.text, each.stored.text) for each in found]
-        passages = self._vectors([each.scored for each in found], asked)
-        return [self._explained(each, passage, asked) for each, passage in zip(found, passages, strict=True)]
+        matches: dict[int, tuple[Match, ...]] = {}
+        for number in {each.scored.window for each in found}:
+            tokens = self._tokens(asked.question.windows[number])
+            own = [each for each in found if each.scored.window == number]
+            passages = self._cosines(tokens, [each.scored for each in own], asked.snapshot)
+            for each, passage in zip(own, passages, strict=True):
+                matches[each.rank] = self._explained(each, tokens, passage, asked)
+        return [matches[each.rank] for each in found]
 
-    def _explained(self, found: Found, passage: PassageVectors, asked: Asked) -> tuple[Match, ...]:
+    def _explained(self, found: Found, tokens: AskedTokens, passage: PassageCosines, asked: Asked) -> tuple[Match, ...]:
         text = found.stored.text
         spans = self._encoder().document_spans(text)
-        least_share = 0.0 if asked.request.explain else LEAST_SHARE
-        return explain_hit(self._tokens(asked.question.windows[found.scored.window]), spans, text, passage, least_share)
+        return explain_hit(tokens, spans, text, passage, 0.0 if asked.request.explain else LEAST_SHARE)
 
-    def _vectors(self, found: Sequence[Scored], asked: Asked) -> list[PassageVectors]:
-        """Decode the passages of a page at once: a call for each costs more than its numbers."""
-        if not found:
-            return []
-        segments = [asked.snapshot.parts[each.part].segment for each in found]
+    def _cosines(self, tokens: AskedTokens, found: Sequence[Scored], snapshot: Snapshot) -> list[PassageCosines]:
+        """Hold tokens against the passages of a page at once: a call for each costs more than its numbers."""
+        segments = [snapshot.parts[each.part].segment for each in found]
         rows = [slice(*own.offsets[each.row : each.row + 2]) for own, each in zip(segments, found, strict=True)]
         codes = [{name: own.arrays[name][row] for name in own.arrays} for own, row in zip(segments, rows, strict=True)]
         joined = {name: np.concatenate([each[name] for each in codes]) for name in codes[0]}
         ends = np.cumsum([row.stop - row.start for row in rows])
-        vectors = np.split(self._coding.required().decode(joined), ends[:-1])
+        cosines = np.split(self._coding.required().products(tokens.vectors, joined), ends[:-1], axis=1)
         pool = self._store.settings.pool
         return [
-            PassageVectors(own, segment.places(each.row), pool)
-            for own, segment, each in zip(vectors, segments, found, strict=True)
+            PassageCosines(own, segment.places(each.row), pool)
+            for own, segment, each in zip(cosines, segments, found, strict=True)
         ]
 
     def _tokens(self, window: Window) -> AskedTokens:
-        """Give the tokens of a window, which all hits of a page share."""
-        if self._asked is None or self._asked[0] is not window:
-            self._asked = (window, asked_tokens(window, self._encoder().query_spans(window.text)))
-        return self._asked[1]
+        return asked_tokens(window, self._encoder().query_spans(window.text))
 
 
 def meaning_of(score: float, stored: StoredPassage, asked: Asked, meaning: Calibration) -> Calibration | None:

@@ -9,6 +9,7 @@ import json
 import lzma
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,13 @@ class TextTokenizer:
             for ids, spans in self._pieces(texts)
         ]
 
+    def document_spans(self, text: str) -> Spans:
+        """Give the offsets of a document's kept positions; what `documents` would say, for less."""
+        ids, spans = self._pieces([text])[0]
+        budget = self._contract.document_length - 2
+        kept = ~np.isin(ids[:budget], self._contract.skip_ids)
+        return np.concatenate([np.full((2, 2), -1), spans[:budget][kept]])
+
     def spans(self, texts: Sequence[str]) -> list[Spans]:
         """Give the offsets of all tokens of each text, uncut and without markers."""
         return [spans for _, spans in self._pieces(texts)]
@@ -76,7 +84,7 @@ class TextTokenizer:
     def _pieces(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], Spans]]:
         check_texts(texts)
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [(np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2)) for e in encodings]
+        return [(np.array(e.ids, np.int64), _spans(e.offsets)) for e in encodings]
 
     def _tokenized(
         self, ids: NDArray[np.int64], spans: Spans, marker_id: int, length: int, *, is_query: bool
@@ -95,6 +103,11 @@ class TextTokenizer:
         if not is_query:
             kept[2:] = ~np.isin(all_ids[2:], contract.skip_ids)
         return TokenizedText(all_ids, attended, kept, all_spans)
+
+
+def _spans(offsets: Sequence[tuple[int, int]]) -> Spans:
+    # Flat, as NumPy looks at each pair of a list three times.
+    return np.fromiter(chain.from_iterable(offsets), np.int64, 2 * len(offsets)).reshape(-1, 2)
 
 
 def check_texts(texts: Sequence[str]) -> None:

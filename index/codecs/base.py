@@ -42,6 +42,9 @@ class Codec(Protocol):
     def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Give back an approximation of the vectors, ``(n, dim)``."""
 
+    def products(self, query: NDArray[np.float32], arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Multiply each of ``(n_q, dim)`` vectors with each that `decode` would give: ``(n_q, n)``."""
+
     def question(self, query: NDArray[np.float32]) -> Any:
         """Prepare a query ``(n_q, dim)`` for `scores`; what comes back belongs to this codec."""
 

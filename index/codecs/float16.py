@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from index.codecs.base import Precision
 from index.codecs.frame import Frame
 from index.native.base import Rows
-from index.scoring import score_rows
+from index.scoring import products, score_rows
 from lfm2_colbert.errors import NonFiniteVectorError
 
 
@@ -40,6 +40,10 @@ class Float16:
     def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Widen to float32, exactly."""
         return arrays["vectors"].astype(np.float32)
+
+    def products(self, query: NDArray[np.float32], arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Multiply with vectors as they are decoded."""
+        return products(query, self.decode(arrays))
 
     def question(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the query as it is."""

@@ -20,6 +20,7 @@ from index.codecs.base import Precision
 from index.codecs.frame import Frame
 from index.native import kernels
 from index.native.base import VALUE_LIMIT, CoarseQuery, CodingTables, FineQuery, Rows, TokenCodes, unpacked
+from index.scoring import products
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 
 POSITIVE_LEVELS = {4: (0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733), 2: (0.4528, 1.5104)}
@@ -119,12 +120,22 @@ class _Scalar:
 
     def decode(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Give vectors back from all bits, ``(n, dim)``."""
+        return self._frame.turn_back(self._centred(arrays)) + self._mean
+
+    def products(self, query: NDArray[np.float32], arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Turn the query, of few vectors, instead of what is stored."""
+        without = products(self._frame.rotate(query), self._centred(arrays))
+        found: NDArray[np.float32] = without + np.einsum("qd,d->q", query, self._mean)[:, None]
+        return found
+
+    def _centred(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Read codes as they were rotated, without the mean."""
         codes = unpacked(arrays["codes"], self.bits)
         if self.refined:
             codes = np.left_shift(codes, 4, dtype=np.uint8) | unpacked(arrays["refinement"])
         scales = arrays["fine_scales" if self.refined else "scales"]
-        centred = self._levels[codes] * scales.astype(np.float32)[:, None]
-        return self._frame.turn_back(centred) + self._mean
+        centred: NDArray[np.float32] = self._levels[codes] * scales.astype(np.float32)[:, None]
+        return centred
 
     def question(self, query: NDArray[np.float32]) -> ScalarQuestion:
         """Bring a query ``(n_q, dim)`` into the frame."""

@@ -43,7 +43,9 @@ class Rows:
 
     def split(self) -> "list[Rows]":
         """Cut into a stretch for each thread; few rows are not worth it."""
-        n = min(self.threads, len(self.rows) // ROWS_PER_THREAD) or 1
+        n = min(self.threads, len(self.rows) // ROWS_PER_THREAD)
+        if n <= 1:
+            return [self]
         return [Rows(self.offsets, part) for part in np.array_split(self.rows, n)]
 
 

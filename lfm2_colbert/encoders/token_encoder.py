@@ -69,5 +69,4 @@ class TokenEncoder:
 
     def document_spans(self, text: str) -> Spans:
         """Offsets for each vector of the text as a document."""
-        tokenized = self._tokenizer.documents([text])[0]
-        return tokenized.spans[tokenized.kept]
+        return self._tokenizer.document_spans(text)

@@ -135,10 +135,10 @@ class Library:
         Raises:
             NotFoundError: there is no such collection.
         """
-        self.require(name)
+        folder = self.require(name)
         number, reader = self._free_reader(name, wanted)
         try:
-            yield self._opened(name, reader), number
+            yield self._opened(name, folder, reader), number
         except ModelMismatchError:  # rebuilt by another process: the next one opens it anew
             reader.close()
             raise
@@ -212,8 +212,8 @@ class Library:
             _close(own)
         return readers
 
-    def _opened(self, name: str, reader: _Reader) -> Collection:
-        status = os.stat(self.require(name) / STORE_FILE)  # noqa: PTH116 - each search pays for it
+    def _opened(self, name: str, folder: Path, reader: _Reader) -> Collection:
+        status = os.stat(folder / STORE_FILE)  # noqa: PTH116 - each search pays for it
         identity = (status.st_dev, status.st_ino)
         if reader.collection is None or reader.identity != identity:
             reader.close()

@@ -92,6 +92,13 @@ def test_rotating_is_multiplying_with_the_rotation(dim: int) -> None:
     np.testing.assert_allclose(frame.rotate(vectors), vectors @ frame.rotation().T, atol=1e-6)
 
 
+def test_products_are_those_with_the_decoded_vectors(codec: Codec) -> None:
+    query, arrays = unit_vectors(7, seed=1), codec.encode(unit_vectors(40, seed=2))
+    np.testing.assert_allclose(codec.products(query, arrays), query @ codec.decode(arrays).T, atol=1e-6)
+    assert codec.products(query[:0], arrays).shape == (0, 40)
+    assert codec.products(query, codec.encode(unit_vectors(0, seed=3))).shape == (7, 0)
+
+
 def test_no_vectors_come_back_as_no_vectors_of_the_same_width(codec: Codec) -> None:
     arrays = codec.encode(np.zeros((0, DIM), dtype=np.float32))
     assert {len(array) for array in arrays.values()} == {0}

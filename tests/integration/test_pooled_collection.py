@@ -10,6 +10,7 @@ from index import Collection, Document, Hit, effort
 from index.explain import AskedTokens, match_tokens
 from index.maxsim import maxsim_scores
 from index.pooling import pool, pooled_count
+from index.scoring import products
 from index.types import Match
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError, UnknownNameError
@@ -52,9 +53,10 @@ def expected_matches(query: str, text: str, factor: int) -> tuple[Match, ...]:
     """By the definitions alone: pool the text's vectors, give each the span of its origin, align."""
     pooled = pool(ENCODER.encode_documents([text]), factor)
     assert pooled.origins is not None
+    asked = AskedTokens.of(ENCODER.encode_queries([query])[0], ENCODER.query_spans(query), query)
     return match_tokens(
-        AskedTokens.of(ENCODER.encode_queries([query])[0], ENCODER.query_spans(query), query),
-        pooled.vectors.vectors.astype(np.float32),
+        asked,
+        products(asked.vectors, pooled.vectors.vectors.astype(np.float32)),
         ENCODER.document_spans(text)[pooled.origins],
         text,
     )

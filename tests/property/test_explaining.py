@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.explain import LEAST_SHARE, PLAIN, AskedTokens, highlight, match_tokens
+from index.scoring import products
 from index.types import Match, Span
 from lfm2_colbert.encoders.hashing import HashingEncoder
 
@@ -31,9 +32,10 @@ texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=25).map(" ".join)
 
 
 def matches(query: str, passage: str) -> tuple[Match, ...]:
+    asked = AskedTokens.of(ENCODER.encode_queries([query])[0], ENCODER.query_spans(query), query)
     return match_tokens(
-        AskedTokens.of(ENCODER.encode_queries([query])[0], ENCODER.query_spans(query), query),
-        ENCODER.encode_documents([passage])[0],
+        asked,
+        products(asked.vectors, ENCODER.encode_documents([passage])[0]),
         ENCODER.document_spans(passage),
         passage,
     )

@@ -73,6 +73,12 @@ def test_texts_are_cut_to_the_budget_and_every_position_has_all_its_parts(
             assert read.attended[: 2 + n_text].all()
 
 
+@given(text=st.text(max_size=40) | st.sampled_from(TEXTS))
+def test_spans_of_a_document_are_those_of_its_kept_positions(tokenizer: TextTokenizer, text: str) -> None:
+    (read,) = tokenizer.documents([text])
+    np.testing.assert_array_equal(tokenizer.document_spans(text), read.spans[read.kept])
+
+
 def test_expansion_fills_queries_and_nothing_else(vocabularies: Mapping[str, str], tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_text(vocabularies["bpe"], encoding="utf-8")
