@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from index.native import kernels
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 from lfm2_colbert.multivectors import MultiVectors
 
@@ -116,24 +117,10 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _clusters(tokens: NDArray[np.float64], n_clusters: int) -> NDArray[np.int64]:
     """Give each token ``(n, dim)`` its cluster ``(n,)``, numbered in the order of their first members."""
-    distances = _squared_distances(tokens)  # (n, n), symmetric to the bit: the first minimum lies above the diagonal
-    sizes = np.ones(len(tokens))
-    first_members = np.arange(len(tokens))
-    for _ in range(len(tokens) - n_clusters):
-        kept, joined = divmod(int(distances.argmin()), len(tokens))  # kept < joined
-        merged = sizes[kept] + sizes[joined]
-        # Lance and Williams' update for Ward's criterion; what was joined before stays infinitely far.
-        updated = (
-            (sizes[kept] + sizes) * distances[kept]
-            + (sizes[joined] + sizes) * distances[joined]
-            - sizes * distances[kept, joined]
-        ) / (merged + sizes)
-        updated[kept] = np.inf
-        distances[kept] = distances[:, kept] = updated
-        distances[joined] = distances[:, joined] = np.inf
-        sizes[kept] = merged
-        first_members[first_members == joined] = kept
-    return np.unique(first_members, return_inverse=True)[1]
+    first_members = kernels().ward_clusters(_squared_distances(tokens), n_clusters)
+    is_first = first_members == np.arange(len(tokens))
+    numbers: NDArray[np.int64] = np.cumsum(is_first) - 1
+    return numbers[first_members]
 
 
 def _squared_distances(tokens: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -148,9 +135,8 @@ def _squared_distances(tokens: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _centres(tokens: NDArray[np.float64], clusters: NDArray[np.int64]) -> NDArray[np.float64]:
     """Give each cluster's mean, of unit norm: ``(n_clusters, dim)``."""
-    order = np.argsort(clusters, kind="stable")
-    _, starts, sizes = np.unique(clusters[order], return_index=True, return_counts=True)
-    means = np.add.reduceat(tokens[order], starts) / sizes[:, None]
+    order, starts = np.argsort(clusters, kind="stable"), _starts(clusters)
+    means = np.add.reduceat(tokens[order], starts) / np.bincount(clusters)[:, None]
     cancelled = np.round(np.linalg.norm(means, axis=1), DECIMALS) == 0
     means[cancelled] = tokens[order[starts[cancelled]]]
     return _unit(means)
@@ -162,5 +148,12 @@ def _nearest_members(
     """Give the token of each cluster with the largest product with its centre, ``(n_clusters,)``."""
     products = np.round(np.einsum("nd,nd->n", tokens, centres[clusters]), DECIMALS)
     order = np.lexsort((-products, clusters))  # stable: of equal products the earlier token comes first
-    nearest: NDArray[np.int64] = order[np.unique(clusters[order], return_index=True)[1]]
+    nearest: NDArray[np.int64] = order[_starts(clusters)]
     return nearest
+
+
+def _starts(clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Tell where each cluster begins, ``(n_clusters,)``, among tokens in the order of their clusters."""
+    sizes = np.bincount(clusters)
+    starts: NDArray[np.int64] = np.cumsum(sizes) - sizes
+    return starts

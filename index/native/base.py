@@ -1,7 +1,7 @@
 """What a kernel is, in NumPy terms. `index/native/fallback.py` says it in code; the C++ of `kernels/` says it fast.
 
 Integers decide: every variant computes the same integer products, so variants differ by the rounding of a few float
-operations, and rankings do not depend on the machine.
+operations, and rankings do not depend on the machine. Clusters are joined by the same float operations in all of them.
 """
 
 from dataclasses import dataclass
@@ -317,4 +317,17 @@ class Kernels(Protocol):
 
         Raises:
             CorruptionError: postings name no passage.
+        """
+
+    def ward_clusters(self, distances: NDArray[np.float64], n_clusters: int) -> NDArray[np.int64]:
+        """Join the two nearest clusters until so many are left; of equal distances, the pair of earlier tokens first.
+
+        All variants compute the same distances, to the bit.
+
+        Args:
+            distances: ``(n, n)``, squared, symmetric to the bit, infinite on the diagonal and nowhere else.
+            n_clusters: 1 to n.
+
+        Returns:
+            ``(n,)``, for each token the first member of its cluster.
         """

@@ -152,6 +152,29 @@ class NumpyKernels:
         scores[found] = (scores[found] + by_group[postings.groups[found]]) * np.float32(0.5)
         return scores
 
+    def ward_clusters(self, distances: NDArray[np.float64], n_clusters: int) -> NDArray[np.int64]:
+        """Join the two nearest clusters."""
+        distances, sizes = (
+            distances.copy(),
+            np.ones(len(distances)),
+        )  # symmetric: the first minimum is above the diagonal
+        first_members = np.arange(len(distances))
+        for _ in range(len(distances) - n_clusters):
+            kept, joined = divmod(int(distances.argmin()), len(distances))  # kept < joined
+            merged = sizes[kept] + sizes[joined]
+            # Lance and Williams' update for Ward's criterion; what was joined before stays infinitely far.
+            updated = (
+                (sizes[kept] + sizes) * distances[kept]
+                + (sizes[joined] + sizes) * distances[joined]
+                - sizes * distances[kept, joined]
+            ) / (merged + sizes)
+            updated[kept] = np.inf
+            distances[kept] = distances[:, kept] = updated
+            distances[joined] = distances[:, joined] = np.inf
+            sizes[kept] = merged
+            first_members[first_members == joined] = kept
+        return first_members
+
 
 def _worth(
     weight: np.float32, often: NDArray[np.float32], base: float, slope: float, lengths: NDArray[np.uint32]

@@ -270,6 +270,15 @@ class CompiledKernels:
             raise CorruptionError("postings of a word name no passage", help="optimize the collection")
         return scores
 
+    def ward_clusters(self, distances: NDArray[np.float64], n_clusters: int) -> NDArray[np.int64]:
+        """Join the two nearest clusters."""
+        distances = _plain(distances)
+        first_members = np.empty(len(distances), np.int64)
+        self._library.ward_clusters(
+            _pointer(distances), _SIZE(len(distances)), _SIZE(n_clusters), _pointer(first_members)
+        )
+        return first_members
+
     def _maxsim(
         self, kernel: Any, query: ctypes.Structure, tokens: TokenCodes, scales: NDArray[np.float16], rows: Rows
     ) -> NDArray[np.float32]:

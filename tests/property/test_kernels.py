@@ -240,6 +240,64 @@ def test_coding_equals_the_numpy_kernels(dim: int, n: int, seed: int, spread: fl
         np.testing.assert_allclose(found.fine_products, expected.fine_products, rtol=1e-4, atol=1e-3)
 
 
+def squared_distances(vectors: np.ndarray) -> np.ndarray:
+    differences = vectors[:, None] - vectors
+    return np.einsum("ijd,ijd->ij", differences, differences)
+
+
+@st.composite
+def distance_matrices(draw: st.DrawFn) -> np.ndarray:
+    """Of vectors, of equal and zero vectors, or of nothing that has a place: a joined cluster may come nearer."""
+    rng, n = np.random.default_rng(draw(st.integers(0, 2**31))), draw(st.integers(0, 60))
+    match draw(st.sampled_from(["vectors", "few vectors", "few values", "values"])):
+        case "vectors":
+            distances = squared_distances(rng.standard_normal((n, 8)))
+        case "few vectors":
+            distances = squared_distances(rng.integers(-1, 2, (n, 2)).astype(np.float64))
+        case "few values":
+            distances = rng.integers(-1, 3, (n, n)).astype(np.float64)
+        case _:
+            distances = rng.standard_normal((n, n))
+    distances = np.triu(distances) + np.triu(distances, 1).T
+    np.fill_diagonal(distances, np.inf)
+    return distances
+
+
+@needs_compiled
+@settings(max_examples=200)
+@given(distances=distance_matrices(), data=st.data())
+def test_clusters_equal_those_of_the_numpy_kernels(distances: np.ndarray, data: st.DataObject) -> None:
+    n_clusters = data.draw(st.integers(min(1, len(distances)), len(distances)))
+    given_distances = distances.copy()
+    expected = DEFINITION.ward_clusters(distances, n_clusters)
+    assert len(np.unique(expected)) == n_clusters
+    for compiled in VARIANTS:
+        np.testing.assert_array_equal(compiled.ward_clusters(distances, n_clusters), expected)
+    np.testing.assert_array_equal(distances, given_distances)
+
+
+@pytest.mark.parametrize("chosen", [DEFINITION, *VARIANTS], ids=lambda chosen: chosen.variant)
+@pytest.mark.parametrize(
+    ("vectors", "n_clusters", "first_members"),
+    [
+        ([[7]], 1, [0]),
+        ([[0], [1], [2], [3]], 4, [0, 1, 2, 3]),
+        ([[0], [1], [2], [3]], 3, [0, 0, 2, 3]),  # of equal distances, the earliest pair
+        ([[0], [1], [2], [3]], 2, [0, 0, 2, 2]),
+        ([[0], [0], [0], [0], [0]], 3, [0, 0, 0, 3, 4]),
+        ([[0], [9], [1], [9], [2]], 1, [0, 0, 0, 0, 0]),
+        ([[9], [0], [9], [0], [9]], 2, [0, 1, 0, 1, 0]),
+    ],
+)
+def test_clusters_are_those_worked_out_by_hand(
+    chosen: Kernels, vectors: list[list[float]], n_clusters: int, first_members: list[int]
+) -> None:
+    distances = squared_distances(np.array(vectors, np.float64))
+    np.fill_diagonal(distances, np.inf)
+    found = chosen.ward_clusters(distances, n_clusters)
+    assert (found.dtype, found.tolist()) == (np.int64, first_members)
+
+
 @settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**31),
@@ -331,6 +389,11 @@ def test_arrays_with_strides_give_what_their_copies_give(chosen: Kernels) -> Non
     np.testing.assert_array_equal(
         chosen.interact(np.asfortranarray(table), np.repeat(codes, 2)[::2], strided),
         chosen.interact(table, codes, case.rows),
+    )
+    distances = squared_distances(case.rng.standard_normal((30, 4)))
+    np.fill_diagonal(distances, np.inf)
+    np.testing.assert_array_equal(
+        chosen.ward_clusters(distances[::2, ::2], 5), chosen.ward_clusters(distances[::2, ::2].copy(), 5)
     )
 
 

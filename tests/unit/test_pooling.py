@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from index.native import VARIABLE
 from index.pooling import FACTORS, MAX_TOKENS, STRETCH_TOKENS, pool, pooled_count, require_factor
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 from lfm2_colbert.multivectors import MultiVectors
@@ -63,6 +64,17 @@ def test_clusters_are_those_of_scipy(
         np.testing.assert_allclose(pooled.vectors.vectors, np.stack(centres), atol=1e-6)
         assert pooled.origins is not None
         assert pooled.origins.tolist() == list(members)
+
+
+@pytest.mark.parametrize("factor", POOLING)
+def test_compiled_kernels_change_no_bit(factor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    zeros, same = np.zeros((9, 64), np.float32), np.repeat(unit_vectors(5, 8, 64), 7, axis=0)
+    vectors = MultiVectors.of([*(topical(n, n, 64) for n in (1, 2, 5, 60, 178, 300)), zeros, same])
+    compiled = pool(vectors, factor)
+    monkeypatch.setenv(VARIABLE, "numpy")
+    plain = pool(vectors, factor)
+    np.testing.assert_array_equal(compiled.vectors.vectors, plain.vectors.vectors)
+    np.testing.assert_array_equal(compiled.origins, plain.origins)
 
 
 @given(items=passages)

@@ -132,4 +132,9 @@ struct CodingTables {
 // Codes of n rotated vectors, and each vector's product with what its coarse and its refined code stand for.
 void code_tokens(const float* values, int64_t n, int64_t dim, const CodingTables*, uint8_t* codes, uint8_t* refinement,
                  float* coarse_products, float* fine_products);
+
+// Clusters of n tokens by Ward's criterion, from distances (n, n), squared, symmetric, infinite on the diagonal and nowhere
+// else: the two nearest are joined, of equal distances the pair of earlier tokens, until n_clusters (1 .. n) are left.
+// first_members is (n,): for each token the first of its cluster. Doubles in one order, equal to NumPy's to the bit.
+void ward_clusters(const double* distances, int64_t n, int64_t n_clusters, int64_t* first_members);
 }
