@@ -54,6 +54,7 @@ class Library:
         """
         self.home, self.model, self.jobs = home, model, Jobs()
         self._n_readers, self._encoder_threads, self._device = readers, encoder_threads, device
+        self._folders: dict[str, Path] = {}
         self._lock = threading.Lock()
         self._readers: OrderedDict[str, list[_Reader]] = OrderedDict()
         self._writers: dict[str, Writer] = {}
@@ -71,7 +72,10 @@ class Library:
         Raises:
             NotFoundError: there is none.
         """
-        return collection_folder(self.home, name)
+        folder = self._folders.get(name)
+        if folder is None or not os.path.isfile(f"{folder}/{STORE_FILE}"):  # noqa: PTH113 - asked often
+            folder = self._folders[name] = collection_folder(self.home, name)
+        return folder
 
     def create(self, name: str, codec: str | None, pool: int | None) -> None:
         """Make a collection with the encoder that the operator chose.
@@ -213,7 +217,7 @@ class Library:
         return readers
 
     def _opened(self, name: str, folder: Path, reader: _Reader) -> Collection:
-        status = os.stat(folder / STORE_FILE)  # noqa: PTH116 - each search pays for it
+        status = os.stat(f"{folder}/{STORE_FILE}")  # noqa: PTH116 - each search pays for it
         identity = (status.st_dev, status.st_ino)
         if reader.collection is None or reader.identity != identity:
             reader.close()

@@ -25,9 +25,9 @@ class Gate:
 
     def __init__(self, answering: int, waiting: int, delay_seconds: float) -> None:
         """Let `answering` through at once and `waiting` wait; the rest is refused after `delay_seconds`."""
-        self._answering = asyncio.Semaphore(answering)
-        self._limit, self._delay = waiting, delay_seconds
-        self._waiting = self._delayed = 0
+        self._turns = asyncio.Semaphore(answering)
+        self._room, self._delay = answering + waiting, delay_seconds
+        self._inside = self._coming = self._delayed = 0
 
     @asynccontextmanager
     async def pass_through(self) -> AsyncIterator[None]:
@@ -37,19 +37,21 @@ class Gate:
             Refusal: 503 ``overloaded``, late.
         """
         await self.require_room()
-        self._waiting += 1
+        self._inside += 1
         try:
-            await self._answering.acquire()
+            async with self._turns:
+                yield
         finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._answering.release()
+            self._inside -= 1
 
     def is_full(self) -> bool:
-        """Whether nobody more may wait."""
-        return self._answering.locked() and self._waiting >= self._limit
+        """Whether nobody more may wait, those counted who are on their way."""
+        return self._inside + self._coming >= self._room
+
+    def expect(self) -> None:
+        """Count one more as on its way until the loop has come to it: many heads may be read before that."""
+        self._coming += 1
+        asyncio.get_running_loop().call_soon(self._came)
 
     async def require_room(self) -> None:
         """Refuse where nobody more may wait; a guard asks before it reads a body, as that would be work for nothing.
@@ -57,7 +59,7 @@ class Gate:
         Raises:
             Refusal: 503 ``overloaded``, late.
         """
-        if self.is_full():
+        if self._inside >= self._room:
             refused = asyncio.Event()
             self.in_time(refused.set)
             await refused.wait()
@@ -70,6 +72,9 @@ class Gate:
             return
         self._delayed += 1
         asyncio.get_running_loop().call_later(self._delay, self._in_time, refuse)
+
+    def _came(self) -> None:
+        self._coming -= 1
 
     def _in_time(self, refuse: Callable[[], None]) -> None:
         self._delayed -= 1

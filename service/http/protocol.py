@@ -90,13 +90,16 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._shed_route is not None:  # sent before the refusal of the last one: the connection ends with that
             self._follows = True
             return
-        self._shed_route = self._route_without_room()
-        if self._shed_route is not None:
+        route, gate = self._expensive_route(), self.shedding.gate
+        if route is not None and gate.is_full():
+            self._shed_route = route
             self.cycle = None  # what comes of the body is thrown away; the clock of the head goes on for it
             return
         self._stop_head_clock()
         if not self.transport.is_closing():
             super().on_headers_complete()
+            if route is not None:
+                gate.expect()
 
     def on_body(self, body: bytes) -> None:
         if self.cycle is not None:
@@ -110,12 +113,12 @@ class _BoundedProtocol(HttpToolsProtocol):
         elif self.cycle is not None:
             super().on_message_complete()
 
-    def _route_without_room(self) -> str | None:
-        """Give the route of a request that is to be refused at once: one that waits for another, or for 100, is not."""
+    def _expensive_route(self) -> str | None:
+        """Give the route of a request that may be refused at once: one that waits for another, or for 100, may not."""
         answering = self.pipeline or (self.cycle is not None and not self.cycle.response_complete)
         if answering or self.expect_100_continue or self.transport.is_closing():
             return None
-        return self.shedding.route_without_room(self._method(), self.url, Head(self.headers))
+        return self.shedding.expensive_route(self._method(), self.url, Head(self.headers))
 
     def _method(self) -> str:
         return self.parser.get_method().decode("latin-1")

@@ -28,12 +28,12 @@ class Shedding:
         """Take who knows whether there is room, which requests need some, and who keeps count."""
         self.gate, self._expensive_route, self._noted = gate, expensive_route, noted
 
-    def route_without_room(self, method: str, url: bytes, head: Head) -> str | None:
-        """Give the route that a request is for, if it is to be refused at once; None: the application shall see it.
+    def expensive_route(self, method: str, url: bytes, head: Head) -> str | None:
+        """Give the route that a request is for, if that needs room and may be refused at once.
 
         Pages of other origins and bodies that are not short go the long way, where their headers are understood.
         """
-        if not self.gate.is_full() or not head.has_short_body() or head.has(b"origin"):
+        if not head.has_short_body() or head.has(b"origin"):
             return None
         return self._expensive_route(method, url.partition(b"?")[0].decode("latin-1"))
 
