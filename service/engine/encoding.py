@@ -3,7 +3,8 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from hashlib import blake2b
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,13 @@ from lfm2_colbert.multivectors import MultiVectors
 
 REMEMBERED_QUERIES = 2048
 """Some 16 KiB each."""
-REMEMBERED_PASSAGES = 4096
-"""Of passages that were shown, where their tokens stand: some 3 KiB each."""
+REMEMBERED_PASSAGES = 16_384
+"""Of passages that were shown, where their tokens stand: some KiB each, and a third of what showing one costs."""
 PASSAGES_BETWEEN_PAUSES = 32
 """Half a second of one core with `nano`: so long may somebody wait who wants to store a document meanwhile."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 class ForwardingEncoder:
@@ -77,19 +81,42 @@ class ForwardingEncoder:
         return self._encoder.document_spans(text)
 
 
+class _Recent(Generic[Key, Value]):
+    """The values that were asked for last. Threads may share it."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity, self._lock = capacity, threading.Lock()
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._values
+
+    def get(self, key: Key) -> Value | None:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: Key, value: Value) -> None:
+        with self._lock:
+            self._values[key] = value
+            while len(self._values) > self._capacity:
+                self._values.popitem(last=False)
+
+
 class RememberingEncoder(ForwardingEncoder):
     """Keeps the vectors of the queries that were asked last, and where tokens stand in the passages that were shown.
 
     Threads may share it.
     """
 
-    def __init__(self, encoder: Encoder, capacity: int = REMEMBERED_QUERIES) -> None:
-        """Remember `capacity` queries."""
+    def __init__(
+        self, encoder: Encoder, queries: int = REMEMBERED_QUERIES, passages: int = REMEMBERED_PASSAGES
+    ) -> None:
+        """Remember so many queries and passages."""
         super().__init__(encoder)
-        self._capacity = capacity
-        self._lock = threading.Lock()
-        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._spans = lru_cache(REMEMBERED_PASSAGES)(encoder.document_spans)
+        self._vectors: _Recent[str, NDArray[np.float32]] = _Recent(queries)
+        self._spans: _Recent[bytes, NDArray[np.int32]] = _Recent(passages)
 
     def remembers(self, text: str) -> bool:
         """Whether a query need not be encoded."""
@@ -97,30 +124,24 @@ class RememberingEncoder(ForwardingEncoder):
 
     def encode_queries(self, texts: Sequence[str]) -> MultiVectors:
         """Encode the queries that are not remembered, all at once."""
-        found = self._recall(texts)
-        missing = list(dict.fromkeys(text for text in texts if text not in found))
+        known = {text: self._vectors.get(text) for text in texts}
+        found = {text: vectors for text, vectors in known.items() if vectors is not None}
+        missing = [text for text in known if text not in found]
         if missing:
             items = [item.astype(np.float32, copy=True) for item in self._encoder.encode_queries(missing)]
+            for text, vectors in zip(missing, items, strict=True):
+                self._vectors.put(text, vectors)
             found |= zip(missing, items, strict=True)
-            self._remember(missing, items)
         return MultiVectors.of([found[text] for text in texts], dim=self.dim)
 
     def document_spans(self, text: str) -> Spans:
-        """Offsets for each vector of a document; nobody may write into them."""
-        return self._spans(text)
-
-    def _recall(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        with self._lock:
-            found = {text: self._vectors[text] for text in texts if text in self._vectors}
-            for text in found:
-                self._vectors.move_to_end(text)
-        return found
-
-    def _remember(self, texts: Sequence[str], items: Sequence[NDArray[np.float32]]) -> None:
-        with self._lock:
-            self._vectors.update(zip(texts, items, strict=True))
-            while len(self._vectors) > self._capacity:
-                self._vectors.popitem(last=False)
+        """Offsets for each vector of a document."""
+        key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        spans = self._spans.get(key)
+        if spans is None:
+            spans = self._encoder.document_spans(text).astype(np.int32)
+            self._spans.put(key, spans)
+        return spans.astype(np.int64)
 
 
 class PausingEncoder(ForwardingEncoder):
