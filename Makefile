@@ -10,7 +10,7 @@ RUN := .venv/bin/python -m
 setup: $(DEV)  ## everything for development: .venv with torch, serve, eval and the tools
 
 $(DEV): pyproject.toml constraints/constraints.txt scripts/make_venv.sh $(KERNELS)
-	scripts/make_venv.sh .venv --group dev --editable '.[train,serve,eval]'
+	scripts/make_venv.sh .venv --group dev --editable '.[train,serve,eval,openvino]'
 	touch $@
 
 demo: $(DEMO)  ## the base install alone; index the examples, ask across languages

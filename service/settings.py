@@ -8,7 +8,7 @@ from pathlib import Path
 from lfm2_colbert.errors import InvalidConfigError
 
 PREFIX = "LFM2_COLBERT_"
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "openvino", "cuda")
 VARIABLES = frozenset(
     PREFIX + name for name in ("HOME", "DEVICE", "THREADS", "KERNELS", "URL", "KEY", "CA", "LLM_KEY", "JUDGE_KEY")
 )
@@ -23,7 +23,7 @@ class Settings:
         home: where collections live; None leaves it to `index.home`, which reads ``LFM2_COLBERT_HOME``.
         as_json: results as one JSON object on standard output.
         debug: tracebacks instead of one-line errors.
-        device: ``auto``, ``cpu`` or ``cuda``; ``LFM2_COLBERT_DEVICE``.
+        device: ``auto``, ``cpu``, ``openvino`` or ``cuda``; ``LFM2_COLBERT_DEVICE``.
         threads: of encoder and search; ``LFM2_COLBERT_THREADS``; None takes the processors this process may use.
         url: of the server that is asked instead of this machine's collections; ``LFM2_COLBERT_URL``.
     """

@@ -2,6 +2,7 @@
 
 ENCODERS = {
     "onnx": "lfm2_colbert.encoders.onnx:load_onnx",
+    "openvino": "lfm2_colbert.encoders.openvino:load_openvino",
     "torch": "lfm2_colbert.encoders.torch:load_torch",
     "sentence-transformers": "lfm2_colbert.encoders.sentence_transformers:load_sentence_transformers",
     "hashing": "lfm2_colbert.encoders.hashing:load_hashing",

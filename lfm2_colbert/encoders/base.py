@@ -68,7 +68,7 @@ class LoadOptions:
 
     Attributes:
         name: the name it goes by in collections; empty: the one its folder states.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu``, ``openvino`` or ``cuda``.
         threads: threads of one forward pass; None takes the processors this process may use.
     """
 

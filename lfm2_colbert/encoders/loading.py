@@ -29,6 +29,7 @@ HUB_MODELS = {
 OTHER_COMMIT = re.compile(rf"(?P<name>{'|'.join(map(re.escape, HUB_MODELS))})@(?P<revision>[0-9a-f]{{40}})")
 PINNED = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})")
 FOREIGN = "sentence-transformers:"
+DEVICES = ("auto", "cpu", "openvino", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def load_encoder(name: str = "nano", *, device: str = "auto", threads: int | Non
     Args:
         name: ``nano``; ``lfm2-colbert-350m`` or ``lfm2.5-colbert-350m`` (hub, pinned revision, or ``@`` and another);
             ``owner/model@`` and a full commit; a folder; ``sentence-transformers:`` and a folder; ``hashing``.
-        device: ``auto``, ``cpu`` or ``cuda`` (which needs the torch extra).
+        device: ``auto``, ``cpu``, ``openvino`` (the CPU by OpenVINO, of exported encoders; its extra) or ``cuda`` (the
+            torch extra).
         threads: threads of one forward pass; None takes the processors this process may use.
 
     Raises:
@@ -60,12 +62,23 @@ def load_encoder(name: str = "nano", *, device: str = "auto", threads: int | Non
         >>> encoder.encode_queries(["zwei Wörter"]).lengths.tolist()  # and the begin vector
         [3]
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise InvalidArgumentError(f"device must be auto, cpu or cuda, not '{device}'")
+    if device not in DEVICES:
+        raise InvalidArgumentError(f"device must be one of {', '.join(DEVICES)}, not '{device}'")
     source = resolve(name)
-    kind = "torch" if device == "cuda" and source.kind == "onnx" else source.kind
-    load = lookup(ENCODERS, kind, "encoder", extra="torch")
+    kind = _way(source, device)
+    load = lookup(ENCODERS, kind, "encoder", extra="openvino" if kind == "openvino" else "torch")
     return cast(Encoder, load(source.location, LoadOptions(source.name, device, threads)))
+
+
+def _way(source: Source, device: str) -> str:
+    """Choose how an encoder is run on a device."""
+    if device == "openvino" and source.kind not in ("onnx", "hashing"):
+        raise InvalidArgumentError(
+            f"OpenVINO runs exported encoders, and '{source.name}' is none",
+            help="lfm2-colbert export model writes one",
+        )
+    other = {"cuda": "torch", "openvino": "openvino"}
+    return other.get(device, "onnx") if source.kind == "onnx" else source.kind
 
 
 def resolve(name: str, *, offline: bool = False) -> Source:

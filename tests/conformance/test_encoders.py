@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -38,13 +39,17 @@ WAYS = {
     "nano": "onnx",
     "onnx-fp32": "onnx",
     "onnx-int8": "onnx",
+    "openvino": "openvino",
+    "openvino-fp32": "openvino",
     "torch": "torch",
     "torch-of-onnx": "torch",
     "sentence-transformers": "sentence-transformers",
     "hashing": "hashing",
 }
 INT8 = {"nano", "onnx-int8"}
-EXPANDING = {"onnx-fp32", "onnx-int8", "torch", "torch-of-onnx"}
+TO_THE_BIT = {"openvino", "openvino-fp32"}
+"""However texts are put together."""
+EXPANDING = {"onnx-fp32", "onnx-int8", "openvino-fp32", "torch", "torch-of-onnx"}
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,10 @@ def way(request: pytest.FixtureRequest) -> str:
 def encoder(way: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encoder]:
     if way in ("nano", "hashing"):
         yield load_encoder(way)
+    elif way.startswith("openvino"):
+        pytest.importorskip("lfm2_colbert.encoders.openvino")
+        name = "nano" if way == "openvino" else str(request.getfixturevalue("exported") / "fp32")
+        yield load_encoder(name, device="openvino", threads=1)
     elif way.startswith("onnx-"):
         yield load_encoder(str(request.getfixturevalue("exported") / way.removeprefix("onnx-")))
     else:
@@ -92,6 +101,11 @@ def _of_torch(way: str, request: pytest.FixtureRequest, places: pytest.TempPathF
         f"sentence-transformers:{request.getfixturevalue('write_foreign_checkpoint')(places.mktemp('st') / 'm')}",
         device="cpu",
     )
+
+
+def tolerance(way: str) -> float:
+    """How far a vector may be from itself when other texts are encoded with it."""
+    return 0 if way in TO_THE_BIT else 2e-3 if way in INT8 else 1e-5
 
 
 def test_every_way_to_run_an_encoder_is_under_test() -> None:
@@ -115,7 +129,7 @@ def test_one_by_one_gives_what_a_batch_gives_in_the_same_order(encoder: Encoder,
     for encode in (encoder.encode_queries, encoder.encode_documents):
         together = encode(TEXTS)
         for text, vectors in zip(TEXTS, together, strict=True):
-            np.testing.assert_allclose(vectors, encode([text])[0], atol=2e-3 if way in INT8 else 1e-5)
+            np.testing.assert_allclose(vectors, encode([text])[0], atol=tolerance(way))
 
 
 def test_more_texts_than_one_batch_holds_come_back_in_order(encoder: Encoder, way: str) -> None:
@@ -123,16 +137,14 @@ def test_more_texts_than_one_batch_holds_come_back_in_order(encoder: Encoder, wa
     together = encoder.encode_documents(texts)
     assert together.lengths.sum() > POSITIONS_PER_BATCH
     for i in range(0, len(texts), 9):
-        np.testing.assert_allclose(
-            together[i], encoder.encode_documents([texts[i]])[0], atol=2e-3 if way in INT8 else 1e-5
-        )
+        np.testing.assert_allclose(together[i], encoder.encode_documents([texts[i]])[0], atol=tolerance(way))
 
 
 def test_the_order_of_texts_is_the_order_of_items(encoder: Encoder, way: str) -> None:
     order = [5, 0, 7, 3, 1, 6, 2, 4]
     straight, turned = encoder.encode_documents(TEXTS), encoder.encode_documents([TEXTS[i] for i in order])
     for place, i in enumerate(order):
-        np.testing.assert_allclose(turned[place], straight[i], atol=2e-3 if way in INT8 else 1e-5)
+        np.testing.assert_allclose(turned[place], straight[i], atol=tolerance(way))
 
 
 def test_texts_of_one_length_do_not_touch_each_other(encoder: Encoder, way: str) -> None:
@@ -142,7 +154,7 @@ def test_texts_of_one_length_do_not_touch_each_other(encoder: Encoder, way: str)
     for text, vectors in zip(texts, together, strict=True):
         # A float32 product may depend on the shape of its matrix; int8 is made so that it does not.
         alone = encoder.encode_documents([text])[0]
-        np.testing.assert_allclose(vectors, alone, rtol=0, atol=0 if way in INT8 else 1e-5)
+        np.testing.assert_allclose(vectors, alone, rtol=0, atol=0 if way in INT8 | TO_THE_BIT else 1e-5)
 
 
 def test_the_same_text_gives_the_same_bits_twice(encoder: Encoder) -> None:
@@ -227,6 +239,40 @@ def test_torch_and_onnx_runtime_agree_on_an_exported_folder(exported: Path, prec
         cosines = (ours.vectors * theirs.vectors).sum(axis=1)  # int8 rounds activations too, torch only the weights
         assert cosines.min() >= (1 - 1e-6 if precision == "fp32" else 0.98)
         assert cosines.mean() >= (1 - 1e-6 if precision == "fp32" else 0.998)
+
+
+def test_openvino_gives_the_vectors_of_onnx_runtime(exported: Path) -> None:
+    pytest.importorskip("lfm2_colbert.encoders.openvino")
+    for name in ("nano", str(exported / "fp32")):
+        fast, plain = load_encoder(name, device="openvino"), load_encoder(name)
+        assert (fast.name, fast.fingerprint) == (plain.name, plain.fingerprint)
+        for ours, theirs in zip(_both(fast, TEXTS), _both(plain, TEXTS), strict=True):
+            np.testing.assert_array_equal(ours.offsets, theirs.offsets)
+            cosines = (ours.vectors * theirs.vectors).sum(axis=1)  # 8 bits round here, bfloat16 there
+            assert cosines.min() >= 0.98
+            assert cosines.mean() >= 0.998
+
+
+def test_a_model_that_openvino_cannot_load_is_refused_with_another_way(exported: Path) -> None:
+    pytest.importorskip("lfm2_colbert.encoders.openvino")
+    with pytest.raises(UnsafeModelError, match="OpenVINO") as caught:  # its table is narrower than a block of 8 bits
+        load_encoder(str(exported / "int8"), device="openvino")
+    assert "--device cpu" in caught.value.help
+
+
+def test_openvino_is_for_exported_encoders(checkpoint: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="exported") as caught:
+        load_encoder(str(checkpoint), device="openvino")
+    assert "export model" in caught.value.help
+
+
+def test_threads_may_share_an_encoder_of_openvino() -> None:
+    pytest.importorskip("lfm2_colbert.encoders.openvino")
+    encoder = load_encoder("nano", device="openvino")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda text: encoder.encode_documents([text]).vectors, TEXTS * 6))
+    for text, vectors in zip(TEXTS * 6, found, strict=True):
+        np.testing.assert_array_equal(vectors, encoder.encode_documents([text]).vectors)
 
 
 @pytest.mark.torch

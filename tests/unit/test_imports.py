@@ -7,7 +7,16 @@ import sys
 import pytest
 
 PACKAGES = ["lfm2_colbert", "index", "eval", "service"]
-HEAVY = ["torch", "transformers", "sentence_transformers", "onnxruntime", "onnx", "faiss", "huggingface_hub"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "onnxruntime",
+    "openvino",
+    "onnx",
+    "faiss",
+    "huggingface_hub",
+]
 PROGRAM = """
 import json, logging, os, socket, sys
 

@@ -1,4 +1,4 @@
-"""Nothing phones home: ONNX Runtime's wheels would, so only one module loads it, and that one tells it not to."""
+"""Nothing phones home: ONNX Runtime and OpenVINO would, so only one module loads each, and that one tells it not to."""
 
 import os
 import re
@@ -10,38 +10,57 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOADING = re.compile(r"^\s*(import onnxruntime|from onnxruntime)", re.MULTILINE)
-USE = "import time\nfrom lfm2_colbert import load_encoder\nload_encoder('nano').encode_queries(['a'])\n"
+ALONE = {
+    "onnxruntime": "lfm2_colbert/encoders/quiet_runtime.py",
+    "openvino": "lfm2_colbert/encoders/openvino.py",
+}
+USE = "import time\nfrom lfm2_colbert import load_encoder\nload_encoder('nano', device='{}').encode_queries(['a'])\n"
 
 
 def without_the_variable() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
 
 
-def test_one_module_alone_loads_the_runtime() -> None:
+@pytest.mark.parametrize("library", ALONE)
+def test_one_module_alone_loads_a_runtime(library: str) -> None:
     packages = ("lfm2_colbert", "index", "eval", "service")
+    loading = re.compile(rf"^\s*(import|from) {library}\b", re.MULTILINE)
     found = [
         path.relative_to(ROOT).as_posix()
         for package in packages
         for path in (ROOT / package).rglob("*.py")
-        if LOADING.search(path.read_text("utf-8"))
+        if loading.search(path.read_text("utf-8"))
     ]
-    assert found == ["lfm2_colbert/encoders/quiet_runtime.py"]
+    assert found == [ALONE[library]]
 
 
 def test_it_is_told_before_it_is_loaded() -> None:
-    shown = f"{USE}import os\nprint(os.environ['ORT_DISABLE_TELEMETRY'])"
+    shown = f"{USE.format('cpu')}import os\nprint(os.environ['ORT_DISABLE_TELEMETRY'])"
     done = subprocess.run(
         [sys.executable, "-c", shown], capture_output=True, text=True, check=True, env=without_the_variable()
     )
     assert done.stdout.strip() == "1"
 
 
+def test_openvino_reports_nothing_and_leaves_nothing_at_home(tmp_path: Path) -> None:
+    pytest.importorskip("lfm2_colbert.encoders.openvino")
+    shown = (
+        f"{USE.format('openvino')}import sys\nprint([m for m in sys.modules if m.startswith('openvino_telemetry.')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", shown], capture_output=True, text=True, check=True,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
-def test_no_name_is_looked_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_no_name_is_looked_up(tmp_path: Path, device: str) -> None:
     if not shutil.which("strace"):
         pytest.skip("strace is not installed")
     trace = tmp_path / "trace"
-    command = ["strace", "-f", "-e", "trace=connect", "-o", str(trace), sys.executable, "-c", f"{USE}time.sleep(10)"]
-    subprocess.run(command, check=True, env=without_the_variable(), cwd=ROOT)
+    command = ["strace", "-f", "-e", "trace=connect", "-o", str(trace), sys.executable, "-c"]
+    subprocess.run([*command, f"{USE.format(device)}time.sleep(10)"], check=True, env=without_the_variable(), cwd=ROOT)
     assert [line for line in trace.read_text("utf-8").splitlines() if "AF_INET" in line] == []
