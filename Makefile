@@ -43,7 +43,7 @@ coverage: $(DEV)  ## which branches `make test` never takes; a third slower than
 
 bench: $(DEV)  ## measure again: benchmarks/results/*.json, and the tables made of them
 	$(RUN) benchmarks.quality ../shared/data/eval --checkpoint ../shared/bootstrap/checkpoint
-	$(RUN) benchmarks.encoder ../shared/bootstrap/checkpoint
+	$(RUN) benchmarks.encoder
 	$(RUN) benchmarks.kernels
 	$(RUN) benchmarks.codebooks ../shared/data/eval
 	$(RUN) benchmarks.codecs ../shared/data/eval

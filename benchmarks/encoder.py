@@ -1,7 +1,8 @@
 """How fast is the encoder, and how exact? Each way to run it in a process of its own, against torch in fp32.
 
-`python -m benchmarks.encoder CHECKPOINT` writes ``results/encoder.json``: the bundled encoder, and drawn weights in the
-shape of LFM2-ColBERT-350M, whose times are those of trained ones.
+`python -m benchmarks.encoder` writes ``results/encoder.json``: the bundled encoder, whose weights of 8 bits are what
+torch multiplies with, too; and drawn weights in the shape of LFM2-ColBERT-350M, whose times are those of trained ones,
+against torch over what they were before they were rounded.
 """
 
 import re
@@ -31,10 +32,10 @@ from lfm2_colbert.training.checkpoints import read_start, write_folder
 from lfm2_colbert.training.recipe import ShapeConfig
 from lfm2_colbert.training.start import drawn
 
-LIBRARIES = ("torch", "onnx")
+LIBRARIES = ("torch", "onnx", "openvino")
 SEED = 0
 TEXTS = ROOT / "examples" / "documents"
-N_TEXTS = 64
+N_TEXTS = 16
 THREADS = (1, 2)
 WARM_UP_SECONDS = 0.5
 TIMED_CALLS = {"query": 60, "document": 20}
@@ -80,22 +81,20 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An encoder and its folders."""
+    """An encoder, and the ways to run it: backend, precision of the weights, folder; the reference first."""
 
     name: str
-    checkpoint: Path
-    int8: Path
+    ways: tuple[tuple[str, str, Path], ...]
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @allow_dirty
-def main(checkpoint: Path, allow_dirty: bool) -> int:
-    """Time the bundled encoder and the CHECKPOINT that it was exported from, then one of 350 million weights."""
+def main(allow_dirty: bool) -> int:
+    """Time the bundled encoder, then one of 350 million weights."""
     commit = measured_commit(allow_dirty=allow_dirty)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for encoder in (Measured(NANO, checkpoint, BUNDLED), large(Path(folder))):
+        for encoder in (bundled(), large(Path(folder))):
             for job in jobs(encoder, Path(folder)):
                 rows.append(apart(job))
                 click.echo("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
@@ -103,6 +102,11 @@ def main(checkpoint: Path, allow_dirty: bool) -> int:
     path = write(measured("encoder", rows, commit=commit, command=command, seed=SEED, libraries=LIBRARIES))
     click.echo(f"{len(rows)} rows in {path.relative_to(ROOT)}")
     return 0
+
+
+def bundled() -> Measured:
+    """Name the ways to run the bundled encoder."""
+    return Measured(NANO, tuple((backend, "int8", BUNDLED) for backend in ("torch", "onnx", "openvino")))
 
 
 def large(folder: Path) -> Measured:
@@ -117,7 +121,16 @@ def large(folder: Path) -> Measured:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         peak = process.submit(exported, checkpoint, int8).result()
     click.echo(f"exporting {DRAWN} takes {peak:.0f} MB at most")
-    return Measured(DRAWN, checkpoint, int8)
+    unquantised = folder / "large-fp32"
+    export_folder(checkpoint, unquantised, f"{DRAWN}-fp32", Precision.FP32)
+    ways = (("torch", checkpoint), ("onnx", unquantised))
+    return Measured(
+        DRAWN,
+        (
+            *((backend, "fp32", location) for backend, location in ways),
+            *((backend, "int8", int8) for backend in ("onnx", "openvino")),
+        ),
+    )
 
 
 def exported(checkpoint: Path, destination: Path) -> float:
@@ -128,16 +141,10 @@ def exported(checkpoint: Path, destination: Path) -> float:
 
 def jobs(encoder: Measured, folder: Path) -> Iterator[Job]:
     """List what to measure, the reference first: it leaves its vectors for the others in `folder`."""
-    unquantised = folder / f"{encoder.name}-fp32"
-    export_folder(encoder.checkpoint, unquantised, f"{encoder.name}-fp32", Precision.FP32)
-    bundled = cast(Encoder, lookup(ENCODERS, "onnx", "encoder")(str(BUNDLED), LoadOptions()))
+    counting = cast(Encoder, lookup(ENCODERS, "onnx", "encoder")(str(BUNDLED), LoadOptions()))
     for kind in TOKENS:
-        texts = texts_of_length(bundled, kind)
-        for backend, precision, location in (
-            ("torch", "fp32", encoder.checkpoint),
-            ("onnx", "fp32", unquantised),
-            ("onnx", "int8", encoder.int8),
-        ):
+        texts = texts_of_length(counting, kind)
+        for backend, precision, location in encoder.ways:
             for threads in THREADS:
                 vectors = folder / f"{encoder.name}-{kind}.npy"
                 yield Job(encoder.name, backend, precision, location, kind, threads, texts, vectors)
@@ -152,7 +159,9 @@ def apart(job: Job) -> dict[str, Any]:
 def time_encoder(job: Job) -> dict[str, Any]:
     """Load the encoder, time it, and compare its vectors with the reference: a row of results."""
     options = LoadOptions(device="cpu", threads=job.threads)
-    encoder = cast(Encoder, lookup(ENCODERS, job.backend, "encoder", extra="torch")(str(job.location), options))
+    encoder = cast(
+        Encoder, lookup(ENCODERS, job.backend, "encoder", extra="train,openvino")(str(job.location), options)
+    )
     encode = encoder.encode_queries if job.kind == "query" else encoder.encode_documents
     _warm_up(encode, job.texts)
     single = [_cpu_seconds(encode, [job.texts[i % len(job.texts)]]) for i in range(TIMED_CALLS[job.kind])]
