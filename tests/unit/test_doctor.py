@@ -13,13 +13,14 @@ import apsw
 import pytest
 from packaging.requirements import Requirement
 
+from eval.machine import Machine
 from index import Collection, Document
 from index.home import STORE_FILE, list_collections
 from index.lock import LOCK_FILE, WriterLock, writer_of
 from index.store import SEGMENTS_FOLDER
 from lfm2_colbert.encoders.loading import HUB_MODELS
 from lfm2_colbert.pulling.placing import Place
-from service.doctor import checks, storage
+from service.doctor import checks, models, storage
 from service.doctor.checks import CHECKS, examine
 from service.doctor.finding import Asked, Finding, State, fine
 from service.doctor.libraries import (
@@ -67,6 +68,23 @@ def test_a_machine_that_is_fit_passes_every_check(tmp_path: Path, monkeypatch: p
     encoder = next(finding.message for finding in found if finding.check == "encoder")
     assert encoder.startswith("hashing, ")
     assert "passages/s" in encoder
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "flags", "named"),
+    [
+        ("nano", "auto", ("amx_bf16",), True),
+        ("nano", "cpu", ("amx_bf16", "avx2"), True),
+        ("nano", "cpu", ("avx2",), False),
+        ("hashing", "auto", ("amx_bf16",), False),
+    ],
+)
+def test_openvino_is_named_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, model: str, device: str, flags: tuple[str, ...], named: bool
+) -> None:
+    monkeypatch.setattr(models, "this_machine", lambda: Machine("", 2, 24, flags))
+    settings = Settings(None, as_json=False, debug=False, device=device, threads=1)
+    assert ("--device openvino" in only(models.encoder(Asked(settings, model))).message) == named
 
 
 def test_an_error_of_a_check_is_what_it_found(tmp_path: Path) -> None:
