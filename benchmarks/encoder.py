@@ -88,13 +88,16 @@ class Measured:
 
 
 @click.command()
+@click.option(
+    "--large/--no-large", "with_large", default=True, help="Measure the 350M, too: some ten CPU minutes more."
+)
 @allow_dirty
-def main(allow_dirty: bool) -> int:
+def main(with_large: bool, allow_dirty: bool) -> int:
     """Time the bundled encoder, then one of 350 million weights."""
     commit = measured_commit(allow_dirty=allow_dirty)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for encoder in (bundled(), large(Path(folder))):
+        for encoder in (bundled(), *([large(Path(folder))] if with_large else [])):
             for job in jobs(encoder, Path(folder)):
                 rows.append(apart(job))
                 click.echo("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
