@@ -28,9 +28,6 @@ from lfm2_colbert.errors import InvalidArgumentError
 from lfm2_colbert.export.onnx import Precision, export_folder
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
-from lfm2_colbert.training.checkpoints import read_start, write_folder
-from lfm2_colbert.training.recipe import ShapeConfig
-from lfm2_colbert.training.start import drawn
 
 LIBRARIES = ("torch", "onnx", "openvino")
 SEED = 0
@@ -41,14 +38,7 @@ WARM_UP_SECONDS = 0.5
 TIMED_CALLS = {"query": 60, "document": 20}
 DRAWN = "350M, drawn"
 CONV, ATTENTION = "conv", "full_attention"
-SHAPE_OF_350M = ShapeConfig(
-    hidden_size=1024,
-    feed_forward_size=4608,
-    layer_types=tuple(ATTENTION if i in (2, 5, 8, 10, 12, 14) else CONV for i in range(16)),
-    n_heads=16,
-    n_kv_heads=8,
-    head_dim=64,
-)
+LAYERS_OF_350M = tuple(ATTENTION if i in (2, 5, 8, 10, 12, 14) else CONV for i in range(16))
 ROWS_OF_350M = 64_402
 TOKENS = {"query": 32, "document": 178}
 """Vectors of a text, begin token and marker included."""
@@ -88,9 +78,7 @@ class Measured:
 
 
 @click.command()
-@click.option(
-    "--large/--no-large", "with_large", default=True, help="Measure the 350M, too: some ten CPU minutes more."
-)
+@click.option("--large/--no-large", "with_large", default=True, help="Measure the 350M, too: takes minutes more.")
 @allow_dirty
 def main(with_large: bool, allow_dirty: bool) -> int:
     """Time the bundled encoder, then one of 350 million weights."""
@@ -114,9 +102,17 @@ def bundled() -> Measured:
 
 def large(folder: Path) -> Measured:
     """Draw weights in the shape of LFM2-ColBERT-350M over the bundled vocabulary, and export them in 8 bits."""
+    # Here, as what trains loads torch, which every measured process would else hold.
+    from lfm2_colbert.training.checkpoints import read_start, write_folder
+    from lfm2_colbert.training.recipe import ShapeConfig
+    from lfm2_colbert.training.start import drawn
+
+    shape = ShapeConfig(
+        hidden_size=1024, feed_forward_size=4608, layer_types=LAYERS_OF_350M, n_heads=16, n_kv_heads=8, head_dim=64
+    )
     nano = read_start("nano", None, np.random.default_rng(SEED))
     wide = replace(nano.config.backbone, vocab_size=ROWS_OF_350M, rope_theta=1e6)
-    start = drawn(replace(nano.config, backbone=wide), nano.tokenizer, SHAPE_OF_350M, np.random.default_rng(SEED))
+    start = drawn(replace(nano.config, backbone=wide), nano.tokenizer, shape, np.random.default_rng(SEED))
     rng = np.random.default_rng(SEED)
     tensors = {name: value if "norm" in name else _spread(value, rng) for name, value in start.tensors.items()}
     checkpoint, int8 = folder / "large", folder / "large-int8"
