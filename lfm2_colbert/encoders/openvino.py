@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from lfm2_colbert.checkpoint import check_files, files_fingerprint
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
-from lfm2_colbert.encoders.batching import Batch
+from lfm2_colbert.encoders.batching import Batch, Forward
 from lfm2_colbert.encoders.onnx import MODEL_FILE, folder_tokenizer, read_encoder_config
 from lfm2_colbert.encoders.token_encoder import TokenEncoder
-from lfm2_colbert.errors import UnsafeModelError
+from lfm2_colbert.errors import InvalidArgumentError, UnsafeModelError
 from lfm2_colbert.processors import usable_processors
 
 # Its package would report to its maker when it is imported, and write into the home folder; without this it cannot.
@@ -25,6 +25,7 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import openvino  # noqa: E402
 
+NOT_HERE, WAY_OUT = "OpenVINO does not run this model on this processor", "use --device cpu, which is ONNX Runtime"
 LENGTH_STEP = 16
 """Texts are padded to a multiple of it. Each new shape takes some 20 ms the first time."""
 INPUTS = {"ids": "i64", "present": "f32", "attended": "f32"}
@@ -44,7 +45,9 @@ def load_openvino(location: str, options: LoadOptions) -> Encoder:
     widths = [node.partial_shape[2].to_string() for node in compiled.outputs]
     if inputs != INPUTS or widths != [str(config.dim)]:
         raise UnsafeModelError(f"{MODEL_FILE} takes {inputs} and gives {widths}, which is no encoder of {config.dim}")
-    return TokenEncoder(config, folder_tokenizer(folder, config), _Forward(compiled), files_fingerprint(folder))
+    forward = _Forward(compiled)
+    _require_sound(forward, config.dim)
+    return TokenEncoder(config, folder_tokenizer(folder, config), forward, files_fingerprint(folder))
 
 
 class _Forward:
@@ -68,7 +71,18 @@ class _Forward:
         if not hasattr(self._own, "request"):
             self._own.request = self._compiled.create_infer_request()
         vectors: NDArray[np.float32] = self._own.request.infer(feeds)[0]
+        if vectors.shape[:2] != (int(rows.sum()), length):
+            raise InvalidArgumentError(NOT_HERE, help=WAY_OUT)
         return vectors
+
+
+def _require_sound(forward: Forward, dim: int) -> None:
+    """Try two texts of two lengths: on a processor that it takes for another, OpenVINO gave nothing and no error."""
+    present = np.ones((2, 2 * LENGTH_STEP), np.float32)
+    present[0, LENGTH_STEP:] = 0
+    vectors = forward(Batch(np.ones(present.shape, np.int64), present, present))
+    if vectors.shape[2] != dim or not np.isfinite(vectors).all():
+        raise InvalidArgumentError(NOT_HERE, help=WAY_OUT)
 
 
 def _compiled(path: Path, threads: int) -> Any:
@@ -76,9 +90,7 @@ def _compiled(path: Path, threads: int) -> Any:
     try:
         return openvino.Core().compile_model(str(path), "CPU", settings)
     except RuntimeError as error:
-        raise UnsafeModelError(
-            f"{path.name} is not a model OpenVINO can load", help="use --device cpu, which is ONNX Runtime"
-        ) from error
+        raise UnsafeModelError(f"{path.name} is not a model OpenVINO can load", help=WAY_OUT) from error
 
 
 def _padded(array: NDArray[Any], length: int) -> NDArray[Any]:

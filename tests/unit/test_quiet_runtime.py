@@ -48,9 +48,11 @@ def test_openvino_reports_nothing_and_leaves_nothing_at_home(tmp_path: Path) -> 
         f"{USE.format('openvino')}import sys\nprint([m for m in sys.modules if m.startswith('openvino_telemetry.')])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", shown], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", shown], capture_output=True, text=True, check=False,
         env={**os.environ, "HOME": str(tmp_path)},
     )  # fmt: skip
+    if "does not run this model on this processor" in done.stderr:
+        pytest.skip("OpenVINO does not run on this processor")
     assert done.stdout.strip() == "[]"
     assert list(tmp_path.iterdir()) == []
 
