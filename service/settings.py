@@ -5,10 +5,10 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from lfm2_colbert.encoders import DEVICES
 from lfm2_colbert.errors import InvalidConfigError
 
 PREFIX = "LFM2_COLBERT_"
-DEVICES = ("auto", "cpu", "openvino", "cuda")
 VARIABLES = frozenset(
     PREFIX + name for name in ("HOME", "DEVICE", "THREADS", "KERNELS", "URL", "KEY", "CA", "LLM_KEY", "JUDGE_KEY")
 )

@@ -26,8 +26,9 @@ GROUP_BYTES = 4
 """Of a vector that centroids are trained on, beside its direction of a byte a dimension: which group it is in."""
 GROUP_COPIES = 3
 """Of the vectors of one group, in single precision: chosen, made unit vectors, and as FAISS has them."""
-LISTING_BYTES = 64
-"""Of a vector while the lists of its segment are made: eight numbers of eight bytes, sorted and told apart."""
+LISTING_BYTES = 40
+"""Of a vector while its segment's lists are made: its centroid (4), that told apart (8 and 2), its passage (4), the
+order by centroids (8, and 8 while it is made), and the passages in that order (4)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,8 @@
 """Encoders: text in, token vectors out."""
 
+DEVICES = ("auto", "cpu", "openvino", "cuda")
+"""Where an encoder may be told to run; this module is all that one loads to know."""
+
 ENCODERS = {
     "onnx": "lfm2_colbert.encoders.onnx:load_onnx",
     "openvino": "lfm2_colbert.encoders.openvino:load_openvino",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from lfm2_colbert.checkpoint import read_json
-from lfm2_colbert.encoders import ENCODERS
+from lfm2_colbert.encoders import DEVICES, ENCODERS
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.errors import InvalidArgumentError, UnknownEncoderError
 from lfm2_colbert.hub import HubModel, local_folder
@@ -29,7 +29,6 @@ HUB_MODELS = {
 OTHER_COMMIT = re.compile(rf"(?P<name>{'|'.join(map(re.escape, HUB_MODELS))})@(?P<revision>[0-9a-f]{{40}})")
 PINNED = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})")
 FOREIGN = "sentence-transformers:"
-DEVICES = ("auto", "cpu", "openvino", "cuda")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from lfm2_colbert.encoders import DEVICES
 from lfm2_colbert.errors import InvalidArgumentError, LocalOnlyError
 from service.backend.base import Build
-from service.settings import DEVICES, Settings, default_device, default_threads, default_url, llm_key
+from service.settings import Settings, default_device, default_threads, default_url, llm_key
 
 if TYPE_CHECKING:
     from service.rag.generators.choosing import Choice

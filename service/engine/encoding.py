@@ -15,7 +15,7 @@ from lfm2_colbert.multivectors import MultiVectors
 REMEMBERED_QUERIES = 2048
 """Some 16 KiB each."""
 REMEMBERED_PASSAGES = 16_384
-"""Of passages that were shown, where their tokens stand: some KiB each, and a third of what showing one costs."""
+"""Of passages that were shown, where their tokens stand: some KiB each. Else a passage is tokenised again."""
 PASSAGES_BETWEEN_PAUSES = 32
 """Half a second of one core with `nano`: so long may somebody wait who wants to store a document meanwhile."""
 
