@@ -49,6 +49,8 @@ FP32_LANGUAGES = ("ar", "de", "en", "es", "zh")
 NAME_OF_FP32 = "nano-1-fp32"
 BEFORE = "nano-0"
 """System of the rows of the bundled encoder before this one: they stay, to be compared with."""
+TEACHER = ("teacher, one vector", "teacher, MaxSim", "teacher, MaxSim of targets")
+"""Systems of the teacher's rows (`benchmarks.teacher`), which stay, too."""
 SERVED_TOLERANCE = 0.2
 QUANTISATION_TOLERANCE = 0.5
 """Points of nDCG@10, of 100."""
@@ -77,7 +79,7 @@ def main(sets: Path, names: tuple[str, ...], checkpoint: Path | None, allow_dirt
     rows = {name: list(_kept(name)) for name in (*OWN, *CROSSED)}
     for name in names or rows:
         folder = unpack(sets, name, ROOT / "data" / "eval")
-        before = [row for row in rows[name] if row["system"] == BEFORE]
+        before = [row for row in rows[name] if row["system"] in (BEFORE, *TEACHER)]
         rows[name] = before + [row.as_json() | {"commit": commit} for row in measured_rows(folder, checkpoint)]
         _show(rows[name])
         every = [row for own in rows.values() for row in own]
@@ -94,20 +96,26 @@ def main(sets: Path, names: tuple[str, ...], checkpoint: Path | None, allow_dirt
 def measured_rows(folder: Path, checkpoint: Path | None) -> Iterator[Row]:
     """Evaluate a set, and where it is the one for that, fp32 weights beside int8."""
     cache = ROOT / "data" / "evaluations"
-    within = replace(OPTIONS, limit=QUERIES_OF_A_PAIR) if folder.name in CROSSED else OPTIONS
     every = list(tasks(folder))
-    yield from evaluate([task for task in every if not _is_across(task)], within, cache=cache).rows
-    across = [task for task in every if _is_across(task)]
-    if across:
-        yield from evaluate(across, ACROSS if folder.name in CROSSED else OPTIONS, cache=cache).rows
+    for across in (False, True):
+        own = [task for task in every if is_across(task) == across]
+        if own:
+            yield from evaluate(own, options_of(folder.name, is_across=across), cache=cache).rows
     if checkpoint and folder.name == FP32:
         with tempfile.TemporaryDirectory() as exported:
             model = Path(exported) / NAME_OF_FP32
             export_folder(checkpoint, model, NAME_OF_FP32, Precision.FP32)
-            own = [load_crossed(folder, language, language) for language in FP32_LANGUAGES]
+            same = [load_crossed(folder, language, language) for language in FP32_LANGUAGES]
             options = replace(OPTIONS, modes=("semantic",), baselines=(), exact=False)
-            for row in evaluate(own, options, encoder=str(model), cache=cache).rows:
+            for row in evaluate(same, options, encoder=str(model), cache=cache).rows:
                 yield replace(row, system=replace(row.system, system=NAME_OF_FP32))
+
+
+def options_of(name: str, *, is_across: bool) -> Options:
+    """Give how a set is asked within its languages, or across them."""
+    if name not in CROSSED:
+        return OPTIONS
+    return ACROSS if is_across else replace(OPTIONS, limit=QUERIES_OF_A_PAIR)
 
 
 def tasks(folder: Path) -> Iterator[Task]:
@@ -145,7 +153,8 @@ def verdicts(rows: Iterable[dict[str, Any]]) -> Iterator[Verdict]:
         )
 
 
-def _is_across(task: Task) -> bool:
+def is_across(task: Task) -> bool:
+    """Whether it asks in another language than its documents'."""
     return task.query_language != task.language
 
 

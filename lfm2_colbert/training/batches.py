@@ -29,8 +29,8 @@ MULTIPLE = 8
 LARGEST_COMPARISON = 400_000_000
 """Pairs of a query's token and a document's that a step compares at most, padding included."""
 
-TRANSLATIONS = "parallel"
-"""Kind of the pairs whose texts say the same."""
+TRANSLATIONS, QUESTIONS, CLOZE = "parallel", "queries", "cloze"
+"""Kinds: pairs whose texts say the same; questions that have no passage; passages whose first sentence asks."""
 
 LISTS = 1
 """Stands beside a seed, so that the order of lists is another than that of pairs."""

@@ -82,6 +82,8 @@ class Told:
 
 
 OnTold = Callable[[Told], None]
+Compare = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""`losses.maxsim`, compiled or not."""
 
 
 def run(
@@ -112,11 +114,12 @@ def run(
         model.requires_grad_(True)
     else:
         lookup(ADAPTERS, "add", "part of training", extra="train")(model, recipe.lora)
+    compare = compiled(model) if loop.compiled else maxsim
     optimizers = optimizers_of(model, loop)
     first = load_state(folder / STATE, model, optimizers)
     curve = _Curve(folder / CURVE, first, loop, on_told) if rank == 0 else None
     for step in islice(planned(material, recipe), first, None):
-        _learn(model, optimizers, material, step, recipe, rank, curve)
+        _learn(model, optimizers, material, step, recipe, rank, curve, compare)
         if curve is None:
             continue
         done, is_last = step.number + 1, step.before + step.n_tokens >= loop.tokens
@@ -130,7 +133,24 @@ def run(
     return model.eval().requires_grad_(False)
 
 
-def losses_of(q: Tensor, d: Tensor, batch: TrainingBatch | ListBatch, config: LossConfig, progress: float) -> Parts:
+def compiled(model: ColBERTModel) -> Compare:
+    """Compile the layers of a model, in place, and the comparison, for texts of any number and length.
+
+    A layer at a time: those of one kind share what is compiled.
+    """
+    for layer in model.backbone.layers:
+        layer.compile(dynamic=True)
+    return torch.compile(maxsim, dynamic=True)
+
+
+def losses_of(
+    q: Tensor,
+    d: Tensor,
+    batch: TrainingBatch | ListBatch,
+    config: LossConfig,
+    progress: float,
+    compare: Compare = maxsim,
+) -> Parts:
     """Compute the losses of a batch and their weighed sum, `LOSS`.
 
     With `LossConfig.dims` each is the mean over the vectors and their beginnings (Kusupati et al., 2022).
@@ -141,13 +161,14 @@ def losses_of(q: Tensor, d: Tensor, batch: TrainingBatch | ListBatch, config: Lo
         batch: whose vectors they are.
         config: of the losses.
         progress: share of the tokens that have been seen.
+        compare: of all queries with all documents.
     """
     is_ranked = progress >= config.ranking_from
     teacher = None
     if is_ranked and config.ranking and isinstance(batch, TrainingBatch):
-        teacher = teacher_logits(batch, config)
+        teacher = teacher_logits(batch, config, compare)
     by_width = [
-        _parts(_cut(q, width), _cut(d, width), batch, config, teacher, is_ranked=is_ranked)
+        _parts(_cut(q, width), _cut(d, width), batch, config, teacher, compare, is_ranked=is_ranked)
         for width in (q.shape[-1], *config.dims)
     ]
     means = {name: torch.stack([parts[name] for parts in by_width]).mean(0) for name in by_width[0]}
@@ -161,11 +182,11 @@ def divergence(student: Tensor, teacher: Tensor, config: LossConfig) -> Tensor:
     return ranking_divergence(student, teacher)
 
 
-def teacher_logits(batch: TrainingBatch, config: LossConfig) -> Tensor:
+def teacher_logits(batch: TrainingBatch, config: LossConfig, compare: Compare = maxsim) -> Tensor:
     """Give the teacher's logits ``(B, B)``: mean-MaxSim of its token states, and the cosine of its text vectors."""
     queries, documents = batch.queries, batch.documents
     with torch.no_grad():
-        tokens = maxsim(queries.states, queries.taught, documents.states, documents.taught)
+        tokens = compare(queries.states, queries.taught, documents.states, documents.taught)
         return config.teacher_maxsim_scale * tokens + config.teacher_dense_scale * (queries.dense @ documents.dense.T)
 
 
@@ -177,6 +198,7 @@ def _learn(
     recipe: Recipe,
     rank: int,
     curve: "_Curve | None",
+    compare: Compare,
 ) -> None:
     """Make one step of all processes."""
     loop, progress = recipe.loop, step.before / recipe.loop.tokens
@@ -184,7 +206,7 @@ def _learn(
     batch = made(material, step.chosen[rank])
     for optimizer in optimizers:
         optimizer.zero_grad()
-    losses = partial(losses_of, batch=batch, config=recipe.loss, progress=progress)
+    losses = partial(losses_of, batch=batch, config=recipe.loss_at(progress), progress=progress, compare=compare)
     parts = add_gradients(model, batch, losses, chunk=loop.chunk, autocast=loop.autocast)
     if loop.processes > 1:
         average(model)
@@ -201,6 +223,7 @@ def _parts(
     batch: TrainingBatch | ListBatch,
     config: LossConfig,
     teacher: Tensor | None,
+    compare: Compare,
     *,
     is_ranked: bool,
 ) -> Parts:
@@ -222,22 +245,24 @@ def _parts(
         if config.margins:
             parts["margins"] = margin_mse(student, wanted)
         return parts
-    return parts | _ranked(q, d, batch, config, teacher)
+    return parts | _ranked(q, d, batch, config, teacher, compare)
 
 
-def _ranked(q: Tensor, d: Tensor, batch: TrainingBatch, config: LossConfig, teacher: Tensor | None) -> Parts:
+def _ranked(
+    q: Tensor, d: Tensor, batch: TrainingBatch, config: LossConfig, teacher: Tensor | None, compare: Compare
+) -> Parts:
     """Compute the losses that compare every query of a batch with every document."""
     queries, documents = batch.queries, batch.documents
     parts: Parts = {}
     if not (config.ranking or config.contrastive or config.alignment):
         return parts
-    student = config.student_scale * maxsim(q, queries.present, d, documents.present)
+    student = config.student_scale * compare(q, queries.present, d, documents.present)
     if teacher is not None:
         parts["ranking"] = divergence(student, teacher, config)
     if config.contrastive:
         parts["contrastive"] = contrastive(student, batch.same)
     if config.alignment and batch.are_translations:
-        back = config.student_scale * maxsim(d, documents.present, q, queries.present)
+        back = config.student_scale * compare(d, documents.present, q, queries.present)
         parts["alignment"] = (contrastive(student, batch.same) + contrastive(back, batch.same)) / 2
     return parts
 

@@ -25,6 +25,7 @@ class DataConfig:
             document (`curriculum.py`).
         pairs_taken: at most, over all languages.
         queries_taken: the same of questions without a passage.
+        cloze_taken: passages of the pairs, at most, whose first sentence asks for the rest (inverse cloze).
         parallel_taken: at most, over all pairs of languages.
         lists: folder of queries with scored candidates (`lists.py`); empty: none.
         list_size: candidates of a list that are learned from; lists that have fewer are left out.
@@ -43,6 +44,7 @@ class DataConfig:
     curriculum: bool = False
     pairs_taken: int = 40_000
     queries_taken: int = 40_000
+    cloze_taken: int = 0
     parallel_taken: int = 40_000
     lists: str = ""
     list_size: int = 8
@@ -88,6 +90,30 @@ class LossConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LateConfig:
+    """What is minimised in a run's last part, in place of `Recipe.loss`: scores weigh more once tokens are learned.
+
+    Attributes:
+        begins: share of the tokens after which it is.
+        loss: what is minimised then, whole: nothing is taken over from the other.
+    """
+
+    begins: float
+    loss: LossConfig
+
+    def __post_init__(self) -> None:
+        """Refuse a part that is all, or nothing.
+
+        Raises:
+            InvalidConfigError: `begins` is not between 0 and 1.
+        """
+        if not 0 < self.begins < 1:
+            raise InvalidConfigError(
+                f"[late] begins at {self.begins:g} of the tokens", help="give a share between 0 and 1"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class LoopConfig:
     """How it is minimised.
 
@@ -105,6 +131,8 @@ class LoopConfig:
         tell_every: steps between lines of the curve.
         develop_every: steps between measurements on the development sets, a multiple of `tell_every`; 0: at the end.
         autocast: whether products are computed in bfloat16.
+        compiled: whether layers and comparisons are compiled first (`torch.compile`; it needs a C compiler): it takes a
+            minute, and spares memory's traffic.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -120,6 +148,7 @@ class LoopConfig:
     tell_every: int = 10
     develop_every: int = 0
     autocast: bool = True
+    compiled: bool = False
     device: str = "cpu"
 
 
@@ -184,6 +213,7 @@ class Recipe:
         teacher_prefixes: text put before queries and before documents for the teacher.
         data: what is learned from.
         loss: what is minimised.
+        late: what is minimised instead in the last part; None: the same to the end.
         loop: how.
         licence: of what is made.
     """
@@ -195,10 +225,20 @@ class Recipe:
     loop: LoopConfig
     teacher: str = ""
     loss: LossConfig = LossConfig()
+    late: LateConfig | None = None
     shape: ShapeConfig | None = None
     lora: LoraConfig | None = None
     teacher_prefixes: tuple[str, ...] = ("query: ", "passage: ")
     licence: str = "Apache-2.0"
+
+    @property
+    def losses(self) -> tuple[LossConfig, ...]:
+        """All that is minimised at some time."""
+        return (self.loss,) if self.late is None else (self.loss, self.late.loss)
+
+    def loss_at(self, progress: float) -> LossConfig:
+        """Give what is minimised when a share of the tokens has been seen."""
+        return self.loss if self.late is None or progress < self.late.begins else self.late.loss
 
     def __post_init__(self) -> None:
         """Refuse what cannot be minimised.
@@ -208,7 +248,7 @@ class Recipe:
                 out of range, or adapters have nothing to adapt.
         """
         data = self.data
-        if not self.teacher and (self.loss.token or self.loss.ranking):
+        if not self.teacher and any(loss.token or loss.ranking for loss in self.losses):
             raise InvalidConfigError(
                 "the token and ranking losses need a teacher", help="name one, or give both the weight 0 in [loss]"
             )

@@ -14,7 +14,7 @@ from torch.multiprocessing.spawn import spawn
 from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.config import from_mapping, to_json
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError
-from lfm2_colbert.training.batches import TRANSLATIONS, Material
+from lfm2_colbert.training.batches import CLOZE, QUESTIONS, TRANSLATIONS, Material
 from lfm2_colbert.training.beginning import begun, load_beginning, save_beginning
 from lfm2_colbert.training.chart import CHART, write_chart
 from lfm2_colbert.training.checkpoints import read_start, tokenizers_of, write_folder
@@ -26,6 +26,7 @@ from lfm2_colbert.training.loop import CURVE, OnTold, Told, run
 from lfm2_colbert.training.recipe import Recipe
 from lfm2_colbert.training.sources import (
     Pair,
+    cloze,
     drawn,
     of_languages,
     read_documents,
@@ -156,10 +157,13 @@ def _kinds(recipe: Recipe, contamination: Contamination, rng: np.random.Generato
     data = recipe.data
     found = of_languages(read_pairs(Path(data.pairs), data.sources), data.languages)
     found += read_documents(Path(data.documents)) if data.documents else ()
-    kinds = [("pairs", drawn(_clean(found, contamination), data.pairs_taken, data.exponent, rng))]
+    clean = _clean(found, contamination)
+    kinds = [("pairs", drawn(clean, data.pairs_taken, data.exponent, rng))]
+    if data.cloze_taken:
+        kinds.append((CLOZE, drawn(cloze(clean), data.cloze_taken, data.exponent, rng)))
     if data.query_sources:
         asked = of_languages(read_queries(Path(data.pairs), data.query_sources), data.languages)
-        kinds.append(("queries", drawn(_clean(asked, contamination), data.queries_taken, data.exponent, rng)))
+        kinds.append((QUESTIONS, drawn(_clean(asked, contamination), data.queries_taken, data.exponent, rng)))
     if data.parallel_sources:
         parallel = of_languages(read_parallel(Path(data.parallel), data.parallel_sources), data.languages)
         chosen = drawn(parallel, data.parallel_taken, data.exponent, rng)

@@ -150,6 +150,18 @@ def read_documents(folder: Path) -> Iterator[Pair]:
             yield Pair(first, rest, path.parent.name, "documents")
 
 
+def cloze(pairs: Iterable[Pair]) -> list[Pair]:
+    """Let the first sentence of each passage of pairs ask for the rest (inverse cloze); each passage once.
+
+    A passage that is asked for in its own language and in others stands with the former.
+    """
+    passages: dict[str, Pair] = {}
+    for pair in sorted(pairs, key=lambda pair: "-" in pair.group):
+        passages.setdefault(pair.document, pair)
+    found = ((*_first_sentence(text), pair) for text, pair in passages.items())
+    return [Pair(first, rest, pair.group, pair.source) for first, rest, pair in found if first and rest]
+
+
 def drawn(pairs: Sequence[Pair], n: int, exponent: float, rng: np.random.Generator) -> list[Pair]:
     """Draw at most `n` pairs without replacement; a group of m has a part in proportion to ``m ** exponent``.
 

@@ -26,7 +26,7 @@ from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError, NotFoundError
 from lfm2_colbert.training.checkpoints import read_start, write_folder
 from lfm2_colbert.training.loop import CURVE, Told
-from lfm2_colbert.training.recipe import LoraConfig, Recipe, read_recipe
+from lfm2_colbert.training.recipe import LateConfig, LoraConfig, LossConfig, Recipe, read_recipe
 from lfm2_colbert.training.runner import train
 
 pytestmark = pytest.mark.torch
@@ -144,6 +144,18 @@ def test_two_processes_see_the_same_texts_as_one(trained: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_what_is_minimised_changes_where_the_recipe_says(trained: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(SMOKE)
+    late = LateConfig(begins=0.5, loss=LossConfig(token=0.0, ranking=0.0, contrastive=2.0, student_scale=20.0))
+    train(replace(recipe, late=late), tmp_path / "late", ignore, ignore)
+    before, after = curve(trained), curve(tmp_path / "late")
+    first = next(n for n, line in enumerate(before) if line["tokens"] > 0.5 * recipe.loop.tokens)
+    assert after[:first] == before[:first]
+    assert after[-1]["token"] == after[-1]["ranking"] == 0.0
+    assert after[-1]["loss"] == pytest.approx(2 * after[-1]["contrastive"], rel=1e-5)
+    assert after[-1]["contrastive"] < before[-1]["contrastive"]
+
+
 def test_processes_that_encode_in_chunks_learn_as_those_that_do_not(trained: Path, tmp_path: Path) -> None:
     recipe = read_recipe(SMOKE)
     for name, chunk in (("whole", 0), ("chunks", 5)):
@@ -243,6 +255,9 @@ def test_recipes_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("name = ")
     with pytest.raises(InvalidConfigError, match="TOML"):
         read_recipe(tmp_path / "broken.toml")
+    (tmp_path / "late.toml").write_text(SMOKE.read_text() + "\n[late]\nbegins = 1.0\n[late.loss]\n")
+    with pytest.raises(InvalidConfigError, match="begins"):
+        read_recipe(tmp_path / "late.toml")
     (tmp_path / "unknown.toml").write_text(SMOKE.read_text() + "\nspeed = 3\n")
     with pytest.raises(InvalidConfigError, match="speed"):
         read_recipe(tmp_path / "unknown.toml")

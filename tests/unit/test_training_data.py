@@ -12,6 +12,7 @@ from lfm2_colbert.errors import InvalidConfigError, NotFoundError
 from lfm2_colbert.training.decontamination import Contamination, held_out
 from lfm2_colbert.training.sources import (
     Pair,
+    cloze,
     drawn,
     of_languages,
     read_documents,
@@ -55,6 +56,12 @@ def test_the_first_sentence_of_a_document_asks_for_the_rest(tmp_path: Path) -> N
     (tmp_path / "ja" / "a.txt").write_text("有給は二十日です。最初の年は少ない。")
     (tmp_path / "ja" / "b.txt").write_text("一文だけ")
     assert list(read_documents(tmp_path)) == [Pair("有給は二十日です。", "最初の年は少ない。", "ja", "documents")]
+
+
+def test_a_passage_of_pairs_is_cut_once_and_stands_with_its_own_language() -> None:
+    passage, whole = "有給は二十日です。最初の年は少ない。", "一文だけ"
+    pairs = [Pair("Wie viele?", passage, "de-ja", "a"), Pair("何日？", passage, "ja", "b"), Pair("x", whole, "ja", "b")]
+    assert cloze(pairs) == [Pair("有給は二十日です。", "最初の年は少ない。", "ja", "b")]
 
 
 @given(

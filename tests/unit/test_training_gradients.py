@@ -1,6 +1,7 @@
 """Gradients in chunks against those of the whole batch, for every loss; and what they spare."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from lfm2_colbert.model import ColBERTModel  # noqa: E402
 from lfm2_colbert.training.batches import Chosen, ListBatch, Material, TrainingBatch, made  # noqa: E402
 from lfm2_colbert.training.corpus import Corpus  # noqa: E402
 from lfm2_colbert.training.gradients import LOSS, add_gradients  # noqa: E402
-from lfm2_colbert.training.loop import losses_of  # noqa: E402
+from lfm2_colbert.training.loop import compiled, losses_of  # noqa: E402
+from lfm2_colbert.training.losses import maxsim  # noqa: E402
 from lfm2_colbert.training.recipe import LossConfig  # noqa: E402
 from lfm2_colbert.training.targets import Targets  # noqa: E402
 
@@ -85,6 +87,22 @@ def test_chunks_give_the_gradients_of_the_whole_batch(*, are_lists: bool, chunk:
         torch.testing.assert_close(chunked[name], gradient, atol=1e-5, rtol=1e-5)
     for name, value in losses.items():
         assert again[name].item() == pytest.approx(value.item(), abs=1e-5)
+
+
+@pytest.mark.slow  # compiling takes a minute
+@pytest.mark.filterwarnings("ignore")  # of torch, as it loads its compiler
+def test_compiled_layers_and_comparisons_give_the_same_gradients_for_any_shape() -> None:
+    eager, student = model(), model()
+    compare = compiled(student)
+    for n in (N_PAIRS, 4):
+        own = made(material(), Chosen(np.arange(n, dtype=np.int32), are_lists=False))
+        for each, comparison in ((eager, maxsim), (student, compare)):
+            each.zero_grad()
+            losses = partial(losses_of, batch=own, config=LOSSES, progress=1.0, compare=comparison)
+            add_gradients(each, own, losses, chunk=0, autocast=False)
+        for (name, expected), found in zip(eager.named_parameters(), student.parameters(), strict=True):
+            torch.testing.assert_close(found.grad, expected.grad, atol=1e-5, rtol=1e-4, msg=name)
+    assert student.state_dict().keys() == eager.state_dict().keys()
 
 
 def test_no_more_texts_are_encoded_with_a_graph_at_once_than_a_chunk_has() -> None:
