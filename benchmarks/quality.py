@@ -49,8 +49,6 @@ FP32_LANGUAGES = ("ar", "de", "en", "es", "zh")
 NAME_OF_FP32 = "nano-1-fp32"
 BEFORE = "nano-0"
 """System of the rows of the bundled encoder before this one: they stay, to be compared with."""
-TEACHER = ("teacher, one vector", "teacher, MaxSim", "teacher, MaxSim of targets")
-"""Systems of the teacher's rows (`benchmarks.teacher`), which stay, too."""
 SERVED_TOLERANCE = 0.2
 QUANTISATION_TOLERANCE = 0.5
 """Points of nDCG@10, of 100."""
@@ -79,7 +77,7 @@ def main(sets: Path, names: tuple[str, ...], checkpoint: Path | None, allow_dirt
     rows = {name: list(_kept(name)) for name in (*OWN, *CROSSED)}
     for name in names or rows:
         folder = unpack(sets, name, ROOT / "data" / "eval")
-        before = [row for row in rows[name] if row["system"] in (BEFORE, *TEACHER)]
+        before = [row for row in rows[name] if row["system"] == BEFORE]
         rows[name] = before + [row.as_json() | {"commit": commit} for row in measured_rows(folder, checkpoint)]
         _show(rows[name])
         every = [row for own in rows.values() for row in own]

@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.markdown import markdown
-from benchmarks.results_file import Results
+from benchmarks.results_file import Results, read
 
 Row = Mapping[str, Any]
 Table = Callable[[Results], str]
@@ -22,6 +22,7 @@ SYSTEMS = {
     "nano-0": ("nano-0", "semantic"),
 }
 """Column → system, and how its setting begins."""
+WAYS_OF_TEACHER = ("one vector", "MaxSim")
 
 
 def languages(results: Results) -> str:
@@ -77,6 +78,21 @@ def far(results: Results) -> str:
     return markdown(["query → documents", *SYSTEMS], lines) if lines else "Not measured."
 
 
+def teacher(results: Results) -> str:
+    """One line a set, within its languages and across: means over the tasks that the teacher was measured on too."""
+    ours = read("quality").rows
+    lines = []
+    for dataset, is_across in sorted({(row["dataset"], _is_across(row)) for row in results.rows}):
+        rows = [row for row in results.rows if (row["dataset"], _is_across(row)) == (dataset, is_across)]
+        tasks = {_languages(row) for row in rows}
+        own = [row for row in ours if row["dataset"] == dataset and _languages(row) in tasks]
+        columns = [_mean(_of(own, column)) for column in ("semantic", "nano-0", "bm25")]
+        ways = [_mean([row for row in rows if row["way"] == way]) for way in WAYS_OF_TEACHER]
+        lines.append([dataset, "across" if is_across else "within", str(len(tasks)), *map(_points, columns + ways)])
+    head = ["set", "languages", "tasks", "semantic", "nano-0", "bm25", *(f"teacher, {way}" for way in WAYS_OF_TEACHER)]
+    return markdown(head, lines)
+
+
 def matrix(dataset: str, system: str = "semantic") -> Table:
     """Make the table of a set's matrix: a line a language of the queries, or of the documents if these are more."""
 
@@ -97,6 +113,14 @@ def matrix(dataset: str, system: str = "semantic") -> Table:
         return markdown(["query \\ documents", *searched, "mean"], lines)
 
     return table
+
+
+def _languages(row: Row) -> tuple[str, str]:
+    return row["query_language"], row["document_language"]
+
+
+def _is_across(row: Row) -> bool:
+    return bool(row["query_language"] != row["document_language"])
 
 
 def _line(name: str, values: Sequence[float | None]) -> list[str]:

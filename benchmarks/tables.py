@@ -17,7 +17,7 @@ from benchmarks.command import run
 from benchmarks.document_tables import estimates, formats
 from benchmarks.document_tables import runs as runs_of_documents
 from benchmarks.markdown import decimals, markdown
-from benchmarks.quality_tables import far, languages, matrix, sets
+from benchmarks.quality_tables import far, languages, matrix, sets, teacher
 from benchmarks.results_file import DIRTY, ROOT, Results, read
 from benchmarks.training_tables import panel, runs
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
@@ -426,6 +426,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "service-peers": engines_served,
     "training": runs,
     "panel": panel,
+    "teacher": teacher,
 }
 
 

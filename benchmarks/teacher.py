@@ -1,113 +1,158 @@
-"""What does the teacher find on the development sets? Its figures stand beside ours in ``results/quality.json``.
+"""What does the teacher find on the development sets? ``results/teacher.json``.
 
-`python -m benchmarks.teacher pack SETS START development.npz` writes the queries and texts that `benchmarks.quality`
-asks for, as ids of START's vocabulary; a run of the argument `teacher` measures them on another machine
-(`recipes/carry.py`), and `python -m benchmarks.teacher read FOUND` takes its figures in.
+`python -m benchmarks.teacher SETS TEACHER START` lets TEACHER, a folder of BERT, read the queries and whole texts that
+`benchmarks.quality` asks for, as ids of START's vocabulary, cut at its budget: what its student reads. It scores by the
+cosine of the means over tokens, and by MaxSim of token states without their mean. Some hours of one core, or minutes
+of a GPU; with names of sets only these are measured.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.evaluation_sets import unpack
-from benchmarks.quality import CROSSED, OWN, SEED, TEACHER, is_across, options_of, tasks
-from benchmarks.results_file import ROOT, measured, measured_commit, write
-from benchmarks.results_file import read as read_results
+from benchmarks.quality import CROSSED, OWN, SEED, is_across, options_of, tasks
+from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, read, write
 from eval.datasets.base import Task
 from eval.run import LIBRARIES, prepared
 from lfm2_colbert.training.checkpoints import read_start, tokenizers_of
-from lfm2_colbert.training.development import Judged, Tokenize, save_judged
-from lfm2_colbert.training.packed import QUERIES, TEACHER_ITSELF
-from lfm2_colbert.training.teacher_figures import DENSE, STATES, TARGETS
+from lfm2_colbert.training.corpus import DOCUMENT, QUERY
+from lfm2_colbert.training.development import TOKENS_PER_BATCH, Tokenize, compared, ndcg_at_10
+from lfm2_colbert.training.start import Start
+from lfm2_colbert.training.teacher import MARKERS, Teacher
+from lfm2_colbert.training.teachers import load_teacher
 
 PATH = click.Path(exists=True, file_okay=False, path_type=Path)
-SYSTEMS = dict(zip((DENSE, STATES, TARGETS), TEACHER, strict=True))
-SEPARATOR = " "
+DENSE, STATES = "one vector", "MaxSim"
+WAYS = (DENSE, STATES)
+PREFIXES = ("query: ", "passage: ")
+SAMPLED = 2000
+"""Documents that the mean of all states is taken of."""
+
+States = NDArray[np.float16]
+Ids = NDArray[np.int64]
 
 
-@click.group()
-def main() -> None:
-    """Measure the teacher."""
-
-
-@main.command()
+@click.command()
 @click.argument("sets", type=PATH)
+@click.argument("teacher")
 @click.argument("start")
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-def pack(sets: Path, start: str, path: Path) -> None:
-    """Write all tasks of the sets whose archives lie in SETS to PATH."""
-    queries, documents = tokenizers_of(read_start(start, None, np.random.default_rng(SEED)))
-    found = [
-        judged(task, queries, documents)
-        for name in (*OWN, *CROSSED)
-        for task in asked(unpack(sets, name, ROOT / "data" / "eval"))
-    ]
-    save_judged(path, found)
-    click.echo(f"{len(found)} tasks in {path}, {path.stat().st_size / 2**20:.1f} MiB")
-
-
-@main.command()
-@click.argument("found", type=PATH)
+@click.argument("names", nargs=-1, type=click.Choice([*OWN, *CROSSED]))
 @allow_dirty
-def read(found: Path, allow_dirty: bool) -> None:
-    """Take in what came back in FOUND, in place of older figures of the teacher."""
+def main(sets: Path, teacher: str, start: str, names: tuple[str, ...], allow_dirty: bool) -> None:
+    """Measure TEACHER on the sets whose archives lie in SETS."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    kept = [row for row in read_results("quality").rows if row["system"] not in SYSTEMS.values()]
-    rows = [row | {"commit": commit} for row in rows_of(found)]
-    results = measured(
-        "quality", kept + rows, commit=commit, command=command_line("benchmarks.teacher"), seed=SEED,
-        libraries=LIBRARIES,
-    )  # fmt: skip
-    click.echo(f"{len(rows)} rows of the teacher in {write(results).relative_to(ROOT)}")
+    own = read_start(start, None, np.random.default_rng(SEED))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    reader = Reader(own, load_teacher(teacher, own, PREFIXES, device))
+    rows = read("teacher").rows if (ROOT / RESULTS / "teacher.json").exists() else ()
+    for name in names or (*OWN, *CROSSED):
+        found = [row | {"commit": commit} for row in rows_of(unpack(sets, name, ROOT / "data" / "eval"), reader)]
+        rows = (*(row for row in rows if row["dataset"] != name), *found)
+        results = measured(
+            "teacher", rows, commit=commit, command=command_line("benchmarks.teacher"), seed=SEED, libraries=LIBRARIES
+        )
+        means = (np.mean([row["ndcg_at_10"] for row in found if row["way"] == way]) for way in WAYS)
+        figures = ", ".join(f"{way} {mean:.3f}" for way, mean in zip(WAYS, means, strict=True))
+        click.echo(f"{name}: {figures}; {write(results).relative_to(ROOT)}")
 
 
-def asked(folder: Path) -> Iterator[Task]:
-    """Give the tasks of a set, cut as `benchmarks.quality` asks them."""
-    for task in tasks(folder):
-        yield prepared(task, options_of(folder.name, is_across=is_across(task)))
+class Reader:
+    """Texts to a teacher's token states, ``(n_tokens, size)``; each text of a set is read once."""
+
+    def __init__(self, start: Start, teacher: Teacher) -> None:
+        self._teacher, self._tokenize = teacher, tokenizers_of(start)
+        self._read: dict[tuple[int, str], States] = {}
+
+    def read(self, role: int, texts: Iterable[str]) -> None:
+        """Read what was not read before."""
+        new = [text for text in dict.fromkeys(texts) if (role, text) not in self._read]
+        tokenize: Tokenize = self._tokenize[role]
+        ids = tokenize(new)
+        for places in of_one_length(ids, TOKENS_PER_BATCH[self._teacher.device.type]):
+            states = self._teacher.states(np.stack([ids[place] for place in places]).astype(np.uint16), role)
+            for place, own in zip(places, states.cpu().numpy().astype(np.float16), strict=True):
+                self._read[role, new[place]] = own
+
+    def states(self, role: int, texts: Iterable[str]) -> list[States]:
+        """Give the states of texts that were read; of one without a token, none."""
+        nothing = np.empty((0, self._teacher.size), np.float16)
+        return [self._read.get((role, text), nothing) for text in texts]
+
+    def forget(self) -> None:
+        """Let go of a set."""
+        self._read.clear()
 
 
-def judged(task: Task, queries: Tokenize, documents: Tokenize) -> Judged:
-    """Give a task as ids; whole texts, cut at the encoder's budget."""
-    numbers = {key: number for number, key in enumerate(task.queries)}
-    places = {key: number for number, key in enumerate(task.documents)}
+def rows_of(folder: Path, reader: Reader) -> Iterator[dict[str, Any]]:
+    """Give a row for each task of a set and way to score."""
+    every = [prepared(task, options_of(folder.name, is_across=is_across(task))) for task in tasks(folder)]
+    reader.forget()
+    reader.read(QUERY, (text for task in every for text in task.queries.values()))
+    reader.read(DOCUMENT, (document.text for task in every for document in task.documents.values()))
+    sampled = np.random.default_rng(SEED).permutation(sum(len(task.documents) for task in every))[:SAMPLED]
+    texts = [document.text for task in every for document in task.documents.values()]
+    mean = np.concatenate(reader.states(DOCUMENT, (texts[place] for place in sampled))).mean(axis=0, dtype=np.float64)
+    for task in every:
+        queries = reader.states(QUERY, task.queries.values())
+        documents = reader.states(DOCUMENT, [document.text for document in task.documents.values()])
+        grades = judged(task)
+        yield _row(task, DENSE, ndcg_at_10(dense(queries) @ dense(documents).T, grades))
+        sides = (padded(own, mean.astype(np.float32)) for own in (queries, documents))
+        yield _row(task, STATES, ndcg_at_10(compared(*sides), grades))
+
+
+def of_one_length(ids: Sequence[Ids], n_tokens: int) -> Iterator[list[int]]:
+    """Group texts of one length, those of markers alone left out."""
+    lengths = np.array([len(own) for own in ids])
+    for length in np.unique(lengths[lengths > MARKERS]).tolist():
+        places = np.flatnonzero(lengths == length).tolist()
+        size = max(n_tokens // length, 1)
+        yield from (places[start : start + size] for start in range(0, len(places), size))
+
+
+def dense(texts: Sequence[States]) -> NDArray[np.float32]:
+    """Give the mean over the states of each text, ``(n, size)`` of unit norm; 0 of a text without any."""
+    means = np.stack([own.mean(axis=0, dtype=np.float32) if len(own) else np.zeros(own.shape[1]) for own in texts])
+    unit: NDArray[np.float32] = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)).astype(
+        np.float32
+    )
+    return unit
+
+
+def padded(texts: Sequence[States], mean: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    """Give states without their mean, ``(n, T, size)`` of unit norm, and where one stands, ``(n, T)``."""
+    lengths = np.array([len(own) for own in texts])
+    states = np.zeros((len(texts), int(lengths.max()), len(mean)), np.float32)
+    for row, own in zip(states, texts, strict=True):
+        centred = own.astype(np.float32) - mean
+        row[: len(own)] = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    return torch.from_numpy(states), torch.from_numpy(np.arange(states.shape[1]) < lengths[:, None])
+
+
+def judged(task: Task) -> NDArray[np.int32]:
+    """Give ``(n, 3)``: places of query and document, and the grade."""
+    queries, documents = ({key: place for place, key in enumerate(own)} for own in (task.queries, task.documents))
     grades = [
-        (numbers[query], places[document], int(grade))
+        (queries[query], documents[document], int(grade))
         for query, own in task.qrels.items()
         for document, grade in own.items()
-        if query in numbers and document in places and grade > 0
+        if query in queries and document in documents and grade > 0
     ]
-    asked_for, texts = (
-        [ids.astype(np.uint16) for ids in tokenize(own)]
-        for tokenize, own in (
-            (queries, list(task.queries.values())),
-            (documents, [document.text for document in task.documents.values()]),
-        )
-    )
-    name = SEPARATOR.join((task.name, task.query_language, task.language))
-    return Judged(name, asked_for, texts, np.array(grades, np.int32))
+    return np.array(grades, np.int32)
 
 
-def rows_of(found: Path) -> Iterator[dict[str, Any]]:
-    """Give a row for each task and way to score."""
-    with np.load(found / QUERIES) as kept:
-        for name in kept.files:
-            head, _, task = name.partition("/")
-            way = head.removeprefix(f"{TEACHER_ITSELF}-")
-            if way != head:
-                yield _row(task, way, kept[name])
-
-
-def _row(task: str, way: str, ndcg: NDArray[np.float64]) -> dict[str, Any]:
-    dataset, query_language, language = task.split(SEPARATOR)
+def _row(task: Task, way: str, ndcg: NDArray[np.float64]) -> dict[str, Any]:
     return {
-        "dataset": dataset, "query_language": query_language, "document_language": language,
-        "system": SYSTEMS[way], "setting": "", "queries": len(ndcg), "ndcg_at_10": round(float(ndcg.mean()), 6),
+        "dataset": task.name, "query_language": task.query_language, "document_language": task.language,
+        "way": way, "queries": len(ndcg), "ndcg_at_10": round(float(ndcg.mean()), 6),
     }  # fmt: skip
 
 

@@ -3,9 +3,8 @@
     python run.py OUT 'name;loss.ranking=0.5;weights=true' …
 
 Each argument is a run: its name, and what differs from the pack's recipe. All runs share the texts and the teacher's
-states. The argument `teacher` is no run: it measures what the teacher itself finds. OUT gets ``runs.json`` with their
-curves, ``queries.npz`` with nDCG@10 of every development query, and the weights of the runs that ask for it, in files
-of at most 16 MiB.
+states. OUT gets ``runs.json`` with their curves, ``queries.npz`` with nDCG@10 of every development query, and the
+weights of the runs that ask for it, in files of at most 16 MiB.
 """
 
 import json
@@ -28,20 +27,17 @@ from lfm2_colbert.training.batches import CLOZE, QUESTIONS, TRANSLATIONS, Materi
 from lfm2_colbert.training.beginning import begun
 from lfm2_colbert.training.bert import Bert, BertConfig
 from lfm2_colbert.training.corpus import Corpus, read_corpus
-from lfm2_colbert.training.development import Judged, load_judged, mean, ndcg
+from lfm2_colbert.training.development import Judged, load_judged, ndcg
 from lfm2_colbert.training.loop import CURVE, Told, run
 from lfm2_colbert.training.quantised import CODES, SCALES, from_four_bits, restored, to_rows
 from lfm2_colbert.training.recipe import Recipe
 from lfm2_colbert.training.start import EMBEDDINGS, drawn
-from lfm2_colbert.training.targets import Targets, read_projection, read_targets, write_targets
+from lfm2_colbert.training.targets import Targets, read_targets, write_targets
 from lfm2_colbert.training.teacher import BertTeacher, Pieces
-from lfm2_colbert.training.teacher_figures import teacher_ndcg
 
 CORPUS, DEVELOPMENT, RECIPE, START, TEACHER = "corpus", "development.npz", "recipe.json", "start.json", "teacher.npz"
-TARGETS = "targets"
 RUNS, QUERIES = "runs.json", "queries.npz"
 SEPARATOR, WEIGHTS = ";", "weights"
-TEACHER_ITSELF = "teacher"
 LARGEST_FILE = 15 * 2**20
 
 
@@ -69,25 +65,16 @@ def main(folder: Path, arguments: Sequence[str]) -> None:
     out, device = Path(arguments[0]), torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_float32_matmul_precision("high")
     recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-    wanted = [_wanted(recipe, argument, device) for argument in arguments[1:] if argument != TEACHER_ITSELF]
-    pack = _opened(folder, from_mapping(Recipe, recipe), device)
+    wanted = [_wanted(recipe, argument, device) for argument in arguments[1:]]
+    pack = _opened(folder, wanted[0].recipe, device)
     runs: list[dict[str, Any]] = []
-    measured: Arrays = _of_teacher(folder, pack) if TEACHER_ITSELF in arguments else {}
-    write_archive(out / QUERIES, measured)
+    measured: Arrays = {}
     for each in wanted:
         made, queries = _run(each, pack, out, device)
         runs.append(made)
         measured |= {f"{each.recipe.name}/{task}": own for task, own in queries.items()}
         (out / RUNS).write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
         write_archive(out / QUERIES, measured)
-
-
-def _of_teacher(folder: Path, pack: Pack) -> Arrays:
-    """Measure the teacher; names are its ways to score."""
-    found = teacher_ndcg(pack.teacher, read_projection(folder / TARGETS), pack.development)
-    for way, own in found.items():
-        _say(f"{TEACHER_ITSELF} {way}: {mean(own):.4f}")
-    return {f"{TEACHER_ITSELF}-{way}/{task}": own for way, tasks in found.items() for task, own in tasks.items()}
 
 
 def differing(recipe: Mapping[str, Any], argument: str) -> tuple[dict[str, Any], bool]:
@@ -127,9 +114,9 @@ def _opened(folder: Path, recipe: Recipe, device: torch.device) -> Pack:
     teacher = _teacher(folder, device)
     rng = np.random.default_rng(recipe.seed)
     started = time.perf_counter()
-    write_targets(folder / TARGETS, corpus, teacher, config.dim, rng, lambda done, of: None)
+    write_targets(folder / "targets", corpus, teacher, config.dim, rng, lambda done, of: None)
     _say(f"teacher {int(corpus.offsets[-1]):,} tokens in {time.perf_counter() - started:.0f} s on {device}")
-    return Pack(config, corpus, read_targets(folder / TARGETS), teacher, load_judged(folder / DEVELOPMENT))
+    return Pack(config, corpus, read_targets(folder / "targets"), teacher, load_judged(folder / DEVELOPMENT))
 
 
 def _teacher(folder: Path, device: torch.device) -> BertTeacher:
@@ -165,11 +152,8 @@ def _run(wanted: Wanted, pack: Pack, out: Path, device: torch.device) -> tuple[d
 
 def _asked_for(corpus: Corpus, recipe: Recipe) -> Corpus:
     """Leave out the kinds of pairs that a run takes none of."""
-    taken = {
-        TRANSLATIONS: recipe.data.parallel_sources,
-        QUESTIONS: recipe.data.query_sources,
-        CLOZE: recipe.data.cloze_taken,
-    }
+    data = recipe.data
+    taken = {TRANSLATIONS: data.parallel_sources, QUESTIONS: data.query_sources, CLOZE: data.cloze_taken}
     kept = np.array([bool(taken.get(name, True)) for name in corpus.kinds])
     return replace(corpus, pairs=corpus.pairs[kept[corpus.pairs[:, 2]]])
 

@@ -98,15 +98,9 @@ def write_targets(
 
 def read_targets(folder: Path) -> Targets:
     """Map what `write_targets` wrote."""
-    axes = read_projection(folder).axes
+    axes = read_archive(folder / PROJECTION)["axes"]
     # Mode c, as torch takes no array that cannot be written to.
     return Targets(np.load(folder / STATES, mmap_mode="c"), np.load(folder / TEXTS, mmap_mode="c"), axes)
-
-
-def read_projection(folder: Path) -> Projection:
-    """Read what turns states into targets."""
-    kept = read_archive(folder / PROJECTION)
-    return Projection(kept["mean"], kept["axes"])
 
 
 def no_targets(corpus: Corpus, dim: int) -> Targets:
@@ -160,7 +154,8 @@ def _projection(
         if not teacher.is_space:
             found = fitted(_sample(corpus, batches, teacher, rng), dim)
         write_archive(path, {"mean": found.mean, "axes": found.axes})
-    return read_projection(folder)
+    kept = read_archive(path)
+    return Projection(kept["mean"], kept["axes"])
 
 
 def _sample(
