@@ -1,12 +1,13 @@
 """What did training runs reach? Figures of runs that came back from another machine (`recipes/carry.py`).
 
 `python -m benchmarks.training FOUND …` reads ``runs.json`` and ``queries.npz`` of each folder and writes
-``results/training.json``: a row for each run, with nDCG@10 of the development sets by exact MaxSim, and where a run of
-the folder is named `base`, the difference to it, by paired bootstrap over the queries.
+``results/training.json``: a row for each run, with nDCG@10 of the development sets by exact MaxSim, and the difference,
+by paired bootstrap over the queries, to the run of its folder that is named `base`, else to the one that is bundled.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from eval.significance import stratified_interval, stratified_p
 from lfm2_colbert.training.packed import QUERIES, RUNS
 
 SEED = 0
-BASE = "base"
+BASE, BUNDLED = "base", "nano-1"
 SECONDS_PER_HOUR = 3600
 APART = frozenset({"name", "seed", "loop.keep_every", "loop.tell_every", "loop.develop_every"})
 """What makes no other recipe."""
+
+Measured = Mapping[str, NDArray[np.float64]]
 
 
 @click.command()
@@ -33,24 +36,49 @@ APART = frozenset({"name", "seed", "loop.keep_every", "loop.tell_every", "loop.d
 def main(found: Sequence[Path], allow_dirty: bool) -> None:
     """Read what came back in FOUND, and hold the runs against each other."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    rows = [row for folder in found for row in rows_of(folder)]
+    rows = rows_of([Kept.of(folder) for folder in found])
     for row in rows:
         click.echo(row)
     command = command_line("benchmarks.training")
     click.echo(write(measured("training", rows, commit=commit, command=command, seed=SEED)).relative_to(ROOT))
 
 
-def rows_of(folder: Path) -> Iterator[dict[str, Any]]:
-    """Give a row for each run of a folder."""
-    runs = json.loads((folder / RUNS).read_text(encoding="utf-8"))
-    with np.load(folder / QUERIES) as kept:
-        queries = {name: kept[name] for name in kept.files}
-    base = next((each for each in runs if each["recipe"]["name"] == BASE), None)
-    for each in runs:
-        row = row_of(each)
-        if base and each is not base:
-            row["changed"] = ", ".join(changes(base["recipe"], each["recipe"])) or "seed"
-            row |= difference(queries, BASE, each["recipe"]["name"])
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came back in a folder: its name, runs, and nDCG@10 of queries by ``<run>/<set>``."""
+
+    folder: str
+    runs: list[dict[str, Any]]
+    queries: Measured
+
+    @classmethod
+    def of(cls, folder: Path) -> "Kept":
+        """Read it."""
+        with np.load(folder / QUERIES) as kept:
+            queries = {name: kept[name] for name in kept.files}
+        return cls(folder.name, json.loads((folder / RUNS).read_text(encoding="utf-8")), queries)
+
+    def named(self, name: str) -> dict[str, Any] | None:
+        """Give a run."""
+        return next((each for each in self.runs if each["recipe"]["name"] == name), None)
+
+
+def rows_of(found: Sequence[Kept]) -> list[dict[str, Any]]:
+    """Give a row for each run of all folders."""
+    bundled = next((kept for kept in found if kept.named(BUNDLED)), None)
+    return [row for kept in found for row in _rows(kept, kept if kept.named(BASE) else bundled)]
+
+
+def _rows(kept: Kept, held_against: Kept | None) -> Iterator[dict[str, Any]]:
+    name = BASE if kept is held_against and kept.named(BASE) else BUNDLED
+    base = held_against.named(name) if held_against else None
+    for each in kept.runs:
+        row = row_of(each) | {"folder": kept.folder}
+        if held_against and base and each is not base:
+            row |= {"against": name}
+            if name == BASE:
+                row["changed"] = ", ".join(changes(base["recipe"], each["recipe"])) or "seed"
+            row |= difference(held_against.queries, name, kept.queries, each["recipe"]["name"])
         yield row
 
 
@@ -67,10 +95,10 @@ def row_of(made: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def difference(queries: Mapping[str, NDArray[np.float64]], base: str, name: str) -> dict[str, float]:
-    """Give the mean difference of a run to the base, with its interval and p-value; each set weighs the same."""
-    sets = [key.removeprefix(f"{base}/") for key in queries if key.startswith(f"{base}/")]
-    pairs = [queries[f"{name}/{each}"] - queries[f"{base}/{each}"] for each in sets]
+def difference(before: Measured, base: str, after: Measured, name: str) -> dict[str, float]:
+    """Give the mean difference of a run to a base, with its interval and p-value; each set weighs the same."""
+    sets = [key.removeprefix(f"{base}/") for key in before if key.startswith(f"{base}/")]
+    pairs = [after[f"{name}/{each}"] - before[f"{base}/{each}"] for each in sets]
     strata = [own / len(own) / len(sets) for own in pairs]
     interval = stratified_interval(strata, seed=SEED)
     found = {"difference": sum(float(own.sum()) for own in strata), "low": interval.low, "high": interval.high}

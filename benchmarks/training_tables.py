@@ -19,12 +19,12 @@ def runs(results: Results) -> str:
     """One line a run: how long it was, and what it found."""
     lines = [
         [
-            row["run"], row.get("changed", ""), f"{row['tokens'] / 1e6:.1f}", f"{60 * row['hours']:.1f}",
+            row["folder"], row["run"], row.get("changed", ""), f"{row['tokens'] / 1e6:.1f}", f"{60 * row['hours']:.1f}",
             f"{row['ndcg_at_10']:.3f}", f"{row['ndcg_within']:.3f}", f"{row['ndcg_crossed']:.3f}", _difference(row),
         ]
-        for row in sorted(results.rows, key=lambda row: (row["tokens"], -row["ndcg_at_10"]))
+        for row in sorted(results.rows, key=lambda row: (row["tokens"] // 10**6, row["folder"], -row["ndcg_at_10"]))
     ]  # fmt: skip
-    head = ["run", "changed", "million tokens", "minutes", "nDCG@10", "within", "across", "difference to base, 95 %"]
+    head = ["runs", "run", "changed", "million tokens", "minutes", "nDCG@10", "within", "across", "difference, 95 %"]
     return markdown(head, lines)
 
 
@@ -58,7 +58,7 @@ def _task(row: dict[str, Any]) -> str:
 def _difference(row: dict[str, Any]) -> str:
     if "difference" not in row:
         return ""
-    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}] to {row['against']}"
 
 
 def _points(value: float) -> str:
