@@ -2,13 +2,12 @@
 
 `python -m benchmarks.encoder` writes ``results/encoder.json``: the bundled encoder, whose weights of 8 bits are what
 torch multiplies with, too; and drawn weights in the shape of LFM2-ColBERT-350M, whose times are those of trained ones,
-against torch over what they were before they were rounded.
+against torch over what they were before they were rounded. Beside them stand two other shapes (`encoders_beside.py`).
+Rows that were measured on other processors are kept.
 """
 
-import re
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -20,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.results_file import ROOT, measured, measured_commit, write
+from benchmarks.encoder_timing import TIMED_CALLS, cpu_seconds, peak_rss_mb, warm_up
+from benchmarks.encoders_beside import SHAPES, time_beside
+from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, read, write
+from eval.machine import this_machine
 from lfm2_colbert.encoders import ENCODERS
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.encoders.loading import BUNDLED, NANO
 from lfm2_colbert.errors import InvalidArgumentError
 from lfm2_colbert.export.onnx import Precision, export_folder
-from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.registry import lookup
 
 LIBRARIES = ("torch", "onnx", "openvino")
@@ -34,8 +35,6 @@ SEED = 0
 TEXTS = ROOT / "examples" / "documents"
 N_TEXTS = 16
 THREADS = (1, 2)
-WARM_UP_SECONDS = 0.5
-TIMED_CALLS = {"query": 60, "document": 20}
 DRAWN = "350M, drawn"
 CONV, ATTENTION = "conv", "full_attention"
 LAYERS_OF_350M = tuple(ATTENTION if i in (2, 5, 8, 10, 12, 14) else CONV for i in range(16))
@@ -83,16 +82,33 @@ class Measured:
 def main(with_large: bool, allow_dirty: bool) -> int:
     """Time the bundled encoder, then one of 350 million weights."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    rows = []
+    cpu = this_machine().cpu
+    kept, rows = rows_of_others(cpu), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as folder:
         for encoder in (bundled(), *([large(Path(folder))] if with_large else [])):
             for job in jobs(encoder, Path(folder)):
-                rows.append(apart(job))
+                rows.append(apart(time_encoder, job))
                 click.echo("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
+    rows += [
+        apart(time_beside, name, kind, n, threads)
+        for name in SHAPES
+        for kind, n in TOKENS.items()
+        for threads in THREADS
+    ]
+    rows = [row | {"cpu": cpu, "commit": commit} for row in rows]
     command = command_line("benchmarks.encoder")
-    path = write(measured("encoder", rows, commit=commit, command=command, seed=SEED, libraries=LIBRARIES))
+    path = write(measured("encoder", kept + rows, commit=commit, command=command, seed=SEED, libraries=LIBRARIES))
     click.echo(f"{len(rows)} rows in {path.relative_to(ROOT)}")
     return 0
+
+
+def rows_of_others(cpu: str) -> list[dict[str, Any]]:
+    """Give the rows that were measured on other processors."""
+    if not (ROOT / RESULTS / "encoder.json").exists():
+        return []
+    before = read("encoder")
+    rows = ({"cpu": before.machine.cpu, "commit": before.commit} | row for row in before.rows)
+    return [row for row in rows if row["cpu"] != cpu]
 
 
 def bundled() -> Measured:
@@ -135,7 +151,7 @@ def large(folder: Path) -> Measured:
 def exported(checkpoint: Path, destination: Path) -> float:
     """Export to int8; give the peak of memory, in MB."""
     export_folder(checkpoint, destination, DRAWN, Precision.INT8)
-    return _peak_rss_mb()
+    return peak_rss_mb()
 
 
 def jobs(encoder: Measured, folder: Path) -> Iterator[Job]:
@@ -149,10 +165,10 @@ def jobs(encoder: Measured, folder: Path) -> Iterator[Job]:
                 yield Job(encoder.name, backend, precision, location, kind, threads, texts, vectors)
 
 
-def apart(job: Job) -> dict[str, Any]:
+def apart(measure: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
     """Measure in a fresh process, so that memory is that of this encoder alone."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(time_encoder, job).result()
+        return process.submit(measure, *arguments).result()
 
 
 def time_encoder(job: Job) -> dict[str, Any]:
@@ -162,10 +178,10 @@ def time_encoder(job: Job) -> dict[str, Any]:
         Encoder, lookup(ENCODERS, job.backend, "encoder", extra="train,openvino")(str(job.location), options)
     )
     encode = encoder.encode_queries if job.kind == "query" else encoder.encode_documents
-    _warm_up(encode, job.texts)
-    single = [_cpu_seconds(encode, [job.texts[i % len(job.texts)]]) for i in range(TIMED_CALLS[job.kind])]
-    many = [_cpu_seconds(encode, job.texts) for _ in range(3)]
-    peak = _peak_rss_mb()
+    warm_up(encode, job.texts)
+    single = [cpu_seconds(encode, [job.texts[i % len(job.texts)]]) for i in range(TIMED_CALLS[job.kind])]
+    many = [cpu_seconds(encode, job.texts) for _ in range(3)]
+    peak = peak_rss_mb()
     vectors = encode(job.texts).vectors
     if not job.vectors.exists():
         np.save(job.vectors, vectors)
@@ -212,28 +228,6 @@ def _spread(value: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
 def _first_tokens(encoder: Encoder, text: str, n_vectors: int) -> str:
     spans = encoder.token_spans([text])[0][: n_vectors - 2]  # begin token and marker come on top
     return text[: int(spans[-1, 1])]
-
-
-def _warm_up(encode: Callable[[Sequence[str]], MultiVectors], texts: Sequence[str]) -> None:
-    end = time.process_time() + WARM_UP_SECONDS
-    encode(texts)
-    while time.process_time() < end:
-        encode(texts[:1])
-
-
-def _cpu_seconds(encode: Callable[[Sequence[str]], MultiVectors], texts: Sequence[str]) -> float:
-    before = time.process_time()  # of all threads
-    encode(texts)
-    return time.process_time() - before
-
-
-def _peak_rss_mb() -> float:
-    # Not getrusage: a process that was started by another inherits that one's peak there.
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    peak = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
-    if peak is None:
-        raise InvalidArgumentError("this system does not tell a process's peak of memory", help="measure on Linux")
-    return int(peak[1]) / 1024
 
 
 if __name__ == "__main__":

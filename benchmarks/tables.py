@@ -16,6 +16,7 @@ from benchmarks.citation_tables import citations, costs
 from benchmarks.command import run
 from benchmarks.document_tables import estimates, formats
 from benchmarks.document_tables import runs as runs_of_documents
+from benchmarks.encoder_tables import bundled, every_encoder
 from benchmarks.markdown import decimals, markdown
 from benchmarks.quality_tables import far, languages, matrix, sets, teacher
 from benchmarks.results_file import DIRTY, ROOT, Results, read
@@ -72,41 +73,6 @@ def table(name: str, root: Path) -> str:
     if results.commit.endswith(DIRTY):
         raise InvalidArgumentError(f"the results '{name}' are a trial", help="measure a committed tree: make bench")
     return f"{TABLES[name](results)}\n\n{origin(results)}"
-
-
-def encoder(results: Results) -> str:
-    """One line per way to run the encoder and kind of text."""
-    rows = sorted(
-        results.rows,
-        key=lambda row: (row["encoder"][0].isdigit(), row["kind"] == "document", row["threads"], row["cpu_ms_p50"]),
-    )
-    return markdown(
-        [
-            "encoder",
-            "kind",
-            "tokens",
-            "threads",
-            "backend",
-            "CPU ms a text",
-            "texts per CPU s",
-            "largest error",
-            "peak MB",
-        ],
-        [
-            [
-                row["encoder"],
-                row["kind"],
-                f"{row['tokens']}",
-                f"{row['threads']}",
-                f"{row['backend']} {row['precision']}",
-                f"{row['cpu_ms_p50']:.1f}",
-                f"{row['texts_per_cpu_s']:.0f}",
-                f"{row['max_abs_error']:.0e}" if row["max_abs_error"] else "reference",
-                f"{row['peak_rss_mb']:,}",
-            ]
-            for row in rows
-        ],
-    )
 
 
 def kernels(results: Results) -> str:
@@ -405,7 +371,8 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "quality-far": far,
     "quality-xquad": matrix("xquad"),
     "quality-belebele": matrix("belebele"),
-    "encoder": encoder,
+    "encoder": bundled,
+    "encoder-all": every_encoder,
     "kernels": kernels,
     "engine": engine,
     "codebooks": codebooks,
@@ -431,7 +398,9 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
 
 
 RESULTS_OF = {
-    name: name.partition("-")[0] for name in TABLES if name.startswith(("quality-", "service-", "documents-"))
+    name: name.partition("-")[0]
+    for name in TABLES
+    if name.startswith(("quality-", "service-", "documents-", "encoder-"))
 }
 """Table → its results, where these have another name."""
 
