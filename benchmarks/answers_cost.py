@@ -38,7 +38,7 @@ MOST = 3.0
 def main(archives: Path, data: Path, questions: int, allow_dirty: bool) -> int:
     """Measure, and keep the row; exit with 1 where the ratio is above 3."""
     commit, texts = measured_commit(allow_dirty=allow_dirty), engine_texts(archives, data)
-    home = home_of(archives, data, texts)
+    home = home_of(data, texts)
     asked = [texts.queries[len(texts.queries) * n // questions] for n in range(questions)]
     with Collection.open(NAME, encoder=load_encoder("nano", threads=1), home=home) as collection:
         row = row_of(collection, asked)

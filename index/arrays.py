@@ -28,7 +28,7 @@ from lfm2_colbert.errors import (
 )
 
 MAGIC = b"LFM2ARR\n"
-FORMAT = (1, 0)
+FORMAT = (1, 1)
 HEADER = struct.Struct("<8sHH52x")
 """Magic, major, minor; padded to one alignment unit."""
 TRAILER = struct.Struct("<QQQ8s")

@@ -26,9 +26,10 @@ from index.records import (
     WordsInfo,
 )
 from index.segment import write_segment
+from index.spans import stored
 from index.store import Store
 from index.types import Passage
-from lfm2_colbert.encoders.base import Encoder
+from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.multivectors import MultiVectors
 
 CHARACTERS_PER_BATCH = 1_000_000
@@ -169,12 +170,21 @@ def cluster(folder: Folder, segment: int, vectors: MultiVectors, codebook: Codeb
 
 
 def write_passages(
-    store: Target, codec_for: CodecFor, codebook: Codebook | None, texts: Texts, vectors: MultiVectors
+    store: Target,
+    codec_for: CodecFor,
+    codebook: Codebook | None,
+    texts: Texts,
+    vectors: MultiVectors,
+    spans: Sequence[Spans] | None = None,
 ) -> Written:
-    """Pool vectors as the collection does and write them as a segment, its words beside it, and lists of centroids."""
+    """Pool vectors as the collection does and write them as a segment, its words beside it, and lists of centroids.
+
+    With the encoder's spans, what each vector stands for is kept.
+    """
     pooled = pool(vectors, store.settings.pool)
     folder, number, codec = store.segment_files, store.next_segment_number(), codec_for(pooled.vectors)
-    info = write_segment(folder, number, codec, pooled.vectors, pooled.origins)
+    kept = None if spans is None else stored(spans, pooled)
+    info = write_segment(folder, number, codec, pooled.vectors, pooled.origins, kept)
     lists = cluster(folder, number, pooled.vectors, codebook)
     return Written(info, lists, write_words(folder, number, words_of(texts.passages, texts.documents)))
 
@@ -258,9 +268,9 @@ class _Run:
             part = passages[start : start + PASSAGES_PER_SEGMENT]
             texts = Texts([d.text[p.start : p.end] for d, p in part], [d.key for d, _ in part])
             self.sample.add(texts.passages)
-            written.append(
-                write_passages(self._store, self._codec_for, self._codebook, texts, self._encode(texts.passages))
-            )
+            vectors = self._encode(texts.passages)
+            spans = [self._encoder.document_spans(text) for text in texts.passages]
+            written.append(write_passages(self._store, self._codec_for, self._codebook, texts, vectors, spans))
             places += [(written[-1].segment.number, row) for row in range(len(part))]
         return written, places
 

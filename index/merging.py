@@ -19,7 +19,7 @@ from index.lexical.postings import write_words
 from index.lists import write_lists
 from index.native.base import Rows
 from index.records import ListsInfo, SegmentInfo, WordsInfo
-from index.segment import write_encoded
+from index.segment import common, write_encoded
 from index.snapshot import Part, View, load_parts
 from index.store import Store
 
@@ -154,13 +154,16 @@ def _write(store: Store, view: View, group: Sequence[Part], merged: _Merged) -> 
 
 
 def _gathered(group: Sequence[Part], rows: Sequence[NDArray[np.int64]], n_tokens: int) -> Mapping[str, Pieces]:
-    """Take the tokens of live rows, one part after the other; they are read when they are written."""
+    """Take the tokens of live rows, one part after the other; they are read when they are written.
+
+    What not all parts have goes: it is found again from the texts.
+    """
 
     def array(name: str) -> Pieces:
         example = group[0].segment.token_arrays[name]
         return Pieces(example.dtype, (n_tokens, *example.shape[1:]), lambda: _stretches(name, group, rows))
 
-    return {name: array(name) for name in group[0].segment.token_arrays}
+    return {name: array(name) for name in common(part.segment for part in group)}
 
 
 def _stretches(name: str, group: Sequence[Part], rows: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[Any]]:

@@ -1,6 +1,6 @@
 """Segments: the encoded vectors of many passages, in one immutable file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,24 @@ from index.arrays import HEADER, ArrayFile, Pieces, damage, write_arrays
 from index.codecs.base import Codec
 from index.durable import Folder
 from index.records import SegmentInfo
+from index.spans import StoredSpans, read
+from lfm2_colbert.encoders.base import Spans
 from lfm2_colbert.multivectors import MultiVectors
 
 KIND = "segment"
 OFFSETS = "offsets"
 ORIGINS = "origins"
+SPANS = "spans"
+"""Only where vectors are the encoder's own: what somebody else computed need not stand for its tokens."""
 
 
 def write_segment(
-    folder: Folder, number: int, codec: Codec, vectors: MultiVectors, origins: NDArray[np.uint16] | None = None
+    folder: Folder,
+    number: int,
+    codec: Codec,
+    vectors: MultiVectors,
+    origins: NDArray[np.uint16] | None = None,
+    spans: StoredSpans | None = None,
 ) -> SegmentInfo:
     """Encode vectors and make them durable as ``folder/<number>.seg``; the store publishes them after this.
 
@@ -30,6 +39,7 @@ def write_segment(
         codec: of the collection.
         vectors: one item a passage.
         origins: ``(n_tokens,)``, where they are pooled (`index.pooling.Pooled`).
+        spans: ``(n_tokens, 2)``, where the encoder's are known (`index.spans`).
 
     Raises:
         AlreadyExistsError: the number is taken; a segment is never rewritten.
@@ -38,6 +48,7 @@ def write_segment(
     """
     arrays = codec.encode(vectors.vectors.astype(np.float32, copy=False))
     arrays |= {} if origins is None else {ORIGINS: origins}
+    arrays |= {} if spans is None else {SPANS: spans}
     return write_encoded(folder, number, codec.name, vectors.dim, arrays, vectors.offsets)
 
 
@@ -77,12 +88,14 @@ class Segment:
         offsets: ``(n_passages + 1,)``, int64.
         origins: ``(n_tokens,)`` uint16, the place in its passage of the encoder's token that each stands for; None
             where nothing was pooled.
+        spans: ``(n_tokens, 2)`` uint16, the stretch of its passage that each stands for; None where it is not known.
     """
 
     info: SegmentInfo
     arrays: Mapping[str, NDArray[Any]]
     offsets: NDArray[np.int64]
     origins: NDArray[np.uint16] | None
+    spans: StoredSpans | None
     _file: ArrayFile
 
     @classmethod
@@ -96,20 +109,26 @@ class Segment:
         file = ArrayFile.open(folder, info.as_file(), KIND, info.number, _note(info.codec, info.dim))
         arrays = dict(file.arrays)
         offsets = arrays.pop(OFFSETS, None)
-        origins = arrays.pop(ORIGINS, None)
-        if offsets is None or not _fits(info, offsets, origins, arrays):
+        origins, spans = arrays.pop(ORIGINS, None), arrays.pop(SPANS, None)
+        if offsets is None or not _fits(info, offsets, origins, spans, arrays):
             raise damage(file.path, HEADER.size, "it is not the segment that was published under this number")
-        return cls(info, arrays, offsets, origins, file)
+        return cls(info, arrays, offsets, origins, spans, file)
 
     @property
     def token_arrays(self) -> Mapping[str, NDArray[Any]]:
-        """All arrays of a row a token: the codec's, and the origins if there are any."""
-        return self.arrays if self.origins is None else {**self.arrays, ORIGINS: self.origins}
+        """All arrays of a row a token: the codec's, and origins and spans if there are any."""
+        beside = {ORIGINS: self.origins, SPANS: self.spans}
+        return {**self.arrays, **{name: array for name, array in beside.items() if array is not None}}
 
     def places(self, row: int) -> NDArray[np.intp]:
         """Give the place in its passage of the encoder's token that each vector of a row stands for, ``(n,)``."""
         first, last = self.offsets[row : row + 2]
         return np.arange(last - first) if self.origins is None else self.origins[first:last].astype(np.intp)
+
+    def spans_of(self, row: int) -> Spans | None:
+        """Give the span of each vector of a row, ``(n, 2)``, (-1, -1) for no text; None where they are not known."""
+        first, last = self.offsets[row : row + 2]
+        return None if self.spans is None else read(self.spans[first:last])
 
     def release(self) -> None:
         """Let go of the pages that were read (`ArrayFile.release`)."""
@@ -124,12 +143,22 @@ class Segment:
         self._file.check()
 
 
+def common(segments: Iterable[Segment]) -> list[str]:
+    """Name the arrays of a row a token that all segments have; of segments of one collection, all but spans."""
+    names = [list(segment.token_arrays) for segment in segments]
+    return [name for name in names[0] if all(name in own for own in names)] if names else []
+
+
 def _note(codec: str, dim: int) -> str:
     return f"{codec}/{dim}"
 
 
 def _fits(
-    info: SegmentInfo, offsets: NDArray[Any], origins: NDArray[Any] | None, arrays: Mapping[str, NDArray[Any]]
+    info: SegmentInfo,
+    offsets: NDArray[Any],
+    origins: NDArray[Any] | None,
+    spans: NDArray[Any] | None,
+    arrays: Mapping[str, NDArray[Any]],
 ) -> bool:
     return (
         offsets.dtype == np.int64
@@ -138,5 +167,6 @@ def _fits(
         and offsets[-1] == info.n_tokens
         and bool((np.diff(offsets) >= 0).all())
         and (origins is None or (origins.dtype == np.uint16 and origins.shape == (info.n_tokens,)))
+        and (spans is None or (spans.dtype == np.uint16 and spans.shape == (info.n_tokens, 2)))
         and all(len(array) == info.n_tokens for array in arrays.values())
     )

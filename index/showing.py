@@ -12,7 +12,7 @@ import numpy as np
 from index.asked import Asked
 from index.calibration import SURE, Calibration
 from index.coding import Coding
-from index.explain import LEAST_SHARE, AskedTokens
+from index.explain import LEAST_SHARE, AskedTokens, match_tokens
 from index.fusion import Mode
 from index.hits import PassageCosines, asked_tokens, explain_hit, make_hit, uncalibrated
 from index.language import is_foreign
@@ -89,9 +89,12 @@ class Showing:
         return [matches[each.rank] for each in found]
 
     def _explained(self, found: Found, tokens: AskedTokens, passage: PassageCosines, asked: Asked) -> tuple[Match, ...]:
-        text = found.stored.text
-        spans = self._encoder().document_spans(text)
-        return explain_hit(tokens, spans, text, passage, 0.0 if asked.request.explain else LEAST_SHARE)
+        text, scored = found.stored.text, found.scored
+        least_share = 0.0 if asked.request.explain else LEAST_SHARE
+        spans = asked.snapshot.parts[scored.part].segment.spans_of(scored.row)
+        if spans is not None and spans.max(initial=-1) <= len(text):
+            return match_tokens(tokens, passage.cosines, spans, text, least_share)
+        return explain_hit(tokens, self._encoder().document_spans(text), text, passage, least_share)
 
     def _cosines(self, tokens: AskedTokens, found: Sequence[Scored], snapshot: Snapshot) -> list[PassageCosines]:
         """Hold tokens against the passages of a page at once: a call for each costs more than its numbers."""

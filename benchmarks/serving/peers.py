@@ -218,7 +218,7 @@ def found_by(ask: Asking, n_queries: int) -> list[list[int]]:
 def own_row(archives: Path, data: Path, bench: Bench) -> dict[str, Any]:
     """Measure this project's server as it is, of the collection in which each passage is a document."""
     texts = engine_texts(archives, data)
-    home, path = home_of(archives, data, texts), f"/v1/collections/{NAME}/search"
+    home, path = home_of(data, texts), f"/v1/collections/{NAME}/search"
     with serving_process(home, "--quiet", model="nano") as (process, ask):
         answers = (_good(ask, path, {"query": query, "k": FOUND, **OWN_OPTIONS}) for query in texts.queries)
         found = [[int(hit["document_id"].removeprefix("p")) for hit in answer["hits"]] for answer in answers]

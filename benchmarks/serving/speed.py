@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from benchmarks.command import allow_dirty, run
-from benchmarks.engine_vectors import EngineTexts, engine_set, engine_texts
+from benchmarks.engine_vectors import EngineTexts, engine_texts
 from benchmarks.results_file import measured_commit
 from benchmarks.serving.__main__ import kept_rows, write_rows
 from benchmarks.serving.load import Searches
@@ -24,7 +24,6 @@ from benchmarks.serving.server import Asking, serving_process
 from benchmarks.serving.together import together
 from index import Collection, Document
 from index.home import is_collection
-from lfm2_colbert.multivectors import MultiVectors
 
 NAME = "mixed"
 RUNS = 5
@@ -38,7 +37,7 @@ ALONE = 200
 def main(archives: Path, data: Path, allow_dirty: bool) -> None:
     """Measure, and keep the rows."""
     commit, texts = measured_commit(allow_dirty=allow_dirty), engine_texts(archives, data)
-    home = home_of(archives, data, texts)
+    home = home_of(data, texts)
     rows = kept_rows()
     for row in (ready(home), alone(home, texts.queries), searches_together(home, texts.queries)):
         rows[row["test"]] = {**row, "commit": commit}
@@ -46,19 +45,15 @@ def main(archives: Path, data: Path, allow_dirty: bool) -> None:
     click.echo(write_rows(rows, commit, "benchmarks.serving.speed"))
 
 
-def home_of(archives: Path, data: Path, texts: EngineTexts) -> Path:
-    """Give the home in which the passages lie as documents, made once by vectors that were made once."""
+def home_of(data: Path, texts: EngineTexts) -> Path:
+    """Give the home in which the passages lie as documents, indexed once."""
     home = data / "serving"
     if not is_collection(home / NAME):
-        _make(home, engine_set(archives, data).passages, texts)
+        documents = [Document(f"p{number}", text) for number, text in enumerate(texts.passages)]
+        with Collection.open(NAME, create=True, home=home) as collection:
+            collection.add(documents)
+            collection.optimize()
     return home
-
-
-def _make(home: Path, vectors: MultiVectors, texts: EngineTexts) -> None:
-    documents = [Document(f"p{number}", text) for number, text in enumerate(texts.passages)]
-    with Collection.open(NAME, create=True, home=home) as collection:
-        collection.add(documents, vectors=vectors)
-        collection.optimize()
 
 
 def ready(home: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from index.estimating.types import Loss
 from index.native.base import Rows
 from index.pooling import FACTORS, Pooled, pool
 from index.sentences import Sentence, sentences
+from index.spans import BYTES as SPAN_BYTES
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.errors import InvalidArgumentError
 from lfm2_colbert.multivectors import MultiVectors
@@ -129,7 +130,8 @@ def _measured(
     vectors = pooled.vectors
     arrays = codec.encode(vectors.vectors.astype(np.float32, copy=False))
     rows = Rows(vectors.offsets, np.arange(len(vectors)))
-    n_bytes = sum(array.nbytes for array in arrays.values()) + (0 if pooled.origins is None else pooled.origins.nbytes)
+    n_bytes = sum(array.nbytes for array in arrays.values()) + SPAN_BYTES * len(vectors.vectors)
+    n_bytes += 0 if pooled.origins is None else pooled.origins.nbytes
     scores = (_scores(codec, query, arrays, rows) for query in queries)
     return Measured(codec.name, factor, n_bytes / max(len(vectors.vectors), 1), _ranks(scores, owners))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from index.anchors import place_within
 from index.coding import Coding
 from index.records import FRAME, CollectionSettings, PlacedPassage, StoredDocument
-from index.segment import Segment
+from index.segment import Segment, common
 from index.snapshot import Snapshot, load_snapshot
 from index.store import Store
 from index.types import Anchor, Passage
@@ -126,8 +126,8 @@ class Contents:
 
     def layout(self) -> Layout:
         """Give type and shape of what is stored of all passages together; nothing where there are none."""
-        segment = next(iter(self._segments.values()), None)
-        arrays = segment.token_arrays if segment else {}
+        names = common(self._segments.values())
+        arrays = {name: next(iter(self._segments.values())).token_arrays[name] for name in names}
         return {name: (array.dtype, (self.n_tokens, *array.shape[1:])) for name, array in arrays.items()}
 
     def _documents(self) -> Iterator[StoredDocument]:

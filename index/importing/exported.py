@@ -17,7 +17,7 @@ from index.codecs.frame import Frame
 from index.exporting.manifest import ANOTHER, MANIFEST, read_manifest, require_whole
 from index.exporting.rows import CODES, DOCUMENTS, OFFSETS, PASSAGES, DocumentRow, PassageRow
 from index.indexing import CHARACTERS_PER_BATCH, PASSAGES_PER_SEGMENT
-from index.segment import ORIGINS
+from index.segment import ORIGINS, SPANS
 from index.types import MAX_DOCUMENT_BYTES, Document, Passage
 from lfm2_colbert.config import from_mapping
 from lfm2_colbert.errors import (
@@ -94,6 +94,8 @@ class Exported:
         if self.built.pool > 1:
             wanted[ORIGINS] = np.zeros(0, np.uint16)
         found = self._arrays()
+        if SPANS in found:
+            wanted[SPANS] = np.zeros((0, 2), np.uint16)
         for name in wanted.keys() | found.keys():
             fits = name in wanted and name in found and found[name].dtype == wanted[name].dtype
             if not fits or found[name].shape != (self.manifest.vectors, *wanted[name].shape[1:]):

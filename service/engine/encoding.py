@@ -3,8 +3,6 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +12,8 @@ from lfm2_colbert.multivectors import MultiVectors
 
 REMEMBERED_QUERIES = 2048
 """Some 16 KiB each."""
-REMEMBERED_PASSAGES = 16_384
-"""Of passages that were shown, where their tokens stand: some KiB each. Else a passage is tokenised again."""
 PASSAGES_BETWEEN_PAUSES = 32
 """Half a second of one core with `nano`: so long may somebody wait who wants to store a document meanwhile."""
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 class ForwardingEncoder:
@@ -81,23 +74,23 @@ class ForwardingEncoder:
         return self._encoder.document_spans(text)
 
 
-class _Recent(Generic[Key, Value]):
-    """The values that were asked for last. Threads may share it."""
+class _Recent:
+    """The vectors of the texts that were asked for last. Threads may share it."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity, self._lock = capacity, threading.Lock()
-        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._values: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
-    def __contains__(self, key: Key) -> bool:
+    def __contains__(self, key: str) -> bool:
         return key in self._values
 
-    def get(self, key: Key) -> Value | None:
+    def get(self, key: str) -> NDArray[np.float32] | None:
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
-    def put(self, key: Key, value: Value) -> None:
+    def put(self, key: str, value: NDArray[np.float32]) -> None:
         with self._lock:
             self._values[key] = value
             while len(self._values) > self._capacity:
@@ -105,18 +98,12 @@ class _Recent(Generic[Key, Value]):
 
 
 class RememberingEncoder(ForwardingEncoder):
-    """Keeps the vectors of the queries that were asked last, and where tokens stand in the passages that were shown.
+    """Keeps the vectors of the queries that were asked last. Threads may share it."""
 
-    Threads may share it.
-    """
-
-    def __init__(
-        self, encoder: Encoder, queries: int = REMEMBERED_QUERIES, passages: int = REMEMBERED_PASSAGES
-    ) -> None:
-        """Remember so many queries and passages."""
+    def __init__(self, encoder: Encoder, queries: int = REMEMBERED_QUERIES) -> None:
+        """Remember so many queries."""
         super().__init__(encoder)
-        self._vectors: _Recent[str, NDArray[np.float32]] = _Recent(queries)
-        self._spans: _Recent[bytes, NDArray[np.int32]] = _Recent(passages)
+        self._vectors = _Recent(queries)
 
     def remembers(self, text: str) -> bool:
         """Whether a query need not be encoded."""
@@ -133,15 +120,6 @@ class RememberingEncoder(ForwardingEncoder):
                 self._vectors.put(text, vectors)
             found |= zip(missing, items, strict=True)
         return MultiVectors.of([found[text] for text in texts], dim=self.dim)
-
-    def document_spans(self, text: str) -> Spans:
-        """Offsets for each vector of a document."""
-        key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        spans = self._spans.get(key)
-        if spans is None:
-            spans = self._encoder.document_spans(text).astype(np.int32)
-            self._spans.put(key, spans)
-        return spans.astype(np.int64)
 
 
 class PausingEncoder(ForwardingEncoder):

@@ -7,7 +7,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lfm2_colbert.encoders.base import Spans
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.multivectors import MultiVectors
 from service.engine.encoding import ForwardingEncoder, RememberingEncoder
@@ -27,10 +26,6 @@ class Counting(ForwardingEncoder):
         self.asked.update(texts)
         return super().encode_queries(texts)
 
-    def document_spans(self, text: str) -> Spans:
-        self.asked[text] += 1
-        return super().document_spans(text)
-
 
 @settings(max_examples=50, deadline=None)
 @given(batches=st.lists(st.lists(st.sampled_from(TEXTS), max_size=5), max_size=6), capacity=st.integers(0, 8))
@@ -42,25 +37,11 @@ def test_queries_are_those_of_the_encoder_however_few_are_remembered(batches: li
         np.testing.assert_array_equal(found.offsets, expected.offsets)
 
 
-@settings(max_examples=50, deadline=None)
-@given(texts=st.lists(st.sampled_from(TEXTS), max_size=12), capacity=st.integers(0, 8))
-def test_spans_are_those_of_the_encoder_however_few_are_remembered(texts: list[str], capacity: int) -> None:
-    remembering = RememberingEncoder(Counting(), passages=capacity)
-    for text in texts:
-        found = remembering.document_spans(text)
-        np.testing.assert_array_equal(found, ENCODER.document_spans(text))
-        assert found.dtype == np.int64
-        found[...] = 0  # what one does with them is nobody else's
-
-
 def test_what_was_asked_last_is_not_asked_again() -> None:
     behind = Counting()
-    remembering = RememberingEncoder(behind, queries=2, passages=2)
+    remembering = RememberingEncoder(behind, queries=2)
     for text in ("a", "b", "a", "c", "a", "b"):  # b is the one that went when c came
         remembering.encode_queries([text])
-        remembering.document_spans(f"{text} passage")
-    assert behind.asked == {
-        "a": 1, "b": 2, "c": 1, "a passage": 1, "b passage": 2, "c passage": 1,
-    }  # fmt: skip
+    assert behind.asked == {"a": 1, "b": 2, "c": 1}
     assert remembering.remembers("a")
     assert not remembering.remembers("c")

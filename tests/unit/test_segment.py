@@ -87,6 +87,22 @@ def test_origins_that_fit_no_segment_are_refused(tmp_path: Path, origins: np.nda
         Segment.open(tmp_path, info)
 
 
+def test_spans_are_read_back_and_those_that_fit_no_segment_are_refused(tmp_path: Path) -> None:
+    spans = np.arange(18, dtype=np.uint16).reshape(9, 2)
+    spans[3] = 2**16 - 1
+    segment = Segment.open(tmp_path, write_segment(Folder(tmp_path), 1, Float16(), sample(), None, spans))
+    segment.check()
+    found = [segment.spans_of(row) for row in range(4)]
+    assert [own is not None and own.tolist() for own in found] == [
+        [[0, 1], [2, 3], [4, 5]], [], [[-1, -1], *spans[4:8].tolist()], [[16, 17]],
+    ]  # fmt: skip
+    for number, wrong in enumerate((spans[:8], spans.astype(np.int16), spans.ravel()[:9]), start=2):
+        arrays = {**Float16().encode(np.asarray(sample().vectors)), "spans": wrong}
+        info = write_encoded(Folder(tmp_path), number, "float16", 16, arrays, sample().offsets)
+        with pytest.raises(CorruptionError, match="not the segment"):
+            Segment.open(tmp_path, info)
+
+
 def test_info_describes_the_file(tmp_path: Path, written: SegmentInfo) -> None:
     content = (tmp_path / "0000000042.seg").read_bytes()
     assert written == SegmentInfo(
@@ -103,7 +119,7 @@ def test_info_describes_the_file(tmp_path: Path, written: SegmentInfo) -> None:
 
 def test_bytes_are_where_the_format_says(tmp_path: Path, written: SegmentInfo) -> None:
     raw = (tmp_path / written.file).read_bytes()
-    assert raw[:12] == b"LFM2ARR\n" + struct.pack("<HH", 1, 0)
+    assert raw[:12] == b"LFM2ARR\n" + struct.pack("<HH", 1, 1)
     assert raw[64 : 64 + 9 * 16 * 2] == sample().vectors.astype("<f2").tobytes()
     offset, length, digest, magic = struct.unpack("<QQQ8s", raw[-32:])
     toc = raw[offset : offset + length]
