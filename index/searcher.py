@@ -161,8 +161,8 @@ class Searcher:
             cursor.offset, request.k, lambda scored: self._showing.stored(scored, asked.snapshot, present)
         )
         searched, found = time.perf_counter(), []
-        for rank, scored in enumerate(page, start=cursor.offset + 1):
-            stored = self._showing.stored(scored, asked.snapshot, present)
+        read = self._showing.all_stored(page, asked.snapshot, present)
+        for rank, (scored, stored) in enumerate(zip(page, read, strict=True), start=cursor.offset + 1):
             if stored is None:  # it went after the state that the page belongs to
                 listing.gone.add(scored.document_id)
             else:

@@ -49,7 +49,20 @@ class Showing:
         Raises:
             CorruptionError: it has gone within its own state.
         """
-        stored = self._store.passage(scored.document, scored.ordinal)
+        return self.all_stored([scored], snapshot, present)[0]
+
+    def all_stored(
+        self, matches: Sequence[Scored], snapshot: Snapshot, present: Snapshot
+    ) -> list[StoredPassage | None]:
+        """Give what `stored` does of each match."""
+        places = [(each.document, each.ordinal) for each in matches]
+        found = self._store.passages(places)
+        pairs = zip(matches, places, strict=True)
+        return [self._unchanged(each, found.get(place), snapshot, present) for each, place in pairs]
+
+    def _unchanged(
+        self, scored: Scored, stored: StoredPassage | None, snapshot: Snapshot, present: Snapshot
+    ) -> StoredPassage | None:
         part = snapshot.parts[scored.part]
         if stored is not None and (stored.segment, stored.row) == (part.segment.info.number, scored.row):
             return stored

@@ -2,12 +2,13 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import Any
 
 from index.anchors import is_place, place_of
-from index.database import REBUILD, Database
+from index.database import REBUILD, Database, Row
 from index.digests import content_digest
 from index.filters.stored import StoredFields
 from index.records import (
@@ -28,6 +29,9 @@ from index.records import (
 from index.types import Anchor, Around, Failure, Passage
 from lfm2_colbert.config import from_mapping
 from lfm2_colbert.errors import CorruptionError
+
+PASSAGES_PER_STATEMENT = 64
+"""SQLite takes thousands of values; statements of few shapes are prepared once."""
 
 
 class StoredState:
@@ -249,22 +253,35 @@ class StoredState:
 
     def passage(self, document: int, ordinal: int) -> StoredPassage | None:
         """Look a passage up by its document's key and its place in it; only its own words are read."""
-        found = self._database.row(
-            'SELECT d.id, p.start, p."end", p.tokens, p.language, substr(t.text, p.start + 1, p."end" - p.start), '
-            "p.segment, p.row, t.metadata, d.metadata_hash, content_digest(d.id, CAST(t.text AS BLOB)) = d.text_hash "
-            "FROM passages p JOIN documents d ON d.key = p.document JOIN texts t ON t.document = p.document "
-            "WHERE p.document = ? AND p.ordinal = ?",
-            (document, ordinal),
-        )
-        if found is None:
-            return None
-        document_id, start, end, tokens, language, text, segment, row, metadata, metadata_hash, whole = found
-        if not whole:
+        return self.passages([(document, ordinal)]).get((document, ordinal))
+
+    def passages(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], StoredPassage]:
+        """Look passages up as `passage` does, with few statements; those that are gone are left out."""
+        found: dict[tuple[int, int], StoredPassage] = {}
+        for first in range(0, len(places), PASSAGES_PER_STATEMENT):
+            part = places[first : first + PASSAGES_PER_STATEMENT]
+            wanted = ", ".join(["(?, ?)"] * len(part))
+            rows = self._database.rows(
+                'SELECT p.document, p.ordinal, d.id, p.start, p."end", p.tokens, p.language, '
+                'substr(t.text, p.start + 1, p."end" - p.start), p.segment, p.row, t.metadata, d.metadata_hash, '
+                "content_digest(d.id, CAST(t.text AS BLOB)) = d.text_hash, "
+                "EXISTS (SELECT 1 FROM anchors a WHERE a.document = p.document) "
+                f"FROM (VALUES {wanted}) AS wanted JOIN passages p ON p.document = column1 AND p.ordinal = column2 "
+                "JOIN documents d ON d.key = p.document JOIN texts t ON t.document = p.document",
+                tuple(chain.from_iterable(part)),
+            )
+            found |= {(row[0], row[1]): self._stored(row) for row in rows}
+        return found
+
+    def _stored(self, row: Row) -> StoredPassage:
+        document, ordinal, document_id, start, end, tokens, language, text, segment, place, *about = row
+        metadata, metadata_hash, is_whole, has_anchors = about
+        if not is_whole:
             raise self._damaged(document_id)
         self._require_whole(document_id, metadata, metadata_hash)
         passage = Passage(ordinal, start, end, tokens, language)
-        anchor = self._stands_at(document, document_id, passage)
-        return StoredPassage(document_id, passage, text, json.loads(metadata), segment, row, anchor)
+        anchor = self._stands_at(document, document_id, passage) if has_anchors else {}
+        return StoredPassage(document_id, passage, text, json.loads(metadata), segment, place, anchor)
 
     def stored_anchors(self, document: int) -> tuple[tuple[int, str], ...]:
         """Give the anchors of a document by its key, in order: start, and the place as JSON."""
