@@ -134,7 +134,8 @@ class _Scalar:
         if self.refined:
             codes = np.left_shift(codes, 4, dtype=np.uint8) | unpacked(arrays["refinement"])
         scales = arrays["fine_scales" if self.refined else "scales"]
-        centred: NDArray[np.float32] = self._levels[codes] * scales.astype(np.float32)[:, None]
+        levels = self._levels.take(codes, mode="wrap")  # every code has one; looking whether it does costs twice as much
+        centred: NDArray[np.float32] = levels * scales.astype(np.float32)[:, None]
         return centred
 
     def question(self, query: NDArray[np.float32]) -> ScalarQuestion:
