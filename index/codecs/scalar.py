@@ -134,7 +134,7 @@ class _Scalar:
         if self.refined:
             codes = np.left_shift(codes, 4, dtype=np.uint8) | unpacked(arrays["refinement"])
         scales = arrays["fine_scales" if self.refined else "scales"]
-        levels = self._levels.take(codes, mode="wrap")  # every code has one; looking whether it does costs twice as much
+        levels = self._levels.take(codes, mode="wrap")  # every code has one: to look whether it does costs more
         centred: NDArray[np.float32] = levels * scales.astype(np.float32)[:, None]
         return centred
 
