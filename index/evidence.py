@@ -56,8 +56,8 @@ def stored_evidence(
             continue
         row = slice(*segment.offsets[stored.row : stored.row + 2])
         vectors = coding.required().decode({name: array[row] for name, array in segment.arrays.items()})
-        spans = segment.spans_of(stored.row)
-        if spans is not None and spans.max(initial=-1) <= len(hit.text):
+        spans = segment.spans_of(stored.row, hit.text)
+        if spans is not None:
             found.append(Evidence(vectors, spans))
         else:
             found.append(_placed(vectors, segment.places(stored.row), hit.text, encoder, store.settings.pool))

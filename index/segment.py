@@ -125,10 +125,15 @@ class Segment:
         first, last = self.offsets[row : row + 2]
         return np.arange(last - first) if self.origins is None else self.origins[first:last].astype(np.intp)
 
-    def spans_of(self, row: int) -> Spans | None:
-        """Give the span of each vector of a row, ``(n, 2)``, (-1, -1) for no text; None where they are not known."""
-        first, last = self.offsets[row : row + 2]
-        return None if self.spans is None else read(self.spans[first:last])
+    def spans_of(self, row: int, text: str) -> Spans | None:
+        """Give the span of each vector of a row in its passage's text, ``(n, 2)``, (-1, -1) for no text.
+
+        None where they are not known, or where the text ends before them and is not what was encoded.
+        """
+        if self.spans is None:
+            return None
+        spans = read(self.spans[slice(*self.offsets[row : row + 2])])
+        return spans if spans.max(initial=-1) <= len(text) else None
 
     def release(self) -> None:
         """Let go of the pages that were read (`ArrayFile.release`)."""

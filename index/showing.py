@@ -104,8 +104,8 @@ class Showing:
     def _explained(self, found: Found, tokens: AskedTokens, passage: PassageCosines, asked: Asked) -> tuple[Match, ...]:
         text, scored = found.stored.text, found.scored
         least_share = 0.0 if asked.request.explain else LEAST_SHARE
-        spans = asked.snapshot.parts[scored.part].segment.spans_of(scored.row)
-        if spans is not None and spans.max(initial=-1) <= len(text):
+        spans = asked.snapshot.parts[scored.part].segment.spans_of(scored.row, text)
+        if spans is not None:
             return match_tokens(tokens, passage.cosines, spans, text, least_share)
         return explain_hit(tokens, self._encoder().document_spans(text), text, passage, least_share)
 

@@ -92,10 +92,11 @@ def test_spans_are_read_back_and_those_that_fit_no_segment_are_refused(tmp_path:
     spans[3] = 2**16 - 1
     segment = Segment.open(tmp_path, write_segment(Folder(tmp_path), 1, Float16(), sample(), None, spans))
     segment.check()
-    found = [segment.spans_of(row) for row in range(4)]
+    found = [segment.spans_of(row, "x" * 17) for row in range(4)]
     assert [own is not None and own.tolist() for own in found] == [
         [[0, 1], [2, 3], [4, 5]], [], [[-1, -1], *spans[4:8].tolist()], [[16, 17]],
     ]  # fmt: skip
+    assert segment.spans_of(3, "x" * 16) is None
     for number, wrong in enumerate((spans[:8], spans.astype(np.int16), spans.ravel()[:9]), start=2):
         arrays = {**Float16().encode(np.asarray(sample().vectors)), "spans": wrong}
         info = write_encoded(Folder(tmp_path), number, "float16", 16, arrays, sample().offsets)
@@ -264,7 +265,7 @@ def test_a_newer_format_is_refused_by_name(tmp_path: Path, written: SegmentInfo)
     raw = bytearray((tmp_path / written.file).read_bytes())
     raw[8:10] = struct.pack("<H", 2)
     rewrite(tmp_path / written.file, bytes(raw))
-    with pytest.raises(FormatVersionError, match=r"format 2\.0, this program reads 1"):
+    with pytest.raises(FormatVersionError, match=r"format 2\.1, this program reads 1"):
         Segment.open(tmp_path, written)
 
 
