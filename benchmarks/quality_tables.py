@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.markdown import markdown
-from benchmarks.results_file import Results, read
+from benchmarks.results_file import Results
 
 Row = Mapping[str, Any]
 Table = Callable[[Results], str]
@@ -79,18 +79,13 @@ def far(results: Results) -> str:
 
 
 def teacher(results: Results) -> str:
-    """One line a set, within its languages and across: means over the tasks that the teacher was measured on too."""
-    ours = read("quality").rows
+    """One line a set and language that is asked in itself, and one for all pairs of languages of a set."""
     lines = []
-    for dataset, is_across in sorted({(row["dataset"], _is_across(row)) for row in results.rows}):
-        rows = [row for row in results.rows if (row["dataset"], _is_across(row)) == (dataset, is_across)]
-        tasks = {_languages(row) for row in rows}
-        own = [row for row in ours if row["dataset"] == dataset and _languages(row) in tasks]
-        columns = [_mean(_of(own, column)) for column in ("semantic", "nano-0", "bm25")]
+    for dataset, language in sorted({(row["dataset"], _asked_in_itself(row)) for row in results.rows}):
+        rows = [row for row in results.rows if (row["dataset"], _asked_in_itself(row)) == (dataset, language)]
         ways = [_mean([row for row in rows if row["way"] == way]) for way in WAYS_OF_TEACHER]
-        lines.append([dataset, "across" if is_across else "within", str(len(tasks)), *map(_points, columns + ways)])
-    head = ["set", "languages", "tasks", "semantic", "nano-0", "bm25", *(f"teacher, {way}" for way in WAYS_OF_TEACHER)]
-    return markdown(head, lines)
+        lines.append([dataset, language or f"{len(rows) // len(ways)} pairs", *map(_points, ways)])
+    return markdown(["set", "language", *WAYS_OF_TEACHER], lines)
 
 
 def matrix(dataset: str, system: str = "semantic") -> Table:
@@ -115,12 +110,9 @@ def matrix(dataset: str, system: str = "semantic") -> Table:
     return table
 
 
-def _languages(row: Row) -> tuple[str, str]:
-    return row["query_language"], row["document_language"]
-
-
-def _is_across(row: Row) -> bool:
-    return bool(row["query_language"] != row["document_language"])
+def _asked_in_itself(row: Row) -> str:
+    """Give the language of documents that are asked in it, and nothing where they are asked in another."""
+    return str(row["document_language"]) if row["query_language"] == row["document_language"] else ""
 
 
 def _line(name: str, values: Sequence[float | None]) -> list[str]:

@@ -8,11 +8,12 @@ import pytest
 
 from benchmarks.results_file import RESULTS, ROOT, measured, write
 from benchmarks.tables import documents, filled, table
+from lfm2_colbert.encoders.loading import NANO
 from lfm2_colbert.errors import InvalidArgumentError, NotFoundError, UnknownNameError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TASK = {"dataset": "jsquad", "task": "monolingual", "query_language": "ja", "document_language": "ja"}
-ENCODER = {"encoder": "nano-0", "kind": "query", "tokens": 32, "threads": 1, "texts_per_cpu_s": 459.6}
+ENCODER = {"encoder": NANO, "kind": "query", "tokens": 32, "threads": 1, "texts_per_cpu_s": 459.6, "cpu": "Z80"}
 
 
 def quality_row(system: str, setting: str, ndcg: float, **task: str) -> dict[str, Any]:
@@ -101,10 +102,34 @@ def test_a_matrix_of_more_documents_than_queries_has_a_line_a_language_of_the_do
 def test_an_encoder_s_line_names_the_reference(root: Path) -> None:
     exact = {"backend": "torch", "precision": "fp32", "cpu_ms_p50": 7.67, "max_abs_error": 0.0, "peak_rss_mb": 1484}
     small = {"backend": "onnx", "precision": "int8", "cpu_ms_p50": 2.17, "max_abs_error": 0.011, "peak_rss_mb": 222}
-    save(root, "encoder", [ENCODER | exact, ENCODER | small])
-    assert table("encoder", root).splitlines()[2:4] == [
-        "| nano-0 | query | 32 | 1 | onnx int8 | 2.2 | 460 | 1e-02 | 222 |",
-        "| nano-0 | query | 32 | 1 | torch fp32 | 7.7 | 460 | reference | 1,484 |",
+    other = {"encoder": "BERT", "backend": "torch", "precision": "fp32", "cpu_ms_p50": 29.1, "peak_rss_mb": 881}
+    save(root, "encoder", [ENCODER | other, ENCODER | exact, ENCODER | small, ENCODER | exact | {"threads": 2}])
+    bundled = [
+        f"| Z80 | {NANO} | query | 32 | 1 | onnx int8 | 2.2 | 460 | 1e-02 | 222 |",
+        f"| Z80 | {NANO} | query | 32 | 1 | torch fp32 | 7.7 | 460 | reference | 1,484 |",
+    ]
+    assert table("encoder", root).splitlines()[2:4] == bundled
+    assert "BERT" not in table("encoder", root)
+    assert table("encoder-all", root).splitlines()[2:6] == [
+        *bundled,
+        f"| Z80 | {NANO} | query | 32 | 2 | torch fp32 | 7.7 | 460 | reference | 1,484 |",
+        "| Z80 | BERT | query | 32 | 1 | torch fp32 | 29.1 | 460 |  | 881 |",
+    ]
+
+
+def test_the_teacher_has_a_line_a_language_and_one_for_all_pairs(root: Path) -> None:
+    def row(query_language: str, document_language: str, way: str, ndcg: float) -> dict[str, Any]:
+        languages = {"query_language": query_language, "document_language": document_language}
+        return {"dataset": "xquad", **languages, "way": way, "ndcg_at_10": ndcg}
+
+    rows = [
+        row("ar", "ar", "one vector", 0.5), row("ar", "ar", "MaxSim", 0.6), row("ar", "zh", "one vector", 0.3),
+        row("ar", "zh", "MaxSim", 0.4), row("zh", "ar", "one vector", 0.1), row("zh", "ar", "MaxSim", 0.2),
+    ]  # fmt: skip
+    save(root, "teacher", rows)
+    assert table("teacher", root).splitlines()[2:4] == [
+        "| xquad | 2 pairs | 20.0 | 30.0 |",
+        "| xquad | ar | 50.0 | 60.0 |",
     ]
 
 
