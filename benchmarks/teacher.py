@@ -19,6 +19,7 @@ from torch import Tensor
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.evaluation_sets import unpack
 from benchmarks.quality import CROSSED, OWN, SEED, is_across, options_of, tasks
+from benchmarks.quality_tables import WAYS_OF_TEACHER as WAYS
 from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, read, write
 from eval.datasets.base import Task
 from eval.run import LIBRARIES, prepared
@@ -30,8 +31,7 @@ from lfm2_colbert.training.teacher import MARKERS, Teacher
 from lfm2_colbert.training.teachers import load_teacher
 
 PATH = click.Path(exists=True, file_okay=False, path_type=Path)
-DENSE, STATES = "one vector", "MaxSim"
-WAYS = (DENSE, STATES)
+DENSE, STATES = WAYS
 PREFIXES = ("query: ", "passage: ")
 SAMPLED = 2000
 """Documents that the mean of all states is taken of."""

@@ -227,9 +227,10 @@ def test_a_folder_of_another_recipe_is_refused(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("device", ["cuda", "abacus"])
-def test_a_device_that_is_not_here_is_refused_before_any_work(tmp_path: Path, device: str) -> None:
-    if torch.cuda.is_available() and device == "cuda":
-        pytest.skip("this machine has the device")
+def test_a_device_that_is_not_here_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     recipe = read_recipe(SMOKE)
     with pytest.raises(InvalidConfigError, match=device) as caught:
         train(replace(recipe, loop=replace(recipe.loop, device=device)), tmp_path / "run", ignore, ignore)
