@@ -7,10 +7,22 @@ import time
 from collections import Counter
 from typing import Any, TextIO
 
-FIELDS = ("request_id", "method", "route", "status", "code", "ms", "key", "collection")
+FIELDS = (
+    "request_id",
+    "method",
+    "route",
+    "status",
+    "code",
+    "ms",
+    "key",
+    "collection",
+    "requests",
+    "request_ids",
+    "left_out",
+)
 MAX_FIELD_CHARACTERS = 1024
 REPEATED_PER_MINUTE = 60
-"""The same message is written so often a minute; then once more with how many were left out."""
+"""The same message is written so often a minute; the next one after that says how many were left out."""
 
 TALKATIVE = ("mcp",)
 """Libraries that log each request, which the server does itself: only their warnings are written."""
@@ -39,17 +51,23 @@ class Sampling(logging.Filter):
     def __init__(self) -> None:
         """Begin with this minute."""
         super().__init__()
-        self._minute, self._seen = 0, Counter[str]()
+        self._minute, self._seen, self._left_out = 0, Counter[str](), Counter[str]()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether the record is written; requests always are."""
         if record.levelno < logging.WARNING:
             return True
-        minute = int(record.created // 60)
+        minute, key = int(record.created // 60), f"{record.name}{record.msg}"
         if minute != self._minute:
-            self._minute, self._seen = minute, Counter()
-        self._seen[f"{record.name}{record.msg}"] += 1
-        return self._seen[f"{record.name}{record.msg}"] <= REPEATED_PER_MINUTE
+            self._minute = minute
+            self._left_out += self._seen - Counter(dict.fromkeys(self._seen, REPEATED_PER_MINUTE))
+            self._seen = Counter()
+        self._seen[key] += 1
+        if self._seen[key] > REPEATED_PER_MINUTE:
+            return False
+        if left_out := self._left_out.pop(key, 0):
+            record.left_out = left_out
+        return True
 
 
 def log_to(stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:

@@ -1,5 +1,8 @@
 """What a server tells Prometheus. Names are a contract: the dashboard in `docs/operating/` asks for them."""
 
+from collections.abc import Callable
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from index.types import SearchResult
@@ -16,23 +19,25 @@ class Metrics:
         """Begin at zero."""
         self.registry = CollectorRegistry()
         of_stage = ("collection", "stage")
-        self._stages = Histogram(
+        stages = Histogram(
             f"{PREFIX}_search_seconds",
             "Time of a search in each stage.",
             of_stage,
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._requests = Histogram(
+        requests = Histogram(
             f"{PREFIX}_request_seconds",
             "Time of a request.",
             ("route", "status"),
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._errors = Counter(
-            f"{PREFIX}_errors", "Requests that were refused or failed.", ("code",), registry=self.registry
-        )
+        errors = Counter(f"{PREFIX}_errors", "Requests that were refused or failed.", ("code",), registry=self.registry)
+        # Looking labels up costs as much as counting.
+        self._stages_of: Callable[[str, str], Histogram] = cache(stages.labels)
+        self._requests_of: Callable[[str, str], Histogram] = cache(requests.labels)
+        self._errors_of: Callable[[str], Counter] = cache(errors.labels)
         self.inflight = Gauge(f"{PREFIX}_inflight", "Requests that are being answered.", registry=self.registry)
 
         def of_collections(name: str, what: str) -> Gauge:
@@ -46,7 +51,7 @@ class Metrics:
     def searched(self, collection: str, result: SearchResult) -> None:
         """Note a search."""
         for stage in STAGES:
-            self._stages.labels(collection, stage).observe(result.timings_ms.get(stage, 0.0) / 1000)
+            self._stages_of(collection, stage).observe(result.timings_ms.get(stage, 0.0) / 1000)
 
     def stages(self, collection: str) -> dict[str, float]:
         """Give the mean milliseconds of each stage of the searches of a collection so far; of none, nothing."""
@@ -60,11 +65,11 @@ class Metrics:
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Note a request."""
-        self._requests.labels(route, str(status)).observe(seconds)
+        self._requests_of(route, str(status)).observe(seconds)
 
     def failed(self, code: str) -> None:
         """Note a request that was refused, or failed."""
-        self._errors.labels(code).inc()
+        self._errors_of(code).inc()
 
     def holds(self, collection: str, passages: int, n_bytes: int, pending: int, recall: float | None) -> None:
         """Note what a collection holds now."""

@@ -5,6 +5,7 @@ time to say no, and keeps the connection: a client that waits is a client that d
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,8 @@ from service.http.refusals import Refusal
 
 DELAYED = 512
 """More refusals than this are not delayed: they would only pile up."""
+TOGETHER_SECONDS = 0.005
+"""Refusals so near each other go together, as each time that a loop wakes up costs as much as one of them."""
 RETRY_SECONDS = "1"
 
 
@@ -27,7 +30,8 @@ class Gate:
         """Let `answering` through at once and `waiting` wait; the rest is refused after `delay_seconds`."""
         self._turns = asyncio.Semaphore(answering)
         self._room, self._delay = answering + waiting, delay_seconds
-        self._inside = self._coming = self._delayed = 0
+        self._inside = self._coming = 0
+        self._late: deque[tuple[float, Callable[[], None]]] = deque()
 
     @asynccontextmanager
     async def pass_through(self) -> AsyncIterator[None]:
@@ -67,15 +71,21 @@ class Gate:
 
     def in_time(self, refuse: Callable[[], None]) -> None:
         """Call what says no, late; at once where too many have been told to wait for it."""
-        if self._delayed >= DELAYED:
+        if len(self._late) >= DELAYED:
             refuse()
             return
-        self._delayed += 1
-        asyncio.get_running_loop().call_later(self._delay, self._in_time, refuse)
+        loop = asyncio.get_running_loop()
+        self._late.append((loop.time() + self._delay, refuse))
+        if len(self._late) == 1:
+            loop.call_at(self._late[0][0], self._refuse_late)
 
     def _came(self) -> None:
         self._coming -= 1
 
-    def _in_time(self, refuse: Callable[[], None]) -> None:
-        self._delayed -= 1
-        refuse()
+    def _refuse_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._late and self._late[0][0] <= now:
+            loop.call_soon(self._late.popleft()[1])
+        if self._late:
+            loop.call_at(max(self._late[0][0], now + TOGETHER_SECONDS), self._refuse_late)

@@ -109,7 +109,8 @@ class Guard:
         self._hosts = allowed_hosts(config.host, config.allowed_hosts)
         self._origins = frozenset(config.allowed_origins)
         self._rates = Rates(config.limits.requests_per_minute)
-        self.shedding = Shedding(gate, lru_cache(KNOWN_PATHS)(self._expensive_route), self._note_shed)
+        route_of = lru_cache(KNOWN_PATHS)(self._expensive_route)
+        self.shedding = Shedding(gate, route_of, self._count_shed, _note_shed)
 
     @property
     def limits(self) -> Limits:
@@ -120,6 +121,7 @@ class Guard:
         """Answer a request; events of the server's own life go through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            self.shedding.tell()
             return
         exchange = _Exchange(scope, receive, send, Head(scope["headers"]))
         with self._metrics.inflight.track_inprogress():
@@ -265,10 +267,20 @@ class Guard:
             status=exchange.status, code=exchange.code, key=exchange.caller.name if exchange.caller else "-",
         )  # fmt: skip
 
-    def _note_shed(self, named: str, method: str, route: str) -> None:
+    def _count_shed(self, route: str) -> None:
         self._metrics.answered(route, OVERLOADED.status, 0.0)
         self._metrics.failed(OVERLOADED.code)
-        _log(0.0, request_id=named, method=method, route=route, status=OVERLOADED.status, code=OVERLOADED.code, key="-")
+
+
+def _note_shed(method: str, route: str, ids: Sequence[str]) -> None:
+    """Write the one line that requests share which were refused before they were read."""
+    LOG.info(
+        "requests refused unread",
+        extra={
+            "method": method, "route": route, "status": OVERLOADED.status, "code": OVERLOADED.code,
+            "requests": len(ids), "request_ids": " ".join(ids),
+        },
+    )  # fmt: skip
 
 
 def _log(seconds: float, **line: object) -> None:

@@ -48,6 +48,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._head_clock: asyncio.TimerHandle | None = None
         self._write_clock: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._head_comes = False
         self._refused = False
         self._shed_route: str | None = None
         self._follows = False
@@ -68,12 +69,12 @@ class _BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if not self._refused and not self.transport.is_closing():
             super().data_received(data)
+            if self._head_comes and self._head_clock is None:  # most heads come whole, and need none
+                self._start_head_clock()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_bytes = 0
-        if self._head_clock is None:
-            self._start_head_clock()
+        self._head_bytes, self._head_comes = 0, True
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -163,6 +164,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._head_clock = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
 
     def _stop_head_clock(self) -> None:
+        self._head_comes = False
         if self._head_clock is not None:
             self._head_clock.cancel()
             self._head_clock = None

@@ -75,10 +75,19 @@ def test_a_line_of_the_log_cannot_pose_as_two(caplog: pytest.LogCaptureFixture) 
     assert "\x1b" not in line
 
 
-def test_what_repeats_itself_is_written_only_so_often() -> None:
+def test_what_repeats_itself_is_written_only_so_often_and_the_rest_is_counted() -> None:
     sampling = Sampling()
-    record = logging.LogRecord("name", logging.ERROR, "path", 1, "accept failed", None, None)
-    assert sum(sampling.filter(record) for _ in range(1000)) == 60
+
+    def written(minute: int, times: int) -> list[int]:
+        records = [logging.LogRecord("name", logging.ERROR, "path", 1, "failed", None, None) for _ in range(times)]
+        for record in records:
+            record.created = minute * 60.0
+        return [getattr(record, "left_out", 0) for record in records if sampling.filter(record)]
+
+    assert written(1, 1000) == [0] * 60
+    assert written(2, 3) == [940, 0, 0]
+    assert written(3, 100) == [0] * 60
+    assert written(5, 70) == [40] + [0] * 59
 
 
 def test_spans_tell_ids_and_times_and_no_words(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:

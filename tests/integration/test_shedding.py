@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from benchmarks.serving.server import Asking, served
 from service.engine.engine import Engine
+from service.http import shedding
 from service.http.config import Limits, ServerConfig
 
 PAGE = "https://docs.example"
@@ -167,6 +169,22 @@ def test_it_is_counted(full: Asking, wire: Wire) -> None:
     assert 'lfm2_colbert_errors_total{code="overloaded"} 1.0' in exposed
     counted = 'lfm2_colbert_request_seconds_count{route="/v1/collections/{name}/facets",status="503"} 1.0'
     assert counted in exposed
+
+
+def test_the_log_has_the_id_of_each_within_a_second(
+    wire: Wire, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shedding, "TOLD_AT_ONCE", 2)
+    with caplog.at_level(logging.INFO, "lfm2_colbert.http"):
+        named = [answered(wire).headers["x-request-id"] for _ in range(3)]
+        deadline = time.monotonic() + 30
+        while len(lines := [each for each in caplog.records if hasattr(each, "requests")]) < 2:
+            assert time.monotonic() < deadline, "the last one is not told"
+            time.sleep(0.05)
+    assert [(each.requests, each.request_ids) for each in lines] == [(2, " ".join(named[:2])), (1, named[2])]
+    assert {(each.route, each.status, each.code) for each in lines} == {
+        ("/v1/collections/{name}/facets", 503, "overloaded")
+    }
 
 
 def test_what_was_sent_before_the_refusal_ends_with_it(wire: Wire) -> None:

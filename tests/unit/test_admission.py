@@ -1,10 +1,11 @@
 """So many at once, a few more wait, the rest is refused: counted one by one."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
-from service.http.admission import Gate
+from service.http.admission import DELAYED, Gate
 from service.http.refusals import Refusal
 
 
@@ -64,3 +65,23 @@ def test_who_goes_while_he_waits_leaves_room() -> None:
             assert not gate.is_full()
 
     asyncio.run(walk())
+
+
+def test_refusals_are_late_in_their_order_and_at_once_where_too_many_wait() -> None:
+    async def walk() -> None:
+        gate, said = Gate(1, 0, 0.03), list[int]()
+        for number in range(DELAYED + 1):
+            gate.in_time(partial(said.append, number))
+        assert said == [DELAYED]
+        await asyncio.sleep(0.01)
+        gate.in_time(partial(said.append, -1))
+        assert said == [DELAYED, -1]
+        while len(said) < DELAYED + 2:
+            await asyncio.sleep(0.001)
+        assert said[2:] == list(range(DELAYED))
+        gate.in_time(partial(said.append, -2))
+        assert said[-1] != -2
+        while said[-1] != -2:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(walk(), 30))
