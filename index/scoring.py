@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index.maxsim import similarities
 from index.native.base import Rows
 
 BLOCK_TOKENS = 8192
@@ -69,6 +70,6 @@ def _score(query: NDArray[np.float32], vectors: NDArray[np.float32], lengths: ND
     filled = lengths > 0  # reduceat gives an empty stretch its neighbour's first value
     if filled.any():
         starts = (np.cumsum(lengths) - lengths)[filled]
-        similarities = query @ vectors.T  # (n_q, n_tokens)
-        scores[filled] = np.maximum.reduceat(similarities, starts, axis=1).sum(axis=0, dtype=np.float32)
+        best = np.maximum.reduceat(similarities(query, vectors), starts, axis=1)  # (n_q, n_filled)
+        scores[filled] = best.sum(axis=0, dtype=np.float64)
     return scores

@@ -16,6 +16,7 @@ from index.codecs import CODECS
 from index.codecs.base import Codec, Precision
 from index.codecs.frame import Frame
 from index.estimating.types import Loss
+from index.maxsim import similarities
 from index.native.base import Rows
 from index.pooling import FACTORS, Pooled, pool
 from index.sentences import Sentence, sentences
@@ -144,11 +145,11 @@ def _scores(
 
 def _exact_scores(query: NDArray[np.float32], documents: MultiVectors) -> NDArray[np.float32]:
     """Score every passage with uncompressed vectors, ``(n_passages,)``; −inf for one without vectors."""
-    products = documents.vectors.astype(np.float32) @ query.T  # (n_tokens, n_q)
+    products = similarities(query, documents.vectors)  # (n_q, n_tokens)
     filled = np.flatnonzero(documents.lengths)
     scores = np.full(len(documents), -np.inf, np.float32)
     if len(filled):
-        scores[filled] = np.maximum.reduceat(products, documents.offsets[filled]).sum(axis=1)
+        scores[filled] = np.maximum.reduceat(products, documents.offsets[filled], axis=1).sum(axis=0, dtype=np.float64)
     return scores
 
 

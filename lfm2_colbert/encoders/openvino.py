@@ -1,7 +1,7 @@
 """An exported encoder run by OpenVINO: faster where the processor has bfloat16, three times with matrix units (AMX).
 
 Where the processor can, it multiplies in bfloat16. A text is always padded to the same length, whatever is encoded with
-it, so its vectors are the same to the bit alone and in any batch.
+it, so its vectors are the same to the bit alone and in any batch; without AVX-512 only the last bits differ.
 """
 
 import sys

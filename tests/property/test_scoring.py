@@ -74,12 +74,21 @@ def test_passage_larger_than_a_block_is_scored_whole(tmp_path: Path) -> None:
     np.testing.assert_allclose(score(query, segment, rows), expected(query, segment, rows), atol=1e-4)
 
 
-def test_scores_do_not_depend_on_which_other_rows_are_asked_for(tmp_path: Path) -> None:
-    segment = write(tmp_path, [4] * 50, dim=16, seed=3)
-    query = np.random.default_rng(4).standard_normal((8, 16)).astype(np.float32)
-    every = score(query, segment, np.arange(50))
-    some = np.array([3, 4, 17, 49])
-    np.testing.assert_allclose(score(query, segment, some), every[some], atol=1e-4)
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.data(),
+    lengths=st.lists(st.integers(1, 9), min_size=2, max_size=40),
+    dim=st.sampled_from([8, 128]),
+    n_query=st.integers(1, 33),
+)
+def test_a_score_is_the_same_to_the_bit_wherever_a_passage_stands(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, lengths: list[int], dim: int, n_query: int
+) -> None:
+    segment = write(tmp_path_factory.mktemp("segment"), lengths, dim, seed=3)
+    query = np.random.default_rng(4).standard_normal((n_query, dim)).astype(np.float32)
+    every = score(query, segment, np.arange(len(lengths)))
+    some = np.array(sorted(data.draw(st.sets(st.integers(0, len(lengths) - 1), min_size=1))), dtype=np.int64)
+    np.testing.assert_array_equal(score(query, segment, some), every[some])
 
 
 def test_no_rows_give_no_scores(tmp_path: Path) -> None:
