@@ -158,8 +158,9 @@ class Database:
             CorruptionError: a row was added, lost or changed by something else than a commit.
         """
         columns = ", ".join(GUARDED[table])
-        rows = self.rows(f"SELECT {columns}, {hash_of(table)} FROM {table}")
-        expected = self.row("SELECT n, hash FROM sums WHERE name = ?", (table,))
+        with self.snapshot():  # a commit between both would look like damage
+            rows = self.rows(f"SELECT {columns}, {hash_of(table)} FROM {table}")
+            expected = self.row("SELECT n, hash FROM sums WHERE name = ?", (table,))
         if expected != (len(rows), sum_of([row[-1] for row in rows])):
             raise CorruptionError(f"{self.path}: the table '{table}' differs from what was stored", help=REBUILD)
         return [row[:-1] for row in rows]

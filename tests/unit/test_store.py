@@ -12,7 +12,7 @@ import apsw
 import pytest
 import xxhash
 
-from index.database import check_sqlite_version, read_mark
+from index.database import Database, check_sqlite_version, read_mark
 from index.records import Change, CollectionSettings, StoreCounts
 from index.store import Store
 from index.types import Document
@@ -111,6 +111,26 @@ def test_one_writer_many_readers(store: Store, folder: Path) -> None:
     with Store.open(folder, writable=False) as first, Store.open(folder, writable=False) as second:
         put(store, "a")
         assert (first.changes(), second.changes()) == (1, 1)
+
+
+def test_what_is_committed_while_a_table_is_read_is_no_damage(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Database.row
+
+    def late(database: Database, sql: str, bindings: tuple[object, ...] = ()) -> object:
+        if "sums" in sql:
+            commit(store, lambda: store.set_note("meanwhile", len(committed)))
+            committed.append(sql)
+        return row(database, sql, bindings)
+
+    committed: list[str] = []
+    with Store.open(folder, writable=False) as reader:
+        monkeypatch.setattr(Database, "row", late)
+        assert reader.note("meanwhile") is None
+        assert committed
+        monkeypatch.undo()
+        assert reader.note("meanwhile") == len(committed) - 1
 
 
 def test_readers_cannot_write(store: Store, folder: Path) -> None:
