@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from index.built import mismatch, require_as_built, settings_of
+from index.built import mismatch, opened, settings_of
 from index.calibration import stored_calibration
 from index.codebook import Codebook
 from index.codecs import CODECS
@@ -27,6 +28,7 @@ from index.intake import Intake, OnFile, Scan, put_all
 from index.maintenance import OnClustered, OptimizeReport, needs_optimize, optimize
 from index.merging import merge_tiers
 from index.pooling import require_factor
+from index.queries import Question
 from index.reading.base import ReadOptions
 from index.rebuilding import encode_anew
 from index.recall_file import Estimate, keep
@@ -39,7 +41,7 @@ from index.snapshot import load_codebook
 from index.store import Store
 from index.types import Document, Hit, IndexReport, Notice, Passage, SearchOptions, SearchResult
 from lfm2_colbert.encoders.base import Encoder
-from lfm2_colbert.encoders.loading import load_encoder, resolve
+from lfm2_colbert.encoders.loading import load_encoder
 from lfm2_colbert.errors import InvalidArgumentError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.processors import usable_processors
@@ -121,25 +123,13 @@ class Collection:
         if pool is not None:
             require_factor(pool)
         folder = new_collection_folder(home, name) if create else collection_folder(home, name)
-
-        def load(encoder_name: str) -> Encoder:
-            return load_encoder(encoder_name, device=device, threads=threads)
-
+        load = partial(load_encoder, device=device, threads=threads)
         if create and not is_collection(folder):
             encoder = load(encoder or DEFAULT_ENCODER) if encoder is None or isinstance(encoder, str) else encoder
             Store.create(folder, settings_of(encoder, codec or DEFAULT_CODEC, int(pool or 1))).close()
-        store = Store.open(folder, writable=False)
-        built = store.settings
-        try:
-            if isinstance(encoder, str) and resolve(encoder).name != built.encoder:
-                raise mismatch(name, built.encoder, encoder)
-            require_as_built(name, built, codec, pool)
-        except BaseException:
-            store.close()
-            raise
-        if encoder is None or isinstance(encoder, str):
-            return cls(name, store, lambda: load(built.encoder), threads)
-        return cls(name, store, encoder, threads)
+        store = opened(name, folder, encoder, codec, pool)
+        own = partial(load, store.settings.encoder) if encoder is None or isinstance(encoder, str) else encoder
+        return cls(name, store, own, threads)
 
     def close(self) -> None:
         """Close and release the lock; a second call does nothing."""
@@ -380,6 +370,14 @@ class Collection:
             UnknownNameError: there is no such effort, mode or fusion.
         """
         return self._searcher.search(query, Request(k, effort, mode, fusion, where, highlight, options, explain))
+
+    def answer(self, question: Question, request: Request) -> SearchResult:
+        """Do what `search` does for a question that was encoded elsewhere, by this collection's model.
+
+        Raises:
+            ModelMismatchError: it was another model; and all that `search` raises.
+        """
+        return self._searcher.answer(question, request)
 
     def search_batch(
         self,

@@ -75,6 +75,13 @@ def _numbers(keys: Iterable[int]) -> Mapping[int, str]:
     return {key: f"{key:020}" for key in keys}
 
 
+def mean_recall(estimates: Iterable[Estimate]) -> float | None:
+    """Give the mean over all queries that were asked again, whoever asked them; None of none."""
+    known = list(estimates)
+    n_queries = sum(each.queries for each in known)
+    return sum(each.recall_at_10 * each.queries for each in known) / n_queries if n_queries else None
+
+
 def _estimate(shares: Sequence[float]) -> Estimate:
     """Give mean and interval (Wilson's, which stays within 0 and 1 and is honest where all shares are 1)."""
     n, mean = len(shares), sum(shares) / len(shares)

@@ -28,19 +28,25 @@ class Window:
         text: the stretch.
         start: its first code point in the query.
         vectors: ``(n_q, dim)`` float32.
+        spans: ``(n_q, 2)``, what each vector stands for in the stretch; None: to be asked of the encoder where needed.
     """
 
     text: str
     start: int
     vectors: NDArray[np.float32]
+    spans: Spans | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """A query and its windows, in reading order; most have one, and none where words alone are asked for."""
+    """A query and its windows, in reading order; most have one, and none where words alone are asked for.
+
+    `encoder` is the fingerprint of the encoder that made the vectors; "" without any.
+    """
 
     text: str
     windows: tuple[Window, ...]
+    encoder: str = ""
 
     def notices(self) -> list[Notice]:
         """Say that the query was split, if it was."""
@@ -74,13 +80,18 @@ def by_words(text: str) -> Question:
     return Question(text, ())
 
 
-def encode_questions(texts: Sequence[str], encoder: Encoder) -> list[Question]:
-    """Encode queries at once, in their order."""
+def encode_questions(texts: Sequence[str], encoder: Encoder, *, with_spans: bool = False) -> list[Question]:
+    """Encode queries at once, in their order; `with_spans` for whoever shows matches where there is no encoder."""
     pieces = [split(text, encoder) for text in texts]
     vectors = encoder.encode_queries([text[a:b] for text, own in zip(texts, pieces, strict=True) for a, b in own])
     encoded = iter(vectors)
+
+    def window(text: str, start: int) -> Window:
+        spans = encoder.query_spans(text) if with_spans else None
+        return Window(text, start, next(encoded).astype(np.float32, copy=False), spans)
+
     return [
-        Question(text, tuple(Window(text[a:b], a, next(encoded).astype(np.float32, copy=False)) for a, b in own))
+        Question(text, tuple(window(text[a:b], a) for a, b in own), encoder.fingerprint)
         for text, own in zip(texts, pieces, strict=True)
     ]
 

@@ -68,6 +68,18 @@ class Searcher:
         require_query(query)
         return next(self._results([query], request, self._required(request)))
 
+    def answer(self, question: Question, request: Request) -> SearchResult:
+        """Find documents for a question that was encoded elsewhere; see `Collection.answer`."""
+        require_query(question.text)
+        if question.encoder and question.encoder != self._store.settings.fingerprint:
+            raise ModelMismatchError(
+                f"the question was encoded with another model than {self._store.settings.encoder}",
+                help="encode it with the collection's encoder",
+            )
+        wanted = self._required(request)
+        with self._state() as snapshot:
+            return self._answer(question, request, wanted, snapshot)
+
     def search_batch(self, queries: Sequence[str], request: Request) -> Iterator[SearchResult]:
         """Find documents for many questions; see `Collection.search_batch`."""
         for query in queries:

@@ -124,7 +124,8 @@ class Showing:
         ]
 
     def _tokens(self, window: Window) -> AskedTokens:
-        return asked_tokens(window, self._encoder().query_spans(window.text))
+        spans = self._encoder().query_spans(window.text) if window.spans is None else window.spans
+        return asked_tokens(window, spans)
 
 
 def meaning_of(score: float, stored: StoredPassage, asked: Asked, meaning: Calibration) -> Calibration | None:

@@ -56,7 +56,7 @@
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 
@@ -399,3 +399,14 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     listed = "known: " + ", ".join(names)
     return f"did you mean '{near[0]}'? {listed}" if near else listed
+
+
+def class_of(code: str) -> type[Lfm2ColbertError] | None:
+    """Give the class of the errors of a code; None: there is none."""
+    return next((each for each in _tree(Lfm2ColbertError) if each.code == code), None)
+
+
+def _tree(root: type[Lfm2ColbertError]) -> Iterator[type[Lfm2ColbertError]]:
+    yield root
+    for each in root.__subclasses__():
+        yield from _tree(each)

@@ -22,6 +22,10 @@ from service.settings import Settings
     "--evaluation", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
     help="A report of `eval`, to show on the page of figures.",
 )  # fmt: skip
+@click.option(
+    "--search-processes", type=click.IntRange(min=0), default=2, show_default=True, metavar="N",
+    help="Processes that search; 0: threads of the server's own.",
+)  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 @options.common
 def serve(
@@ -34,6 +38,7 @@ def serve(
     llm: options.LanguageModel,
     rate: int | None,
     evaluation: Path | None,
+    search_processes: int,
     quiet: bool,
     settings: Settings,
 ) -> None:
@@ -53,4 +58,8 @@ def serve(
 
     choice = llm.choice(settings)
     config = ServerConfig(host, port, hosts, origins, web_search, Limits(requests_per_minute=rate), choice, evaluation)
-    serving(settings, config, model, lambda address: print_line(f"{address}  (OpenAPI: {address}/openapi.json)"))
+
+    def tell(address: str) -> None:
+        print_line(f"{address}  (OpenAPI: {address}/openapi.json)")
+
+    serving(settings, config, model, search_processes, tell)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from index.records import Summary
-from index.types import Around, FacetValue, Failure, Highlight, Hit, Match, Notice, Ranked, SearchResult, Span
+from index.types import FacetValue, Failure, Notice, Ranked, SearchResult
 from service.engine.jobs import Job, JobState
 from service.rag.answer import Answer, AnswerSentence, Citation
+from service.results import highlights_of, hit_of, result_of
 
 if TYPE_CHECKING:
     from lfm2_colbert.multivectors import MultiVectors
@@ -56,41 +57,9 @@ class Stored:
         return self.added + self.changed + self.unchanged
 
 
-def result_of(value: Any) -> SearchResult:
-    """Read the answer to a query."""
-    return SearchResult(
-        query=value["query"],
-        hits=tuple(map(hit_of, value["hits"])),
-        warnings=tuple(Notice(each["code"], each["message"]) for each in value["warnings"]),
-        timings_ms=dict(value["timings_ms"]),
-        counts=dict(value["counts"]),
-        mode=value["mode"],
-        cursor=value["cursor"],
-    )
-
-
 def results_of(value: Any) -> list[SearchResult]:
     """Read the answers to many queries."""
     return list(map(result_of, value["results"]))
-
-
-def hit_of(value: Any) -> Hit:
-    """Read a hit."""
-    return Hit(
-        rank=value["rank"],
-        document_id=value["document_id"],
-        passage=value["passage"],
-        score=value["score"],
-        raw_score=value["raw_score"],
-        text=value["text"],
-        span=_span(value["span"]),
-        language=value["language"],
-        metadata=value["metadata"],
-        highlights=_highlights(value["highlights"]),
-        matches=tuple(map(_match, value.get("matches") or ())),
-        anchor=value["anchor"],
-        around=Around(**value["around"]) if value.get("around") else None,
-    )
 
 
 def answer_of(value: Any) -> Answer:
@@ -134,7 +103,7 @@ def stored_of(value: Any, ids: Sequence[str]) -> Stored:
 def ranked_of(value: Any) -> list[Ranked]:
     """Read texts in their order."""
     return [
-        Ranked(each["index"], each["score"], each["raw_score"], _highlights(each["highlights"]))
+        Ranked(each["index"], each["score"], each["raw_score"], highlights_of(each["highlights"]))
         for each in value["results"]
     ]
 
@@ -163,18 +132,6 @@ def vectors_of(value: Any) -> "MultiVectors":
     dim = value["dim"]
     items = [np.array(each["vectors"], np.float32).reshape(-1, dim) for each in value["data"]]
     return MultiVectors.of(items, dim=dim)
-
-
-def _span(value: Any) -> Span:
-    return Span(value["start"], value["end"])
-
-
-def _highlights(values: Any) -> tuple[Highlight, ...]:
-    return tuple(Highlight(each["start"], each["end"], each["score"]) for each in values)
-
-
-def _match(value: Any) -> Match:
-    return Match(_span(value["query"]), _span(value["passage"]), value["score"])
 
 
 def _failures(items: Any, ids: Sequence[str]) -> tuple[Failure, ...]:

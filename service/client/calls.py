@@ -20,7 +20,6 @@ from service.client.answers import (
     facets_of,
     job_of,
     ranked_of,
-    result_of,
     results_of,
     stored_of,
     summaries_of,
@@ -32,6 +31,7 @@ from service.client.parts import Part
 from service.client.problems import error_of_code
 from service.engine.jobs import Job, JobState
 from service.rag.answer import Answer
+from service.results import result_of
 
 if TYPE_CHECKING:
     from lfm2_colbert.multivectors import MultiVectors

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from lfm2_colbert.errors import InvalidArgumentError, Lfm2ColbertError, RemoteError
+from lfm2_colbert.errors import InvalidArgumentError, Lfm2ColbertError, RemoteError, class_of
 
 CODE = re.compile(r"[a-z]+(?:_[a-z]+)*")
 SERVERS_OWN = ("invalid_request", "invalid_document", "invalid_id", "invalid_metadata")
@@ -32,7 +32,7 @@ def error_of(status: int, problem: Mapping[str, Any] | None) -> Lfm2ColbertError
 
 def error_of_code(code: str, message: str, help: str = "") -> Lfm2ColbertError:
     """Give the error of a code."""
-    known = TRANSLATED.get(code) or KNOWN.get(code)
+    known = TRANSLATED.get(code) or class_of(code)
     if known is not None:
         return known(message, help=help)
     return RemoteError(message, help=help, code=code if CODE.fullmatch(code) else RemoteError.code)
@@ -52,12 +52,3 @@ def _unexplained(status: int) -> RemoteError:
         f"the server answered {status}{f' {HTTPStatus(status).phrase}' if known else ''}",
         help="is this the address of an lfm2-colbert server? What stands before it may have answered",
     )
-
-
-def _tree(root: type[Lfm2ColbertError]) -> Iterator[type[Lfm2ColbertError]]:
-    yield root
-    for each in root.__subclasses__():
-        yield from _tree(each)
-
-
-KNOWN: Mapping[str, type[Lfm2ColbertError]] = {each.code: each for each in _tree(Lfm2ColbertError)}

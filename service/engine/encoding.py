@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from index.queries import Question, encode_questions
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.multivectors import MultiVectors
 
@@ -75,51 +76,57 @@ class ForwardingEncoder:
 
 
 class _Recent:
-    """The vectors of the texts that were asked for last. Threads may share it."""
+    """The queries that were asked last, encoded. Threads may share it."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity, self._lock = capacity, threading.Lock()
-        self._values: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._questions: OrderedDict[str, Question] = OrderedDict()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
-    def get(self, key: str) -> NDArray[np.float32] | None:
+    def get(self, text: str) -> Question | None:
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-            return self._values.get(key)
+            if text in self._questions:
+                self._questions.move_to_end(text)
+            return self._questions.get(text)
 
-    def put(self, key: str, value: NDArray[np.float32]) -> None:
+    def put(self, question: Question) -> None:
         with self._lock:
-            self._values[key] = value
-            while len(self._values) > self._capacity:
-                self._values.popitem(last=False)
+            self._questions[question.text] = question
+            while len(self._questions) > self._capacity:
+                self._questions.popitem(last=False)
 
 
 class RememberingEncoder(ForwardingEncoder):
-    """Keeps the vectors of the queries that were asked last. Threads may share it."""
+    """Keeps the queries that were asked last, encoded. Threads may share it."""
 
     def __init__(self, encoder: Encoder, queries: int = REMEMBERED_QUERIES) -> None:
         """Remember so many queries."""
         super().__init__(encoder)
-        self._vectors = _Recent(queries)
+        self._recent = _Recent(queries)
 
-    def remembers(self, text: str) -> bool:
-        """Whether a query need not be encoded."""
-        return text in self._vectors
+    def remembered(self, text: str) -> Question | None:
+        """Give a query that need not be encoded."""
+        return self._recent.get(text)
+
+    def questions(self, texts: Sequence[str]) -> list[Question]:
+        """Give queries encoded, with what each vector stands for; those that are not remembered are encoded at once."""
+        known = {text: self._recent.get(text) for text in texts}
+        missing = [text for text, question in known.items() if question is None]
+        for question in encode_questions(missing, self._encoder, with_spans=True) if missing else ():
+            self._recent.put(question)
+            known[question.text] = question
+        return [found for text in texts if (found := known[text]) is not None]
 
     def encode_queries(self, texts: Sequence[str]) -> MultiVectors:
-        """Encode the queries that are not remembered, all at once."""
-        known = {text: self._vectors.get(text) for text in texts}
+        """Encode those queries of `texts` that are not remembered, all at once."""
+        known = {text: self._vectors(text) for text in texts}
         found = {text: vectors for text, vectors in known.items() if vectors is not None}
         missing = [text for text in known if text not in found]
-        if missing:
-            items = [item.astype(np.float32, copy=True) for item in self._encoder.encode_queries(missing)]
-            for text, vectors in zip(missing, items, strict=True):
-                self._vectors.put(text, vectors)
-            found |= zip(missing, items, strict=True)
+        found |= zip(missing, self._encoder.encode_queries(missing), strict=True) if missing else ()
         return MultiVectors.of([found[text] for text in texts], dim=self.dim)
+
+    def _vectors(self, text: str) -> NDArray[np.float32] | None:
+        question = self._recent.get(text)
+        return question.windows[0].vectors if question and len(question.windows) == 1 else None
 
 
 class PausingEncoder(ForwardingEncoder):

@@ -16,6 +16,8 @@ from index.catalog import Summary, summary
 from index.collection import Collection
 from index.fusion import Mode
 from index.home import SETTINGS_FILE, STORE_FILE
+from index.live_recall import mean_recall
+from index.queries import Question, by_words
 from index.reading.base import UPLOADS, SourceFile
 from index.reading.files import FileReader
 from index.request import Request
@@ -23,14 +25,16 @@ from index.reranking import Ranked, rerank
 from index.selection import FacetValue, Where
 from index.types import Document, Failure, Notice, SearchResult
 from lfm2_colbert.encoders.base import Encoder, Spans
-from lfm2_colbert.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError
+from lfm2_colbert.errors import DeadlineExceededError, InvalidArgumentError, ModelMismatchError, NotFoundError
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.processors import usable_processors
 from service.engine.encoding import AbandonableEncoder
 from service.engine.jobs import Job, JobState
 from service.engine.library import Library
 from service.engine.metrics import Metrics
+from service.engine.processes import SearchProcesses
 from service.engine.queue import QueryQueue
+from service.engine.searching import Searches, SearchThreads
 from service.engine.tracing import note_result, retrieval
 from service.engine.writer import refusal_of
 from service.status import status_of
@@ -64,6 +68,7 @@ class Engine:
         threads: int | None = None,
         device: str = "auto",
         readers: int | None = None,
+        search_processes: int = 0,
     ) -> None:
         """Open nothing yet.
 
@@ -72,7 +77,8 @@ class Engine:
             model: encoder of new collections, of `rerank` and `embed`.
             threads: of a forward pass; None: half the processors, so that searches have the others.
             device: of encoders.
-            readers: searches that run at once; None: one a processor.
+            readers: searches that threads run at once; None: one a processor.
+            search_processes: that search instead of threads; 0: none.
         """
         processors = usable_processors()
         n_readers = readers or max(processors, 2)
@@ -85,16 +91,25 @@ class Engine:
         self._others = ThreadPoolExecutor(4, "other")
         self._reading = ThreadPoolExecutor(FILES_AT_ONCE, "read")
         self._queue = QueryQueue(self._encoding)
+        self._searches: Searches = (
+            SearchProcesses(home, search_processes)
+            if search_processes
+            else SearchThreads(self.library.readers, self._searching)
+        )
 
     async def start(self) -> None:
         """Load the encoder, map what searches read first, and go on with what an earlier server left."""
-        await self._run(lambda: self.library.encoder(self.library.model))
-        await self._run(self._warm_up)
+        await asyncio.gather(
+            self._searches.start(),
+            self._run(lambda: self.library.encoder(self.library.model)),
+            self._run(self._warm_up),
+        )
         await self._run(self.library.index_pending)
 
     def close(self) -> None:
         """Finish what is being committed, and close everything."""
         self.library.close()
+        self._searches.close()
         for executor in (self._searching, self._encoding, self._others, self._reading):
             executor.shutdown(cancel_futures=True)
 
@@ -236,7 +251,7 @@ class Engine:
         """
 
         def run() -> dict[str, int]:
-            return {name: _made(self.library.require(name)) for name in names}
+            return {name: _made(self.library.readers.require(name)) for name in names}
 
         return await self._run(run)
 
@@ -244,7 +259,7 @@ class Engine:
         """Bring the gauges of collections up to date."""
         for name in self.library.names():
             found = await self.status(name)
-            recall = self.library.live_recall(name)
+            recall = mean_recall(self._searches.live_recall(name))
             self.metrics.holds(name, found["passages"], found["bytes"], found["pending"], recall)
 
     async def create(self, name: str, codec: str | None, pool: int | None) -> None:
@@ -257,13 +272,15 @@ class Engine:
 
     async def remove(self, name: str) -> None:
         """Delete a collection with all its documents."""
+        self.library.readers.require(name)
+        await self._searches.drop(name)
         await self._run(lambda: self.library.remove(name))
 
     async def read(self, name: str, ask: Callable[[Collection], T]) -> T:
         """Ask a collection something."""
 
         def run() -> T:
-            with self.library.reader(name) as (collection, _):
+            with self.library.readers.reader(name) as (collection, _):
                 return ask(collection)
 
         return await self._run(run)
@@ -284,50 +301,42 @@ class Engine:
         self, name: str, queries: Sequence[str], request: Request, reader: int | None
     ) -> list[SearchResult]:
         with retrieval(name) as span:
-            share = await self._encoded(name, queries, request) / len(queries)
-
-            def run() -> list[SearchResult]:
-                with self.library.reader(name, reader) as (collection, number):
-                    return [_shared(_asked(collection, query, request), number, share) for query in queries]
-
-            results = await asyncio.get_running_loop().run_in_executor(self._searching, run)
+            try:
+                results = await self._answered(name, queries, request, reader)
+            except ModelMismatchError:  # rebuilt by another process since its encoder was looked up
+                self.library.forget_encoder_of(name)
+                results = await self._answered(name, queries, request, reader)
             for result in results:
                 self.metrics.searched(name, result)
                 note_result(span, result)
             return results
 
-    async def _encoded(self, name: str, queries: Sequence[str], request: Request) -> float:
-        """Have queries encoded, where vectors are asked for; give the milliseconds that took."""
-        if request.mode == Mode.LEXICAL:
-            await self._run(lambda: self.library.require(name))
-            return 0.0
+    async def _answered(
+        self, name: str, queries: Sequence[str], request: Request, reader: int | None
+    ) -> list[SearchResult]:
         started = time.perf_counter()
+        questions = await self._questions(name, queries, request)
+        encode_ms = (time.perf_counter() - started) * 1000 / len(queries)
+        results = await self._searches.answer(name, questions, request, reader)
+        return [replace(each, timings_ms={**each.timings_ms, "encode": encode_ms}) for each in results]
+
+    async def _questions(self, name: str, queries: Sequence[str], request: Request) -> list[Question]:
+        """Have queries encoded, where vectors are asked for."""
+        if request.mode == Mode.LEXICAL:
+            await self._run(lambda: self.library.readers.require(name))
+            return [by_words(query) for query in queries]
         if not self.library.knows_encoder_of(name):
             await self._run(lambda: self.library.encoder_of(name))
-        self.library.require(name)
-        await self._queue.encode(self.library.encoder_of(name), queries)
-        return (time.perf_counter() - started) * 1000
+        self.library.readers.require(name)
+        return await self._queue.encode(self.library.encoder_of(name), queries)
 
     async def _run(self, run: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._others, run)
 
     def _warm_up(self) -> None:
         for name in self.library.names():
-            with self.library.reader(name) as (collection, _):
+            with self.library.readers.reader(name) as (collection, _):
                 collection.warm_up()
-
-
-def _asked(collection: Collection, query: str, request: Request) -> SearchResult:
-    return collection.search(
-        query, k=request.k, effort=request.effort, mode=request.mode, fusion=request.fusion, where=request.where,
-        highlight=request.highlight, explain=request.explain, options=request.options,
-    )  # fmt: skip
-
-
-def _shared(result: SearchResult, reader: int, encode_ms: float) -> SearchResult:
-    """Put into a result what the collection cannot know: which reader goes on with it, how long encoding took."""
-    cursor = f"{reader}.{result.cursor}" if result.cursor else None
-    return replace(result, cursor=cursor, timings_ms={**result.timings_ms, "encode": encode_ms})
 
 
 def _reader_of(request: Request) -> tuple[int | None, Request]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from index.queries import encode_questions
+from index.queries import Question
 from lfm2_colbert.errors import Lfm2ColbertError, OverloadedError
 from service.engine.encoding import RememberingEncoder
 
@@ -21,11 +21,11 @@ WAITING_QUERIES = 256
 class _Waiting:
     encoder: RememberingEncoder
     text: str
-    done: "asyncio.Future[None]"
+    done: "asyncio.Future[Question]"
 
 
 class QueryQueue:
-    """Has queries encoded, so that the encoder remembers them. It belongs to one event loop."""
+    """Has queries encoded, if the encoder does not remember them. It belongs to one event loop."""
 
     def __init__(self, executor: Executor, limit: int = WAITING_QUERIES) -> None:
         """Encode in a thread of `executor`, one batch at a time; let `limit` queries wait."""
@@ -33,14 +33,15 @@ class QueryQueue:
         self._waiting: deque[_Waiting] = deque()
         self._running: asyncio.Task[None] | None = None
 
-    async def encode(self, encoder: RememberingEncoder, queries: Sequence[str]) -> None:
-        """Return when the encoder remembers the queries.
+    async def encode(self, encoder: RememberingEncoder, queries: Sequence[str]) -> list[Question]:
+        """Give the queries encoded, in their order.
 
         Raises:
             OverloadedError: too many wait already.
             NonFiniteVectorError: the encoder failed on one of them.
         """
-        unknown = [text for text in queries if not encoder.remembers(text)]
+        found = {text: encoder.remembered(text) for text in queries}
+        unknown = [text for text, question in found.items() if question is None]
         if len(self._waiting) + len(unknown) > self._limit:
             raise OverloadedError("too many queries wait to be encoded", help="ask again in a second")
         loop = asyncio.get_running_loop()
@@ -50,10 +51,11 @@ class QueryQueue:
             self._running = loop.create_task(self._run())
         try:
             for each in waiting:
-                await each.done
+                found[each.text] = await each.done
         finally:
             for each in waiting:  # after a failure or when the client has gone
                 each.done.cancel()
+        return [known for text in queries if (known := found[text]) is not None]
 
     async def _run(self) -> None:
         try:
@@ -77,7 +79,7 @@ class QueryQueue:
     async def _encode(self, batch: Sequence[_Waiting]) -> None:
         loop, texts = asyncio.get_running_loop(), [each.text for each in batch]
         try:
-            await loop.run_in_executor(self._executor, encode_questions, texts, batch[0].encoder)
+            questions = await loop.run_in_executor(self._executor, batch[0].encoder.questions, texts)
         except Lfm2ColbertError as error:
             if len(batch) > 1:  # one of them is at fault: the others must not suffer
                 for each in batch:
@@ -85,6 +87,7 @@ class QueryQueue:
                 return
             if not batch[0].done.done():
                 batch[0].done.set_exception(error)
-        for each in batch:
-            if not each.done.done():
-                each.done.set_result(None)
+        else:
+            for each, question in zip(batch, questions, strict=True):
+                if not each.done.done():
+                    each.done.set_result(question)

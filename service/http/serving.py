@@ -11,7 +11,9 @@ from service.keys import Keyring
 from service.settings import Settings
 
 
-def serve_http(settings: Settings, config: ServerConfig, model: str, on_listening: Callable[[str], None]) -> None:
+def serve_http(
+    settings: Settings, config: ServerConfig, model: str, search_processes: int, on_listening: Callable[[str], None]
+) -> None:
     """Answer until the process is told to stop.
 
     Raises:
@@ -23,5 +25,7 @@ def serve_http(settings: Settings, config: ServerConfig, model: str, on_listenin
     resolve(model)
     if config.evaluation:
         load(config.evaluation)
-    engine = Engine(settings.home, model, threads=settings.threads, device=settings.device)
+    engine = Engine(
+        settings.home, model, threads=settings.threads, device=settings.device, search_processes=search_processes
+    )
     Server(engine, Keyring(settings.home), config, on_listening).listen()

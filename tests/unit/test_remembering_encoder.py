@@ -31,17 +31,38 @@ class Counting(ForwardingEncoder):
 @given(batches=st.lists(st.lists(st.sampled_from(TEXTS), max_size=5), max_size=6), capacity=st.integers(0, 8))
 def test_queries_are_those_of_the_encoder_however_few_are_remembered(batches: list[list[str]], capacity: int) -> None:
     remembering = RememberingEncoder(Counting(), queries=capacity)
-    for batch in batches:
-        found, expected = remembering.encode_queries(batch), ENCODER.encode_queries(batch)
-        np.testing.assert_array_equal(found.vectors, expected.vectors)
-        np.testing.assert_array_equal(found.offsets, expected.offsets)
+    for place, batch in enumerate(batches):
+        expected = ENCODER.encode_queries(batch)
+        if place % 2:
+            found = remembering.encode_queries(batch)
+            np.testing.assert_array_equal(found.offsets, expected.offsets)
+            np.testing.assert_array_equal(found.vectors, expected.vectors)
+            continue
+        for text, question, vectors in zip(batch, remembering.questions(batch), expected, strict=True):
+            (window,) = question.windows
+            assert (question.text, window.text, question.encoder) == (text, text, ENCODER.fingerprint)
+            np.testing.assert_array_equal(window.vectors, vectors)
+            assert window.spans is not None
+            np.testing.assert_array_equal(window.spans, ENCODER.query_spans(text))
 
 
 def test_what_was_asked_last_is_not_asked_again() -> None:
     behind = Counting()
     remembering = RememberingEncoder(behind, queries=2)
     for text in ("a", "b", "a", "c", "a", "b"):  # b is the one that went when c came
-        remembering.encode_queries([text])
+        remembering.questions([text])
     assert behind.asked == {"a": 1, "b": 2, "c": 1}
-    assert remembering.remembers("a")
-    assert not remembering.remembers("c")
+    remembering.encode_queries(["a", "b"])
+    assert behind.asked == {"a": 1, "b": 2, "c": 1}
+    assert remembering.remembered("a") is not None
+    assert remembering.remembered("c") is None
+
+
+def test_a_long_query_is_remembered_with_all_its_windows() -> None:
+    behind = Counting()
+    remembering, text = RememberingEncoder(behind), "Hund und Katze " * 2000
+    (first,), (again,) = remembering.questions([text]), remembering.questions([text])
+    assert first is again
+    assert [window.text for window in first.windows] == list(behind.asked)
+    assert len(first.windows) > 1
+    np.testing.assert_array_equal(remembering.encode_queries([text])[0], ENCODER.encode_queries([text])[0])

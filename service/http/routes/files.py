@@ -39,7 +39,7 @@ async def add_file(
     name: Name, path: FilePath, request: Request, engine: TheEngine, config: TheConfig, wait: Wait = "durable"
 ) -> Json:
     """Store what a file holds: one document under its name, or one for each row."""
-    engine.library.require(name)
+    engine.library.readers.require(name)
     found = await _documents_in(request.scope["state"][BODY], path, engine)
     most = config.limits.document_bytes
     lines = [Line(number, _judged(each, most)) for number, each in enumerate(found, start=1)]
