@@ -23,8 +23,8 @@ from service.settings import Settings
     help="A report of `eval`, to show on the page of figures.",
 )  # fmt: skip
 @click.option(
-    "--search-processes", type=click.IntRange(min=0), default=2, show_default=True, metavar="N",
-    help="Processes that search; 0: threads of the server's own.",
+    "--search-processes", type=click.IntRange(min=0), metavar="N", show_default="one a processor, at most 8",
+    help="Processes that search; 0: threads of the server itself.",
 )  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Log warnings and errors only.")
 @options.common
@@ -38,7 +38,7 @@ def serve(
     llm: options.LanguageModel,
     rate: int | None,
     evaluation: Path | None,
-    search_processes: int,
+    search_processes: int | None,
     quiet: bool,
     settings: Settings,
 ) -> None:

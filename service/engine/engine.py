@@ -94,16 +94,12 @@ class Engine:
         self._searches: Searches = (
             SearchProcesses(home, search_processes)
             if search_processes
-            else SearchThreads(self.library.readers, self._searching)
+            else SearchThreads(self.library.readers, self._searching, self.library.names)
         )
 
     async def start(self) -> None:
         """Load the encoder, map what searches read first, and go on with what an earlier server left."""
-        await asyncio.gather(
-            self._searches.start(),
-            self._run(lambda: self.library.encoder(self.library.model)),
-            self._run(self._warm_up),
-        )
+        await asyncio.gather(self._searches.start(), self._run(lambda: self.library.encoder(self.library.model)))
         await self._run(self.library.index_pending)
 
     def close(self) -> None:
@@ -332,11 +328,6 @@ class Engine:
 
     async def _run(self, run: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._others, run)
-
-    def _warm_up(self) -> None:
-        for name in self.library.names():
-            with self.library.readers.reader(name) as (collection, _):
-                collection.warm_up()
 
 
 def _reader_of(request: Request) -> tuple[int | None, Request]:

@@ -137,8 +137,11 @@ class SearchProcesses:
         self._closed = False
 
     async def start(self) -> None:
-        """Begin all processes."""
-        await asyncio.gather(*(self._begin(process) for process in self._processes))
+        """Begin all processes, and wait for the first that is ready; the others come when there is less to do."""
+        first, *others = self._processes
+        await self._begin(first)
+        for process in others:
+            self._keep(asyncio.create_task(self._begin(process)))
 
     async def answer(
         self, name: str, questions: Sequence[Question], request: Request, reader: int | None
@@ -238,9 +241,12 @@ class SearchProcesses:
         if process.wire.is_open:
             self._release(process)
         elif not self._closed:
-            again = asyncio.create_task(self._again(process))
-            self._tasks.add(again)
-            again.add_done_callback(self._tasks.discard)
+            self._keep(asyncio.create_task(self._again(process)))
+
+    def _keep(self, task: "asyncio.Task[None]") -> None:
+        """Hold a task, which the loop does not, until it is done."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _results(answered: Answered, process: _Process, name: str) -> list[SearchResult]:

@@ -82,6 +82,11 @@ class Readers:
         finally:
             reader.lock.release()
 
+    def warm_up(self, name: str) -> None:
+        """Open a collection, and map what searches read first."""
+        with self.reader(name) as (collection, _):
+            collection.warm_up()
+
     def live_recall(self, name: str) -> list[Estimate]:
         """Give what each reader knows of how much of what exact search finds real queries got."""
         readers = [reader.collection for reader in self._readers.get(name, []) if reader.collection is not None]

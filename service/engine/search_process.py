@@ -41,8 +41,7 @@ def main() -> None:
 def _warm_up(readers: Readers, home: Path | None) -> None:
     for name in list_collections(home):
         try:
-            with readers.reader(name) as (collection, _):
-                collection.warm_up()
+            readers.warm_up(name)
         except Lfm2ColbertError as error:  # who asks this collection is told
             LOG.warning("a collection cannot be opened", extra={"collection": name, "code": error.code})
 

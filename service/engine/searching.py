@@ -5,7 +5,7 @@ processor's worth of searches, and each process answers that.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Protocol
@@ -53,12 +53,14 @@ class Searches(Protocol):
 class SearchThreads:
     """Answers in threads of this process."""
 
-    def __init__(self, readers: Readers, executor: Executor) -> None:
-        """Search what `readers` lend, in threads of `executor`."""
-        self._readers, self._executor = readers, executor
+    def __init__(self, readers: Readers, executor: Executor, names: Callable[[], list[str]]) -> None:
+        """Search what `readers` lend, in threads of `executor`; `names` are of all collections."""
+        self._readers, self._executor, self._names = readers, executor, names
 
     async def start(self) -> None:
-        """Do nothing: the engine opens its own readers."""
+        """Map what searches read first."""
+        for name in self._names():
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._readers.warm_up, name)
 
     async def answer(
         self, name: str, questions: Sequence[Question], request: Request, reader: int | None

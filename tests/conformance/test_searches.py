@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from index import Collection, Document
+from index.home import list_collections
 from index.queries import Question, by_words, encode_questions
 from index.request import Request
 from index.types import SearchOptions, SearchResult
@@ -57,7 +58,11 @@ WAYS = ("threads", "processes")
 async def searches_of(way: str, home: Path) -> AsyncIterator[Searches]:
     readers = Readers(home, 2, lambda name: Collection.open(name, encoder=ENCODER, home=home, threads=1))
     executor = ThreadPoolExecutor(2)
-    searches: Searches = SearchThreads(readers, executor) if way == "threads" else SearchProcesses(home, 2)
+    searches: Searches = (
+        SearchThreads(readers, executor, lambda: list_collections(home))
+        if way == "threads"
+        else SearchProcesses(home, 2)
+    )
     await searches.start()
     try:
         yield searches
