@@ -56,12 +56,7 @@ class _Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._came += data
-        if len(self._came) < LENGTHS.size:
-            return
-        end = LENGTHS.size + sum(LENGTHS.unpack_from(self._came))
-        if len(self._came) >= end and self._answer and not self._answer.done():
-            body, self._came = bytes(self._came[LENGTHS.size : end]), self._came[end:]
-            self._answer.set_result(body)
+        self._deliver()
 
     async def exchange(self, message: bytes) -> bytes:
         """Send a message, "" for none, and give the body of the answer.
@@ -74,7 +69,16 @@ class _Wire(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         if message:
             self._transport.write(message)
+        self._deliver()  # what a process says first may have come before anybody waited for it
         return await self._answer
+
+    def _deliver(self) -> None:
+        if len(self._came) < LENGTHS.size or self._answer is None or self._answer.done():
+            return
+        end = LENGTHS.size + sum(LENGTHS.unpack_from(self._came))
+        if len(self._came) >= end:
+            body, self._came = bytes(self._came[LENGTHS.size : end]), self._came[end:]
+            self._answer.set_result(body)
 
 
 class _Process:

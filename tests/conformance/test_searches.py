@@ -58,11 +58,8 @@ WAYS = ("threads", "processes")
 async def searches_of(way: str, home: Path) -> AsyncIterator[Searches]:
     readers = Readers(home, 2, lambda name: Collection.open(name, encoder=ENCODER, home=home, threads=1))
     executor = ThreadPoolExecutor(2)
-    searches: Searches = (
-        SearchThreads(readers, executor, lambda: list_collections(home))
-        if way == "threads"
-        else SearchProcesses(home, 2)
-    )
+    threads = SearchThreads(readers, executor, lambda: list_collections(home))
+    searches: Searches = threads if way == "threads" else SearchProcesses(home, 2)
     await searches.start()
     try:
         yield searches
