@@ -11,13 +11,12 @@ from pathlib import Path
 
 import xxhash
 
-from lfm2_colbert.processors import usable_processors
+from lfm2_colbert.processors import cpu_information, instruction_sets, usable_processors
 
 LIBRARIES = ("lfm2-colbert", "numpy", "onnxruntime", "tokenizers")
 TELLING_FLAGS = re.compile(r"avx2|avx512\w*|\w*vnni|\w*bf16")
 PACKAGES = Path(__file__).resolve().parents[1]
 CODE, CODE_SUFFIXES = ("lfm2_colbert", "index", "eval"), frozenset({".py", ".so"})
-CPU_INFORMATION = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,8 @@ class Machine:
 
 def this_machine() -> Machine:
     """Describe the machine this runs on; what a system does not tell is "unknown"."""
-    known = CPU_INFORMATION.exists()
-    information = CPU_INFORMATION.read_text(encoding="utf-8", errors="replace") if known else ""
-    model = re.search(r"^model name\s*:\s*(.+)$", information, re.MULTILINE)
-    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", information, re.MULTILINE)
-    telling = sorted(flag for flag in (flags[1].split() if flags else []) if TELLING_FLAGS.fullmatch(flag))
+    model = re.search(r"^model name\s*:\s*(.+)$", cpu_information(), re.MULTILINE)
+    telling = sorted(flag for flag in instruction_sets() if TELLING_FLAGS.fullmatch(flag))
     n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
         model[1].strip() if model else "unknown", usable_processors(), round(n_bytes / 2**30), tuple(telling)

@@ -12,7 +12,7 @@ from lfm2_colbert.encoders.batching import Batch
 from lfm2_colbert.encoders.quiet_runtime import onnxruntime, runtime_state
 from lfm2_colbert.encoders.token_encoder import TokenEncoder
 from lfm2_colbert.errors import UnsafeModelError
-from lfm2_colbert.processors import usable_processors
+from lfm2_colbert.processors import instruction_sets, multiplies_bytes_slowly, usable_processors
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
 
 CONFIG_FILE = "encoder.json"
@@ -28,6 +28,10 @@ RUNTIME_ERRORS = (
     runtime_state.NotImplemented,
     runtime_state.RuntimeException,
 )
+
+
+IN_BYTES, IN_FLOATS = b"accuracy_level\x18\x04", b"accuracy_level\x18\x01"
+"""How ONNX Runtime multiplies with weights of 8 bits, as a file says it: activations in 8 bits too, or in float32."""
 
 
 def load_onnx(location: str, options: LoadOptions) -> Encoder:
@@ -71,7 +75,10 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     # Spinning threads would burn a core between the short forward passes of a search.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        model = path.read_bytes()
+        if multiplies_bytes_slowly(instruction_sets()):
+            model = model.replace(IN_BYTES, IN_FLOATS)
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except (OSError, RuntimeError, *RUNTIME_ERRORS) as error:
         raise UnsafeModelError(f"{path.name} is not a model ONNX Runtime can load") from error
 

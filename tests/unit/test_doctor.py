@@ -76,7 +76,11 @@ def test_a_machine_that_is_fit_passes_every_check(tmp_path: Path, monkeypatch: p
         ("nano", "auto", ("amx_bf16",), True),
         ("nano", "cpu", ("amx_bf16", "avx2"), True),
         ("nano", "auto", ("avx512_bf16",), True),
-        ("nano", "cpu", ("avx2",), False),
+        ("nano", "cpu", ("avx2",), True),
+        ("nano", "openvino", ("avx2",), False),
+        ("nano", "auto", ("avx2", "avx_vnni"), False),
+        ("nano", "auto", ("avx2", "avx512f", "avx512_vnni"), False),
+        ("nano", "auto", (), False),
         ("hashing", "auto", ("amx_bf16",), False),
     ],
 )

@@ -1,0 +1,57 @@
+"""What a processor can do decides how the encoder multiplies, and never what it says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lfm2_colbert import load_encoder, processors
+from lfm2_colbert.encoders import onnx
+from lfm2_colbert.encoders.loading import BUNDLED
+from lfm2_colbert.encoders.onnx import IN_BYTES, IN_FLOATS, MODEL_FILE
+from lfm2_colbert.processors import instruction_sets, multiplies_bytes_slowly
+
+TEXTS = [
+    "Wo schläft der Hund?",
+    "東京は日本の首都です",
+    "عاصمة مصر",
+    "สุนัขนอน",
+    "狗 " * 150,
+    "e\u0301te\u0301 👩\u200d👧",
+]
+
+
+@pytest.mark.parametrize(
+    ("information", "slowly"),
+    [
+        ("model name\t: old\nflags\t\t: fpu sse avx avx2 fma\nflags\t\t: fpu avx512_vnni\n", True),
+        ("flags\t\t: avx avx2 avx_vnni\n", False),
+        ("flags\t\t: avx2 avx512f avx512_vnni\n", False),
+        ("flags\t\t: sse4_2\n", False),  # nobody measured that
+        ("Features\t: fp asimd asimddp i8mm\n", False),
+        ("", False),
+    ],
+)
+def test_only_x86_without_vnni_multiplies_bytes_slowly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, information: str, *, slowly: bool
+) -> None:
+    path = tmp_path / "cpuinfo"
+    if information:
+        path.write_text(information)
+    monkeypatch.setattr(processors, "CPU_INFORMATION", path)
+    instruction_sets.cache_clear()
+    assert multiplies_bytes_slowly(instruction_sets()) is slowly
+    instruction_sets.cache_clear()
+
+
+def test_vectors_are_the_same_but_for_rounding_whichever_way_it_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = (BUNDLED / MODEL_FILE).read_bytes()
+    assert model.count(IN_BYTES) == model.count(b"MatMulNBits") == 47
+    assert IN_FLOATS not in model
+    found = []
+    for slowly in (True, False):
+        monkeypatch.setattr(onnx, "multiplies_bytes_slowly", lambda sets, slowly=slowly: slowly)
+        found.append(load_encoder("nano").encode_documents(TEXTS).vectors)
+    cosines = (found[0] * found[1]).sum(axis=1)
+    assert cosines.min() > 0.999
+    assert np.any(found[0] != found[1])  # it did multiply otherwise
