@@ -46,7 +46,7 @@ def _faster_way(asked: Asked) -> str:
     if BFLOAT16 & flags:
         return "; this processor multiplies in bfloat16, so --device openvino encodes faster"
     if multiplies_bytes_slowly(flags):
-        return "; this processor has no VNNI, so --device openvino encodes faster"
+        return "; this processor has no VNNI, so --device openvino encodes queries faster"
     return ""
 
 

@@ -157,3 +157,26 @@ def test_the_container_runs_as_nobody_special_and_copies_what_there_is() -> None
         "FROM docker.io/library/python:3.11-slim AS build", "FROM docker.io/library/python:3.11-slim",
     ]  # fmt: skip
     assert any("constraints/constraints.txt '.[serve]'" in line for line in lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_search_process_outlives_its_server(tmp_path: Path, number: signal.Signals) -> None:
+    with serving_process(tmp_path / "home", "--search-processes", "2") as (process, ask):
+        ask("POST", "/v1/collections", {"name": "pets"})
+        ask.put("pets", {"id": "a", "text": "Der Hund schläft."})
+        assert [hit["document_id"] for hit in ask.search("pets", query="Hund").json["hits"]] == ["a"]
+        began = _searching_for(process.pid)
+        assert len(began) == 2
+        process.send_signal(number)
+        process.wait(30)
+        deadline = time.monotonic() + 30
+        while any(Path(f"/proc/{pid}").exists() for pid in began):
+            assert time.monotonic() < deadline, "a process is left"
+            time.sleep(0.05)
+
+
+def _searching_for(server: int) -> list[int]:
+    """Give the ids of a server's search processes."""
+    tasks = Path(f"/proc/{server}/task")
+    children = [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+    return [pid for pid in children if b"search_process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
