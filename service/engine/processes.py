@@ -20,7 +20,7 @@ from index.queries import Question
 from index.recall_file import Estimate
 from index.request import Request
 from index.types import SearchResult
-from lfm2_colbert.errors import Lfm2ColbertError, OverloadedError
+from lfm2_colbert.errors import EnvironmentFault, Lfm2ColbertError, OverloadedError
 from service.engine.messages import LENGTHS, Answered, Asked, of_asked, read_answered
 
 LOG = logging.getLogger("lfm2_colbert.search")
@@ -141,9 +141,20 @@ class SearchProcesses:
         self._closed = False
 
     async def start(self) -> None:
-        """Begin all processes, and wait for the first that is ready; the others come when there is less to do."""
+        """Begin all processes, and wait for the first; the others come when there is less to do.
+
+        Raises:
+            EnvironmentFault: it ended before it was ready.
+        """
         first, *others = self._processes
-        await self._begin(first)
+        try:
+            await first.begin()
+        except _Ended as ended:
+            raise EnvironmentFault(
+                "a search process ended before it was ready",
+                help="its own words stand above; --search-processes 0 needs none",
+            ) from ended
+        self._release(first)
         for process in others:
             self._keep(asyncio.create_task(self._begin(process)))
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from index.types import SearchOptions, SearchResult
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.errors import (
     CursorExpiredError,
+    EnvironmentFault,
     InvalidFilterError,
     ModelMismatchError,
     NotFoundError,
@@ -271,3 +273,11 @@ def test_processes_end_with_the_server(pets: Collection, tmp_path: Path) -> None
     for pid in began:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_one_that_cannot_begin_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    searches = SearchProcesses(tmp_path, 2)
+    with pytest.raises(EnvironmentFault, match="before it was ready"):
+        asyncio.run(searches.start())
+    searches.close()
