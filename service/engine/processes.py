@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -40,8 +40,8 @@ class _Ended(Exception):
 class _Wire(asyncio.Protocol):
     """The server's end of a socket: one message out, one back."""
 
-    def __init__(self) -> None:
-        self._came = bytearray()
+    def __init__(self, lost: Callable[[], None]) -> None:
+        self._lost, self._came = lost, bytearray()
         self._answer: asyncio.Future[bytes] | None = None
         self._transport: asyncio.Transport | None = None
         self.is_open = False
@@ -53,6 +53,7 @@ class _Wire(asyncio.Protocol):
         self.is_open = False
         if self._answer and not self._answer.done():
             self._answer.set_exception(_Ended())
+        self._lost()
 
     def data_received(self, data: bytes) -> None:
         self._came += data
@@ -82,11 +83,12 @@ class _Wire(asyncio.Protocol):
 
 
 class _Process:
-    """A process and the wire to it."""
+    """A process and the wire to it; `lost` is told when it has ended after it was ready."""
 
-    def __init__(self, number: int, home: Path | None) -> None:
-        self.number, self._home = number, home
-        self.wire = _Wire()
+    def __init__(self, number: int, home: Path | None, lost: "Callable[[_Process], None]") -> None:
+        self.number, self._home, self._lost = number, home, lost
+        self._is_ready = False
+        self.wire = _Wire(self._hung_up)
         self.recall: dict[str, Estimate] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -102,9 +104,10 @@ class _Process:
                 command, pass_fds=[its.fileno()], env=environment, stdin=subprocess.DEVNULL
             )
         own.setblocking(False)
-        self._socket, self.wire, self.recall = own, _Wire(), {}
+        self._socket, self.wire, self.recall = own, _Wire(self._hung_up), {}
         await asyncio.get_running_loop().create_unix_connection(lambda: self.wire, sock=own)
         await self.wire.exchange(b"")
+        self._is_ready = True
 
     @property
     def pid(self) -> int:
@@ -128,13 +131,18 @@ class _Process:
             self._process.kill()
             self._process.wait()
 
+    def _hung_up(self) -> None:
+        if self._is_ready:
+            self._is_ready = False
+            self._lost(self)
+
 
 class SearchProcesses:
     """Hands questions to processes that are free, in the order in which they came."""
 
     def __init__(self, home: Path | None, n_processes: int) -> None:
         """Begin nothing yet."""
-        self._processes = [_Process(number, home) for number in range(n_processes)]
+        self._processes = [_Process(number, home, self._lost) for number in range(n_processes)]
         self._free: list[_Process] = []
         self._waiting: deque[tuple[int | None, asyncio.Future[_Process]]] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -255,7 +263,12 @@ class SearchProcesses:
             task.exception()  # whoever asked may have gone
         if process.wire.is_open:
             self._release(process)
-        elif not self._closed:
+
+    def _lost(self, process: _Process) -> None:
+        """Begin one anew that ended, whether it was asked something or not."""
+        if process in self._free:
+            self._free.remove(process)
+        if not self._closed:
             self._keep(asyncio.create_task(self._again(process)))
 
     def _keep(self, task: "asyncio.Task[None]") -> None:
