@@ -60,7 +60,7 @@ def test_what_was_asked_last_is_not_asked_again() -> None:
 
 def test_a_long_query_is_remembered_with_all_its_windows() -> None:
     behind = Counting()
-    remembering, text = RememberingEncoder(behind), "Hund und Katze " * 2000
+    remembering, text = RememberingEncoder(behind), " ".join(f"Hund{n} 東京{n}" for n in range(400))
     (first,), (again,) = remembering.questions([text]), remembering.questions([text])
     assert first is again
     assert [window.text for window in first.windows] == list(behind.asked)
