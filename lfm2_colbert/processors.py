@@ -29,3 +29,8 @@ def instruction_sets() -> frozenset[str]:
 def multiplies_bytes_slowly(sets: frozenset[str]) -> bool:
     """Whether an x86 processor surely has no instruction that sums products of bytes: float32 is faster then."""
     return "avx2" in sets and not any(name.endswith("vnni") for name in sets)
+
+
+def multiplies_bfloat16(sets: frozenset[str]) -> bool:
+    """Whether a processor surely has instructions for bfloat16; without, it takes several times as long as float32."""
+    return not sets.isdisjoint({"amx_bf16", "avx512_bf16", "bf16"})

@@ -20,6 +20,7 @@ from lfm2_colbert.errors import NotFoundError
 from lfm2_colbert.model import ColBERTModel
 from lfm2_colbert.training.archive import Arrays, read_archive, write_archive
 from lfm2_colbert.training.losses import maxsim
+from lfm2_colbert.training.precision import in_bfloat16
 
 DEPTH = 10
 TOKENS_PER_BATCH = {"cpu": 8192, "cuda": 262_144}
@@ -149,7 +150,7 @@ def _encoded(model: ColBERTModel, texts: Sequence[Ids], device: torch.device) ->
         for row, text in enumerate(batch.tolist()):
             ids[row, : lengths[text]] = texts[text]
         present = torch.from_numpy(np.arange(width) < lengths[batch][:, None]).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with in_bfloat16(device):
             found = model(torch.from_numpy(ids).to(device), Masks(present, present))
         vectors[torch.from_numpy(batch).to(device), :width] = found
     return vectors, torch.from_numpy(np.arange(longest) < lengths[:, None]).to(device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lfm2_colbert.model import ColBERTModel
 from lfm2_colbert.training.batches import ListBatch, Side, TrainingBatch
+from lfm2_colbert.training.precision import in_bfloat16
 
 LOSS = "loss"
 """Name of the sum that is minimised."""
@@ -25,7 +26,7 @@ LossesOf = Callable[[Tensor, Tensor], Parts]
 
 def encoded(model: ColBERTModel, side: Side, *, autocast: bool) -> Tensor:
     """Encode a side, ``(B, T, dim)`` float32."""
-    with torch.autocast(side.ids.device.type, torch.bfloat16, enabled=autocast):
+    with in_bfloat16(side.ids.device, wanted=autocast):
         vectors: Tensor = model(side.ids, side.masks)
     return vectors
 

@@ -130,7 +130,7 @@ class LoopConfig:
         keep_every: steps between states that a killed run goes on from.
         tell_every: steps between lines of the curve.
         develop_every: steps between measurements on the development sets, a multiple of `tell_every`; 0: at the end.
-        autocast: whether products are computed in bfloat16.
+        autocast: whether products are computed in bfloat16, where the device has it.
         compiled: whether layers and comparisons are compiled first (`torch.compile`; it needs a C compiler): it takes a
             minute, and spares memory's traffic.
         device: ``cpu`` or ``cuda``.

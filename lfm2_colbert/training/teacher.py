@@ -16,6 +16,7 @@ from torch import Tensor
 from lfm2_colbert.backbone import Masks
 from lfm2_colbert.model import ColBERTModel
 from lfm2_colbert.training.bert import Bert
+from lfm2_colbert.training.precision import in_bfloat16
 
 MARKERS = 2
 """Ids at the beginning of a student's text that the teacher does not know: begin token and marker."""
@@ -98,7 +99,7 @@ class BertTeacher:
         own = self._pieces.ids[texts[:, MARKERS:].astype(np.int64)]
         around = [np.tile(np.array(ids, np.int64), (len(own), 1)) for ids in (before, [self._pieces.end])]
         ids = torch.from_numpy(np.concatenate([around[0], own, around[1]], axis=1)).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with in_bfloat16(self.device):
             return self._bert(ids)[:, len(before) : -1].float()
 
     def words(self) -> NDArray[np.float32]:

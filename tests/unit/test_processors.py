@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lfm2_colbert import load_encoder, processors
 from lfm2_colbert.encoders import onnx
 from lfm2_colbert.encoders.loading import BUNDLED
 from lfm2_colbert.encoders.onnx import IN_BYTES, IN_FLOATS, MODEL_FILE
 from lfm2_colbert.processors import instruction_sets, multiplies_bytes_slowly
+from lfm2_colbert.training import precision
 
 TEXTS = [
     "Wo schläft der Hund?",
@@ -55,3 +57,19 @@ def test_vectors_are_the_same_but_for_rounding_whichever_way_it_multiplies(monke
     cosines = (found[0] * found[1]).sum(axis=1)
     assert cosines.min() > 0.999
     assert np.any(found[0] != found[1])  # it did multiply otherwise
+
+
+@pytest.mark.parametrize(
+    ("sets", "expected"),
+    [({"avx2"}, False), ({"avx512f", "avx512_vnni"}, False), ({"avx512_bf16"}, True), ({"amx_bf16"}, True),
+     ({"asimd", "bf16"}, True), (set(), False)],
+)  # fmt: skip
+def test_training_multiplies_in_bfloat16_where_that_is_an_instruction(
+    monkeypatch: pytest.MonkeyPatch, sets: set[str], *, expected: bool
+) -> None:
+    monkeypatch.setattr(precision, "instruction_sets", lambda: frozenset(sets))
+    ones, cpu = torch.ones(2, 2), torch.device("cpu")
+    with precision.in_bfloat16(cpu):
+        assert (ones @ ones).dtype == (torch.bfloat16 if expected else torch.float32)
+    with precision.in_bfloat16(cpu, wanted=False):
+        assert (ones @ ones).dtype == torch.float32
