@@ -6,12 +6,22 @@ from functools import cache
 from pathlib import Path
 
 CPU_INFORMATION = Path("/proc/cpuinfo")
+CPU_SHARE = Path("/sys/fs/cgroup/cpu.max")
+"""Of the control group that this process lives in, as a container sees it."""
 
 
 def usable_processors() -> int:
-    """Count the processors that this process may use; macOS does not say, and gives those of the machine."""
+    """Count the processors that this process may use; macOS does not say, and gives those of the machine.
+
+    A container may be given the time of fewer than it sees (cgroup v2, ``cpu.max``: microseconds in so many, or "max").
+    """
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    seen = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        given, within = CPU_SHARE.read_text(encoding="utf-8").split()
+        return min(seen, max(-(-int(given) // int(within)), 1))
+    except (OSError, ValueError, ZeroDivisionError):
+        return seen
 
 
 def cpu_information() -> str:

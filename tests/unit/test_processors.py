@@ -1,5 +1,6 @@
 """What a processor can do decides how the encoder multiplies, and never what it says."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from lfm2_colbert import load_encoder, processors
 from lfm2_colbert.encoders import onnx
 from lfm2_colbert.encoders.loading import BUNDLED
 from lfm2_colbert.encoders.onnx import IN_BYTES, IN_FLOATS, MODEL_FILE
-from lfm2_colbert.processors import instruction_sets, multiplies_bytes_slowly
+from lfm2_colbert.processors import instruction_sets, multiplies_bytes_slowly, usable_processors
 from lfm2_colbert.training import precision
 
 TEXTS = [
@@ -44,6 +45,21 @@ def test_only_x86_without_vnni_multiplies_bytes_slowly(
     instruction_sets.cache_clear()
     assert multiplies_bytes_slowly(instruction_sets()) is slowly
     instruction_sets.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [("150000 100000", 2), ("50000 100000", 1), ("6400000 100000", 4), ("max 100000", 4), ("nonsense", 4), (None, 4)],
+)
+def test_a_container_uses_no_more_processors_than_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: str | None, expected: int
+) -> None:
+    path = tmp_path / "cpu.max"
+    if share is not None:
+        path.write_text(share)
+    monkeypatch.setattr(processors, "CPU_SHARE", path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
+    assert usable_processors() == expected
 
 
 def test_vectors_are_the_same_but_for_rounding_whichever_way_it_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
