@@ -28,6 +28,7 @@ from lfm2_colbert.errors import (
     QueryTooLongError,
 )
 from service.engine import processes
+from service.engine.engine import Engine
 from service.engine.processes import SearchProcesses
 from service.engine.readers import Readers
 from service.engine.searching import Searches, SearchThreads
@@ -283,3 +284,27 @@ def test_one_that_cannot_begin_is_said_at_once(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(EnvironmentFault, match="before it was ready"):
         asyncio.run(searches.start())
     searches.close()
+
+
+@pytest.mark.parametrize("n_processes", [0, 1])
+def test_a_collection_that_another_process_rebuilds_is_searched_on(tmp_path: Path, n_processes: int) -> None:
+    with Collection.open(PETS, create=True, encoder="hashing", home=tmp_path) as made:
+        made.add(documents()[:2])
+
+    async def whole() -> None:
+        engine = Engine(tmp_path, "hashing", search_processes=n_processes)
+        await engine.start()
+        try:
+            before = await engine.search(PETS, "Wo schläft der Hund?", Request())
+            with Collection.open(PETS, home=tmp_path) as collection:
+                assert told(before) == told(collection.search("Wo schläft der Hund?"))
+                collection.rebuild("nano")
+                after = await engine.search(PETS, "Wo schläft der Hund?", Request())
+                expected = collection.search("Wo schläft der Hund?")
+            scores = {hit.document_id: hit.raw_score for hit in expected}  # its encoder has other threads
+            assert {hit.document_id: hit.raw_score for hit in after} == pytest.approx(scores, rel=1e-5)
+            assert [hit.raw_score for hit in after] != [hit.raw_score for hit in before]
+        finally:
+            await asyncio.to_thread(engine.close)
+
+    asyncio.run(whole())
