@@ -1,15 +1,20 @@
 """What Linux tells of a process: processor time, memory."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(pid: int) -> int:
-    """Give what a process holds in memory, mapped files left out."""
-    fields = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
-    return (int(fields[1]) - int(fields[2])) * PAGE
+    """Give what a process and those that it started hold in memory, mapped files left out."""
+    held = 0
+    for each in family(pid):
+        with suppress(OSError):  # it ended meanwhile
+            fields = Path(f"/proc/{each}/statm").read_text(encoding="ascii").split()
+            held += (int(fields[1]) - int(fields[2])) * PAGE
+    return held
 
 
 def held_megabytes(pid: int) -> dict[str, float]:

@@ -19,7 +19,7 @@ from benchmarks.engine_vectors import EngineTexts, engine_texts
 from benchmarks.results_file import measured_commit
 from benchmarks.serving.__main__ import kept_rows, write_rows
 from benchmarks.serving.load import Searches
-from benchmarks.serving.process import processor_seconds, resident_bytes
+from benchmarks.serving.process import family_seconds, resident_bytes
 from benchmarks.serving.server import Asking, serving_process
 from benchmarks.serving.together import together
 from index import Collection, Document
@@ -68,15 +68,15 @@ def ready(home: Path) -> dict[str, Any]:
 
 
 def alone(home: Path, queries: Sequence[str]) -> dict[str, Any]:
-    """Measure what one query after another costs the server, in processor time of all its threads."""
+    """Measure what one query after another costs the server, in processor time of all its threads and processes."""
     cpu, wall, load = [], [], []
     with serving_process(home, "--quiet", model="nano") as (process, ask):
         _warm(ask, queries)
         for number in range(RUNS):
             asked = [f"{queries[i % len(queries)]} {number}-{i}" for i in range(ALONE)]
-            before = processor_seconds(process.pid)
+            before = family_seconds(process.pid)
             times = [_timed(ask, query) for query in asked]
-            cpu.append((processor_seconds(process.pid) - before) * 1000 / ALONE)
+            cpu.append((family_seconds(process.pid) - before) * 1000 / ALONE)
             wall.append(statistics.median(times))
             load.append(os.getloadavg()[0])
         held = resident_bytes(process.pid)
