@@ -406,9 +406,11 @@ RESULTS_OF = {
 
 
 def origin(results: Results) -> str:
-    """Say in a line where figures come from."""
+    """Say in a line where figures come from, and whether some of their file come from elsewhere."""
+    commits = {row["commit"] for row in results.rows if "commit" in row} | {results.commit}
+    last = f" (the last of {len(commits)}: each row of its file names its own)" if len(commits) > 1 else ""
     return (
-        f"Measured by `{results.command}` on {results.created[:10]}, commit {results.commit[:12]}; "
+        f"Measured by `{results.command}` on {results.created[:10]}, commit {results.commit[:12]}{last}; "
         f"{results.machine.cpu}, {results.machine.cores} cores."
     )
 
