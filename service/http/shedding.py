@@ -17,7 +17,7 @@ HEADERS = {"content-type": "application/problem+json", **OVERLOADED.headers, **S
 FIXED = "HTTP/1.1 503 Service Unavailable\r\n" + "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
 NO_ID = "0" * len(request_id())
 BEFORE_ID, AFTER_ID = problem(OVERLOADED, NO_ID).decode().split(NO_ID)
-LENGTH = len(BEFORE_ID) + len(NO_ID) + len(AFTER_ID)
+LENGTH = len(problem(OVERLOADED, NO_ID))
 
 TOLD_SECONDS = 1.0
 TOLD_AT_ONCE = 256
