@@ -43,7 +43,7 @@ def score_rows(
     for block in _blocks(lengths):
         tokens = _tokens(rows.offsets, rows.rows[block])
         vectors = decode({name: array[tokens] for name, array in arrays.items()})
-        scores[block] = _score(query, vectors, lengths[block])
+        scores[block] = passage_scores(query, vectors, lengths[block])
     return scores
 
 
@@ -65,7 +65,10 @@ def _tokens(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> slice | NDAr
     return Rows(offsets, rows).tokens()
 
 
-def _score(query: NDArray[np.float32], vectors: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+def passage_scores(
+    query: NDArray[np.float32], vectors: NDArray[np.floating[Any]], lengths: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Score passages whose vectors lie one after the other, `lengths` of them each, ``(n,)``; −inf without any."""
     scores = np.full(len(lengths), -np.inf, dtype=np.float32)
     filled = lengths > 0  # reduceat gives an empty stretch its neighbour's first value
     if filled.any():

@@ -16,9 +16,9 @@ from index.codecs import CODECS
 from index.codecs.base import Codec, Precision
 from index.codecs.frame import Frame
 from index.estimating.types import Loss
-from index.maxsim import similarities
 from index.native.base import Rows
 from index.pooling import FACTORS, Pooled, pool
+from index.scoring import passage_scores
 from index.sentences import Sentence, sentences
 from index.spans import BYTES as SPAN_BYTES
 from lfm2_colbert.encoders.base import Encoder
@@ -121,7 +121,7 @@ def compared(cloze: Cloze, encoder: Encoder, on_choice: OnChoice) -> Comparison:
         else:
             measured.append(_measured(made, factor, pooled[factor], queries, cloze.owners))
         on_choice(place, total)
-    exact = _ranks((_exact_scores(query, vectors) for query in queries), cloze.owners)
+    exact = _ranks((passage_scores(query, vectors.vectors, vectors.lengths) for query in queries), cloze.owners)
     return Comparison(vectors, exact, measured, list(dict.fromkeys(refusals)))
 
 
@@ -141,16 +141,6 @@ def _scores(
     codec: Codec, query: NDArray[np.float32], arrays: dict[str, NDArray[Any]], rows: Rows
 ) -> NDArray[np.float32]:
     return codec.scores(codec.question(query), arrays, rows, Precision.FULL)
-
-
-def _exact_scores(query: NDArray[np.float32], documents: MultiVectors) -> NDArray[np.float32]:
-    """Score every passage with uncompressed vectors, ``(n_passages,)``; −inf for one without vectors."""
-    products = similarities(query, documents.vectors)  # (n_q, n_tokens)
-    filled = np.flatnonzero(documents.lengths)
-    scores = np.full(len(documents), -np.inf, np.float32)
-    if len(filled):
-        scores[filled] = np.maximum.reduceat(products, documents.offsets[filled], axis=1).sum(axis=0, dtype=np.float64)
-    return scores
 
 
 def _ranks(scores: Iterator[NDArray[np.float32]], owners: Sequence[int]) -> NDArray[np.int64]:

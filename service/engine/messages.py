@@ -16,6 +16,7 @@ from index.queries import Question, Window
 from index.recall_file import Estimate
 from index.request import Request
 from index.types import SearchOptions, SearchResult
+from lfm2_colbert.encoders.base import Spans
 from lfm2_colbert.errors import Lfm2ColbertError, class_of
 from service.results import result_of
 from service.shapes import result_as_json
@@ -68,10 +69,7 @@ def read_asked(body: bytes, vectors: bytes) -> Asked:
     questions = [
         Question(
             each["text"],
-            tuple(
-                Window(own["text"], own["start"], next(values), np.array(own["spans"], np.int64).reshape(-1, 2))
-                for own in each["windows"]
-            ),
+            tuple(Window(own["text"], own["start"], next(values), _spans(own["spans"])) for own in each["windows"]),
             each["encoder"],
         )
         for each in message["questions"]
@@ -115,7 +113,7 @@ def read_answered(body: bytes) -> Answered:
 
 def _of_question(question: Question) -> dict[str, Any]:
     windows = [
-        {"text": own.text, "start": own.start, "spans": [] if own.spans is None else own.spans.tolist()}
+        {"text": own.text, "start": own.start, "spans": None if own.spans is None else own.spans.tolist()}
         for own in question.windows
     ]
     return {"text": question.text, "encoder": question.encoder, "windows": windows}
@@ -126,6 +124,10 @@ def _arrays(content: bytes, shapes: Sequence[Sequence[int]]) -> list[NDArray[np.
     sizes = [rows * columns for rows, columns in shapes]
     pieces = np.split(np.frombuffer(content, FLOATS), np.cumsum(sizes)[:-1]) if sizes else []
     return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+
+def _spans(value: Any) -> Spans | None:
+    return None if value is None else np.array(value, np.int64).reshape(-1, 2)
 
 
 def _read(body: bytes) -> Any:

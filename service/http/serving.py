@@ -12,7 +12,7 @@ from service.keys import Keyring
 from service.settings import Settings
 
 MOST_PROCESSES = 8
-"""Each takes some 40 MB; one server process seldom has work for more."""
+"""Each takes 40 to 130 MB; one server process seldom has work for more."""
 
 
 def default_processes() -> int:

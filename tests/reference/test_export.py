@@ -23,6 +23,7 @@ from lfm2_colbert import load_encoder
 from lfm2_colbert.checkpoint import open_checkpoint
 from lfm2_colbert.encoders.loading import BUNDLED, NANO
 from lfm2_colbert.encoders.onnx import MODEL_FILE, read_encoder_config
+from lfm2_colbert.processors import instruction_sets, multiplies_bytes_slowly
 
 pytestmark = pytest.mark.torch
 
@@ -148,7 +149,9 @@ def test_the_bundled_encoder_is_an_export_of_its_own_weights(tmp_path: Path) -> 
 
 def test_the_bundled_mean_is_what_its_recipe_measures() -> None:
     recipe = runpy.run_path(str(BUNDLED.parents[2] / "recipes" / "bundle_nano.py"))
-    np.testing.assert_allclose(recipe["mean_on_examples"](), load_encoder("nano").mean, atol=3e-4)  # by processor
+    # It was measured with activations in 8 bits, which some processors do not take.
+    atol = 3e-4 if multiplies_bytes_slowly(instruction_sets()) else 1e-4
+    np.testing.assert_allclose(recipe["mean_on_examples"](), load_encoder("nano").mean, atol=atol)
 
 
 @pytest.mark.shared
