@@ -1,15 +1,16 @@
 """Who changes which weights: Muon the matrices of the layers, AdamW the table and the rest, by one schedule.
 
 Adapters are AdamW's, as in their paper: orthogonal steps would raise all directions of so low a rank alike.
-Muon: Jordan et al., 2024 (`torch.optim.Muon`). AdamW: Loshchilov and Hutter, 2019.
+AdamW: Loshchilov and Hutter, 2019.
 """
 
 from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
+from lfm2_colbert.training.muon import Muon
 from lfm2_colbert.training.recipe import LoopConfig
 
 BETAS = (0.9, 0.98)
@@ -34,10 +35,11 @@ def optimizers_of(model: nn.Module, loop: LoopConfig) -> list[Optimizer]:
     found: list[Optimizer] = []
     if matrices:
         group = {"params": matrices, RATE: loop.matrix_rate}
-        found.append(Muon([group], lr=loop.matrix_rate, weight_decay=0.0, adjust_lr_fn="original"))
+        found.append(Muon([group], lr=loop.matrix_rate))
     for parameters, rate in ((table, loop.table_rate), (rest, loop.rate)):
         if parameters:
-            found.append(AdamW([{"params": parameters, RATE: rate}], lr=rate, betas=BETAS, weight_decay=0.0))
+            group = {"params": parameters, RATE: rate}
+            found.append(AdamW([group], lr=rate, betas=BETAS, weight_decay=0.0, fused=True))
     return found
 
 
