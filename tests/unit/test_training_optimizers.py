@@ -7,8 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor, nn  # noqa: E402
-from torch.optim import Optimizer  # noqa: E402
+from torch import Tensor, nn, optim  # noqa: E402
 
 from lfm2_colbert.training import muon  # noqa: E402
 from lfm2_colbert.training.muon import Muon, orthogonal  # noqa: E402
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.torch
 SHAPES = [(24, 8), (8, 24), (16, 16), (1, 8)]
 
 
-def stepped(optimizer_of: type[Muon] | type[torch.optim.Muon], **settings: Any) -> list[Tensor]:
+def stepped(optimizer_of: type[Muon] | type[optim.Muon], **settings: Any) -> list[Tensor]:
     """Make three steps with the same weights and gradients."""
     torch.manual_seed(0)
     matrices = [nn.Parameter(torch.randn(shape)) for shape in SHAPES]
@@ -35,13 +34,13 @@ def stepped(optimizer_of: type[Muon] | type[torch.optim.Muon], **settings: Any) 
 
 def test_muon_is_torchs_to_the_bit_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(muon, "fast_dtype", lambda _: torch.bfloat16)
-    theirs = stepped(torch.optim.Muon, weight_decay=0.0, adjust_lr_fn="original")
+    theirs = stepped(optim.Muon, weight_decay=0.0, adjust_lr_fn="original")
     assert all(torch.equal(own, other) for own, other in zip(stepped(Muon), theirs, strict=True))
 
 
 def test_muon_in_float32_is_that_of_bfloat16_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(muon, "fast_dtype", lambda _: torch.float32)
-    theirs = stepped(torch.optim.Muon, weight_decay=0.0, adjust_lr_fn="original")
+    theirs = stepped(optim.Muon, weight_decay=0.0, adjust_lr_fn="original")
     for own, other in zip(stepped(Muon), theirs, strict=True):
         torch.testing.assert_close(own, other, atol=0.02, rtol=0)
 
@@ -77,7 +76,7 @@ def _model() -> nn.Module:
     return nn.ModuleDict({"encoder": nn.ModuleDict({"layers": layers}), "embed_tokens": nn.Embedding(5, 6)})
 
 
-def _learn(model: nn.Module, optimizers: list[Optimizer], loop: LoopConfig, steps: range) -> None:
+def _learn(model: nn.Module, optimizers: list[optim.Optimizer], loop: LoopConfig, steps: range) -> None:
     for step in steps:
         torch.manual_seed(step)
         for number, parameter in enumerate(model.parameters()):
