@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.coding import Coding
-from index.pooling import pooled_count
+from index.pooling import spans_of_vectors
 from index.records import StoredPassage
 from index.snapshot import Snapshot
 from index.store import Store
@@ -78,7 +78,5 @@ def _stored(hit: Hit, store: Store) -> StoredPassage | None:
 
 
 def _placed(vectors: NDArray[np.float32], places: NDArray[np.intp], text: str, encoder: Encoder, pool: int) -> Evidence:
-    spans = encoder.document_spans(text)
-    if len(vectors) != pooled_count(len(spans), pool) or places.max(initial=-1) >= len(spans):
-        return encoded_evidence(text, encoder)  # vectors that somebody else computed: nobody knows their places
-    return Evidence(vectors, spans[places])
+    spans = spans_of_vectors(encoder.document_spans(text), places, pool)
+    return encoded_evidence(text, encoder) if spans is None else Evidence(vectors, spans)

@@ -1,31 +1,19 @@
 """Why a passage matched: query token → best passage token → stretches of text a person can look at.
 
 The same dot products that make up MaxSim are read the other way round, so the explanation is the score, not a guess
-about it.
+about it. All passages of a page are explained at once.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
+from index.characters import PATTERNS, Bounds, Characters, Kind
 from index.types import Highlight, Match, Span
 from lfm2_colbert.encoders.base import Spans
 
-VISIBLE = regex.compile(r"[\p{L}\p{N}\p{So}]")
-GRAPHEME = regex.compile(r"\X")
-# Letters of scripts that set spaces between words; in the others a token is shown as it is.
-SPACED = regex.compile(
-    r"[\p{L}\p{M}\p{N}--[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Hangul}]]", regex.V1
-)
-PLAIN = regex.compile(
-    r"[\x20-\x7e\u00a1-\u00ac\u00b0-\u02ff\u0391-\u03ff\u0410-\u044f\u05d0-\u05ea\u0620-\u064a\u0671-\u06d3"
-    r"\u0e01-\u0e30\u0e32\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]{2}"
-)
-"""Two characters of which neither begins, joins nor ends a cluster of several."""
-LEAST_FINITE = float(np.finfo(np.float32).min)
 LEAST_SHARE = 0.75
 """A query token is shown as matched from this share of the passage's best match on. Below it MaxSim still adds up the
 nearest token there is, which tells a reader nothing."""
@@ -37,11 +25,15 @@ class AskedTokens:
 
     Attributes:
         vectors: ``(n, dim)`` float32.
-        spans: of each, code points on grapheme boundaries.
+        bounds: ``(n, 2)``, the encoder's, code points into `text`.
+        text: of the query, or a stretch of it.
+        start: of the stretch in the query.
     """
 
     vectors: NDArray[np.float32]
-    spans: tuple[Span, ...]
+    bounds: Bounds
+    text: str
+    start: int
 
     @classmethod
     def of(cls, vectors: NDArray[np.float32], spans: Spans, text: str, start: int = 0) -> "AskedTokens":
@@ -53,102 +45,151 @@ class AskedTokens:
             text: of the query, or a stretch of it.
             start: of the stretch, added to all spans.
         """
-        places = spans.tolist()
-        asked = [i for i, span in enumerate(places) if _is_visible(text, span)]
-        return cls(vectors[asked], tuple(_whole_graphemes(text, *places[i]).moved(start) for i in asked))
+        asked = [place for place, span in enumerate(spans.tolist()) if _is_visible(text, *span)]
+        return cls(vectors[asked], spans[asked], text, start)
+
+    def spans(self) -> list[Span]:
+        """Give what a person is shown of each: whole clusters, as the query counts."""
+        characters = Characters.of([self.text])
+        whole = characters.whole(self.bounds + characters.starts) - characters.starts + self.start
+        return [Span(*own) for own in whole.tolist()]
 
 
-def match_tokens(
-    asked: AskedTokens, cosines: NDArray[np.float32], spans: Spans, text: str, least_share: float = 0.0
-) -> tuple[Match, ...]:
-    """Align each token of a query with its best token of the passage.
+@dataclass(frozen=True, slots=True, eq=False)
+class PassageTokens:
+    """A passage held against the tokens of a query.
+
+    Attributes:
+        text: the passage.
+        start: its first code point in the document.
+        cosines: ``(n_asked, n_d)`` float32, of each asked token with each of the passage.
+        spans: ``(n_d, 2)``, code points into `text`; (-1, -1) for vectors without text.
+    """
+
+    text: str
+    start: int
+    cosines: NDArray[np.float32]
+    spans: Spans
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a passage matched; all spans but those of the query count in the document.
+
+    Attributes:
+        matches: in the order of the query, scores are cosines.
+        highlights: the words that the strong ones add up to, in reading order and without overlap.
+    """
+
+    matches: tuple[Match, ...] = ()
+    highlights: tuple[Highlight, ...] = ()
+
+
+Stretch = tuple[int, int, float]
+"""Start and end in a passage's text, and a score."""
+
+
+def explain(asked: AskedTokens, passages: Sequence[PassageTokens], *, with_matches: bool) -> list[Explained]:
+    """Align each token of a query with its best visible token of each passage.
 
     Args:
         asked: of the query.
-        cosines: ``(n_asked, n_d)``, of each asked token with each of the passage; those without text become -inf.
-        spans: ``(n_d, 2)``, code points into `text`.
-        text: the passage.
-        least_share: of the best match's cosine, if that is positive: weaker ones are left out.
+        passages: of a page.
+        with_matches: whether all matches are wanted; else there are highlights alone.
 
     Returns:
-        In the order of the query; spans are code points on grapheme boundaries, scores cosines.
+        For each passage; nothing where it has no visible token, or the query none.
     """
-    if not cosines.size:
-        return ()
-    places = spans.tolist()
-    best = _best_visible(cosines, places, text).tolist()
-    scores = cosines[np.arange(len(best)), best].tolist()
-    least = least_share * max(*scores, 0.0) if least_share else LEAST_FINITE
-    kept = [n for n, score in enumerate(scores) if score >= least]  # -inf: there is no token with text
-    shown = {j: _whole_graphemes(text, *places[j]) for j in {best[n] for n in kept}}
-    return tuple(Match(asked.spans[n], shown[best[n]], scores[n]) for n in kept)
+    if not len(asked.bounds) or not sum(len(each.spans) for each in passages):
+        return [Explained()] * len(passages)
+    aligned = _aligned(passages)
+    strong = aligned.scores >= LEAST_SHARE * np.maximum(aligned.scores.max(axis=1, keepdims=True), 0)
+    shown = aligned.scores > -np.inf
+    highlights = [
+        joined((word for _, word in words), each.text, each.start)
+        for words, each in zip(aligned.stretches(strong & shown, as_words=True), passages, strict=True)
+    ]
+    if not with_matches:
+        return [Explained((), own) for own in highlights]
+    spans = asked.spans()
+    matches = [
+        tuple(Match(spans[number], Span(start, end).moved(each.start), score) for number, (start, end, score) in tokens)
+        for tokens, each in zip(aligned.stretches(shown), passages, strict=True)
+    ]
+    return [Explained(*both) for both in zip(matches, highlights, strict=True)]
 
 
-def highlight(matches: Iterable[Match], text: str) -> tuple[Highlight, ...]:
-    """Join the strong matches to whole words, in reading order and without overlap."""
-    found = list(matches)
-    least = LEAST_SHARE * max((match.score for match in found), default=0.0)
-    words = [(*_whole_word(text, match.passage), match.score) for match in found if match.score >= least]
-    merged: list[Highlight] = []
-    for start, end, score in sorted(words):
-        if merged and (start <= merged[-1].end or text[merged[-1].end : start].isspace()):
-            last = merged.pop()
-            merged.append(Highlight(last.start, max(last.end, end), max(last.score, score)))
+def highlight(matches: Sequence[Match], text: str, start: int) -> tuple[Highlight, ...]:
+    """Join matches that are all strong to whole words, in reading order and without overlap.
+
+    Args:
+        matches: their passages' spans count in the document.
+        text: of the passage.
+        start: of the passage in the document.
+    """
+    characters = Characters.of([text])
+    bounds = np.array([(each.passage.start, each.passage.end) for each in matches], np.int64).reshape(-1, 2)
+    words = characters.words(bounds - start + characters.starts) - characters.starts
+    scores = [each.score for each in matches]
+    return joined([(*word, score) for word, score in zip(words.tolist(), scores, strict=True)], text, start)
+
+
+def joined(words: Iterable[Stretch], text: str, start: int) -> tuple[Highlight, ...]:
+    """Join words that overlap, or have nothing but white space between them; `start` is that of the text."""
+    merged: list[Stretch] = []
+    for first, end, score in sorted(words):
+        if merged and (first <= merged[-1][1] or text[merged[-1][1] : first].isspace()):
+            before, last, best = merged.pop()
+            merged.append((before, max(last, end), max(best, score)))
         else:
-            merged.append(Highlight(start, end, score))
-    return tuple(merged)
+            merged.append((first, end, score))
+    return tuple(Highlight(start + first, start + end, score) for first, end, score in merged)
 
 
-def _best_visible(cosines: NDArray[np.float32], spans: Sequence[Sequence[int]], text: str) -> NDArray[np.intp]:
-    """Give the best token with visible text for each row ``(n_asked, n_d)``; of what is found invisible, take -inf.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Aligned:
+    """The best visible token of each passage for each of the query, ``(n_passages, n_asked)``.
 
-    Most tokens are visible, so only those that would win are looked at.
+    Attributes:
+        best: number of the token among those of all passages.
+        scores: float64, its cosine; -inf where a passage has no visible token.
+        bounds: ``(n_tokens, 2)``, of all tokens among all characters.
+        characters: of all passages.
     """
-    visible: set[int] = set()
-    while True:
-        best: NDArray[np.intp] = cosines.argmax(axis=1)
-        new = set(best.tolist()) - visible
-        hidden = [j for j in new if not _is_visible(text, spans[j])]
-        visible |= new
-        if not hidden:
-            return best
-        cosines[:, hidden] = -np.inf
+
+    best: NDArray[np.intp]
+    scores: NDArray[np.float64]
+    bounds: Bounds
+    characters: Characters
+
+    def stretches(self, chosen: NDArray[np.bool_], *, as_words: bool = False) -> list[list[tuple[int, Stretch]]]:
+        """Give what some of the query's tokens found in each passage, beside their numbers."""
+        rows, numbers = np.nonzero(chosen)
+        tokens, places = np.unique(self.best[rows, numbers], return_inverse=True)
+        bounds = self.characters.whole(self.bounds[tokens])
+        bounds = (self.characters.words(bounds) if as_words else bounds)[places]
+        local = bounds - self.characters.starts[rows][:, None]
+        found: list[list[tuple[int, Stretch]]] = [[] for _ in chosen]
+        each = (rows.tolist(), numbers.tolist(), local.tolist(), self.scores[rows, numbers].tolist())
+        for row, number, (start, end), score in zip(*each, strict=True):
+            found[row].append((number, (start, end, score)))
+        return found
 
 
-def _is_visible(text: str, span: Sequence[int]) -> bool:
-    start, end = span
-    return start >= 0 and VISIBLE.search(text, start, end) is not None
+def _aligned(passages: Sequence[PassageTokens]) -> _Aligned:
+    characters = Characters.of([each.text for each in passages])
+    spans = np.concatenate([each.spans for each in passages])
+    lengths = np.array([len(each.spans) for each in passages])
+    bounds = spans + np.repeat(characters.starts, lengths)[:, None]
+    visible = (spans[:, 0] >= 0) & characters.have(Kind.VISIBLE, bounds)
+    cosines = np.where(visible, np.concatenate([each.cosines for each in passages], axis=1), np.float32(-np.inf))
+    best, end = np.zeros((len(passages), len(cosines)), np.intp), 0
+    for number in np.flatnonzero(lengths).tolist():
+        start, end = end, end + int(lengths[number])
+        best[number] = start + cosines[:, start:end].argmax(axis=1)
+    scores = np.where(lengths[:, None] > 0, cosines[np.arange(len(cosines)), best], -np.inf)
+    return _Aligned(best, scores.astype(np.float64), bounds, characters)
 
 
-def _whole_graphemes(text: str, start: int, end: int) -> Span:
-    """Widen a token to grapheme boundaries and take white space off its ends."""
-    first, last = start, end
-    if not (_is_boundary(text, start) and _is_boundary(text, end)):
-        for cluster in GRAPHEME.finditer(text, _boundary_before(text, start)):
-            if cluster.start() >= end:
-                break
-            if cluster.end() > start:
-                first, last = min(first, cluster.start()), max(last, cluster.end())
-    stretch = text[first:last]
-    return Span(first + len(stretch) - len(stretch.lstrip()), last - len(stretch) + len(stretch.rstrip()))
-
-
-def _is_boundary(text: str, place: int) -> bool:
-    """Whether clusters surely part here; most do where both neighbours are plain, and looking further costs more."""
-    return place in (0, len(text)) or PLAIN.match(text, place - 1, place + 1) is not None
-
-
-def _boundary_before(text: str, place: int) -> int:
-    """Give the nearest place, or one before it, from which clusters can be counted."""
-    while not _is_boundary(text, place) and text[place - 1] != "\n":
-        place -= 1
-    return place
-
-
-def _whole_word(text: str, span: Span) -> tuple[int, int]:
-    start, end = span.start, span.end
-    while start > 0 and SPACED.match(text, start) and SPACED.match(text, start - 1):
-        start -= 1
-    while end < len(text) and SPACED.match(text, end - 1) and SPACED.match(text, end):
-        end += 1
-    return start, end
+def _is_visible(text: str, start: int, end: int) -> bool:
+    return start >= 0 and PATTERNS[Kind.VISIBLE].search(text, start, end) is not None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.native import kernels
+from lfm2_colbert.encoders.base import Spans
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 from lfm2_colbert.multivectors import MultiVectors
 
@@ -54,6 +55,22 @@ def require_factor(factor: int) -> None:
 def pooled_count(n_tokens: int, factor: int) -> int:
     """Count the vectors that a passage keeps: a share of ``1 / factor``, rounded up so that any token leaves one."""
     return -(-n_tokens // factor)
+
+
+def spans_of_vectors(spans: Spans, places: NDArray[np.intp], factor: int) -> Spans | None:
+    """Give the span of each vector of a passage, the one of the token it stands for.
+
+    Args:
+        spans: the encoder's, of the passage's text.
+        places: ``(n,)``, of each vector, the place of its token among them.
+        factor: by which the passage's vectors were joined.
+
+    Returns:
+        ``(n, 2)``; None if somebody else computed the vectors, so that nobody knows what they stand for.
+    """
+    if len(places) != pooled_count(len(spans), factor) or places.max(initial=-1) >= len(spans):
+        return None
+    return spans[places]
 
 
 def pool(vectors: MultiVectors, factor: int) -> Pooled:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.chunking import chunk
-from index.explain import highlight
-from index.hits import PassageCosines, asked_tokens, explain_hit
+from index.explain import PassageTokens, explain
+from index.hits import asked_tokens
 from index.maxsim import maxsim
+from index.pooling import spans_of_vectors
 from index.queries import Question, Window, encode_questions, require_query
 from index.scoring import products
 from index.types import Highlight, Passage
@@ -115,6 +116,9 @@ def _highlights(text: str, found: _Found, encoder: Encoder) -> tuple[Highlight, 
     start, end = found.passage.start, found.passage.end
     passage = text[start:end]
     asked = asked_tokens(found.window, encoder.query_spans(found.window.text))
-    near = PassageCosines(products(asked.vectors, found.vectors), np.arange(len(found.vectors)), NOT_POOLED)
-    words = highlight(explain_hit(asked, encoder.document_spans(passage), passage, near), passage)
-    return tuple(Highlight(start + word.start, start + word.end, word.score) for word in words)
+    spans = spans_of_vectors(encoder.document_spans(passage), np.arange(len(found.vectors)), NOT_POOLED)
+    if spans is None:
+        return ()
+    tokens = PassageTokens(passage, start, products(asked.vectors, found.vectors), spans)
+    (why,) = explain(asked, [tokens], with_matches=False)
+    return why.highlights

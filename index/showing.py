@@ -8,23 +8,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.asked import Asked
 from index.calibration import SURE, Calibration
 from index.coding import Coding
-from index.explain import LEAST_SHARE, AskedTokens, match_tokens
+from index.explain import AskedTokens, Explained, PassageTokens, explain, highlight
 from index.fusion import Mode
-from index.hits import PassageCosines, asked_tokens, explain_hit, make_hit, uncalibrated
+from index.hits import asked_tokens, make_hit, uncalibrated
 from index.language import is_foreign
 from index.lexical.matching import match_words
+from index.pooling import spans_of_vectors
 from index.queries import Window
 from index.records import StoredPassage
 from index.search import Scored
+from index.segment import Segment
 from index.snapshot import Part, Snapshot
 from index.store import Store
-from index.types import Hit, Match, Notice
-from lfm2_colbert.encoders.base import Encoder
+from index.types import Hit, Notice
+from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import CorruptionError
+
+NO_SPANS: Spans = np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,10 @@ class Showing:
 
     def hits(self, found: Sequence[Found], asked: Asked, meaning: Calibration | None) -> list[Hit]:
         """Put the hits of a page together; scores are calibrated where their `meaning` is known and there is MaxSim."""
-        matches = self._matches(found, asked) if asked.request.highlight else [()] * len(found)
-        explain = asked.request.explain
+        explained = self._explained(found, asked) if asked.request.highlight else [Explained()] * len(found)
         hits = [
-            make_hit(each.rank, each.scored, self.score(each.scored, asked, meaning), each.stored, own, explain=explain)
-            for each, own in zip(found, matches, strict=True)
+            make_hit(each.rank, each.scored, self.score(each.scored, asked, meaning), each.stored, why)
+            for each, why in zip(found, explained, strict=True)
         ]
         if n := asked.request.options.neighbours:
             pairs = zip(hits, found, strict=True)
@@ -89,43 +93,57 @@ class Showing:
             return scored.score
         return meaning.score(scored.raw_score, len(asked.question.windows[scored.window].vectors))
 
-    def _matches(self, found: Sequence[Found], asked: Asked) -> list[tuple[Match, ...]]:
+    def _explained(self, found: Sequence[Found], asked: Asked) -> list[Explained]:
         if asked.request.mode == Mode.LEXICAL:
-            return [match_words(asked.question.text, each.stored.text) for each in found]
-        matches: dict[int, tuple[Match, ...]] = {}
+            return [_by_words(asked, each.stored) for each in found]
+        explained: dict[int, Explained] = {}
         for number in {each.scored.window for each in found}:
             tokens = self._tokens(asked.question.windows[number])
             own = [each for each in found if each.scored.window == number]
-            passages = self._cosines(tokens, [each.scored for each in own], asked.snapshot)
-            for each, passage in zip(own, passages, strict=True):
-                matches[each.rank] = self._explained(each, tokens, passage, asked)
-        return [matches[each.rank] for each in found]
+            passages = self._passages(tokens, own, asked.snapshot)
+            why = explain(tokens, passages, with_matches=asked.request.explain)
+            explained |= {each.rank: reasons for each, reasons in zip(own, why, strict=True)}
+        return [explained[each.rank] for each in found]
 
-    def _explained(self, found: Found, tokens: AskedTokens, passage: PassageCosines, asked: Asked) -> tuple[Match, ...]:
-        text, scored = found.stored.text, found.scored
-        least_share = 0.0 if asked.request.explain else LEAST_SHARE
-        spans = asked.snapshot.parts[scored.part].segment.spans_of(scored.row, text)
-        if spans is not None:
-            return match_tokens(tokens, passage.cosines, spans, text, least_share)
-        return explain_hit(tokens, self._encoder().document_spans(text), text, passage, least_share)
-
-    def _cosines(self, tokens: AskedTokens, found: Sequence[Scored], snapshot: Snapshot) -> list[PassageCosines]:
+    def _passages(self, tokens: AskedTokens, found: Sequence[Found], snapshot: Snapshot) -> list[PassageTokens]:
         """Hold tokens against the passages of a page at once: a call for each costs more than its numbers."""
-        segments = [snapshot.parts[each.part].segment for each in found]
-        rows = [slice(*own.offsets[each.row : each.row + 2]) for own, each in zip(segments, found, strict=True)]
+        segments = [snapshot.parts[each.scored.part].segment for each in found]
+        pairs = list(zip(segments, found, strict=True))
+        rows = [slice(*own.offsets[each.scored.row : each.scored.row + 2]) for own, each in pairs]
         codes = [{name: own.arrays[name][row] for name in own.arrays} for own, row in zip(segments, rows, strict=True)]
         joined = {name: np.concatenate([each[name] for each in codes]) for name in codes[0]}
         ends = np.cumsum([row.stop - row.start for row in rows])
         cosines = np.split(self._coding.required().products(tokens.vectors, joined), ends[:-1], axis=1)
-        pool = self._store.settings.pool
         return [
-            PassageCosines(own, segment.places(each.row), pool)
-            for own, segment, each in zip(cosines, segments, found, strict=True)
+            _passage(each.stored, near, self._spans(own, each))
+            for (own, each), near in zip(pairs, cosines, strict=True)
         ]
+
+    def _spans(self, segment: Segment, found: Found) -> Spans | None:
+        """Give what each vector of a passage stands for; None if nobody knows."""
+        row, text = found.scored.row, found.stored.text
+        spans = segment.spans_of(row, text)
+        if spans is not None:
+            return spans
+        pool = self._store.settings.pool
+        return spans_of_vectors(self._encoder().document_spans(text), segment.places(row), pool)
 
     def _tokens(self, window: Window) -> AskedTokens:
         spans = self._encoder().query_spans(window.text) if window.spans is None else window.spans
         return asked_tokens(window, spans)
+
+
+def _passage(stored: StoredPassage, cosines: NDArray[np.float32], spans: Spans | None) -> PassageTokens:
+    """Put what is known of a passage's vectors together; nothing is, where nobody knows what they stand for."""
+    if spans is None:
+        cosines, spans = cosines[:, :0], NO_SPANS
+    return PassageTokens(stored.text, stored.passage.start, cosines, spans)
+
+
+def _by_words(asked: Asked, stored: StoredPassage) -> Explained:
+    start = stored.passage.start
+    matches = match_words(asked.question.text, stored.text, start)
+    return Explained(matches if asked.request.explain else (), highlight(matches, stored.text, start))
 
 
 def meaning_of(score: float, stored: StoredPassage, asked: Asked, meaning: Calibration) -> Calibration | None:

@@ -138,8 +138,9 @@ def _run(wanted: Wanted, pack: Pack, out: Path, device: torch.device) -> tuple[d
     start = drawn(pack.config, Path(), recipe.shape, np.random.default_rng(recipe.seed))
     start = begun(start, material, recipe, pack.teacher)
     started = time.perf_counter()
+    watched = pack.development if recipe.loop.develop_every else ()  # the end is measured below, query by query
     with tempfile.TemporaryDirectory() as folder:
-        model = run(recipe, start, material, Path(folder), _told, development=pack.development)
+        model = run(recipe, start, material, Path(folder), _told, development=watched)
         curve = [json.loads(line) for line in (Path(folder) / CURVE).read_text(encoding="utf-8").splitlines()]
     found = ndcg(model, pack.development)
     means = {task: round(float(own.mean()), 4) for task, own in found.items()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from index.explain import SPACED
+from index.characters import PATTERNS, Kind
 from index.types import Hit, Match, Span
 
 LEVELS = 5
@@ -55,7 +55,7 @@ def _go_together(query: str, before: Span, span: Span) -> bool:
     if span.start < before.end:
         return True
     letters = query[before.end - 1 : before.end], query[span.start : span.start + 1]
-    return span.start == before.end and all(SPACED.match(letter) for letter in letters)
+    return span.start == before.end and all(PATTERNS[Kind.SPACED].match(letter) for letter in letters)
 
 
 def segments_of(hit: Hit, words: Sequence[Word]) -> list[Segment]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from index import Collection, Document, Hit, effort
-from index.explain import AskedTokens, match_tokens
+from index.explain import AskedTokens, PassageTokens, explain
 from index.maxsim import maxsim_scores
 from index.pooling import pool, pooled_count
 from index.scoring import products
@@ -54,12 +54,9 @@ def expected_matches(query: str, text: str, factor: int) -> tuple[Match, ...]:
     pooled = pool(ENCODER.encode_documents([text]), factor)
     assert pooled.origins is not None
     asked = AskedTokens.of(ENCODER.encode_queries([query])[0], ENCODER.query_spans(query), query)
-    return match_tokens(
-        asked,
-        products(asked.vectors, pooled.vectors.vectors.astype(np.float32)),
-        ENCODER.document_spans(text)[pooled.origins],
-        text,
-    )
+    cosines = products(asked.vectors, pooled.vectors.vectors.astype(np.float32))
+    tokens = PassageTokens(text, 0, cosines, ENCODER.document_spans(text)[pooled.origins])
+    return explain(asked, [tokens], with_matches=True)[0].matches
 
 
 def shown(hit: Hit) -> list[tuple[int, int, int, int]]:

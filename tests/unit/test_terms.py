@@ -72,7 +72,7 @@ def test_vowel_signs_belong_to_their_word() -> None:
 
 def test_a_match_is_shown_where_it_stands() -> None:
     query, text = "首都 cat", "The CATS of the 日本の首都."
-    found = match_words(query, text)
+    found = match_words(query, text, 0)
     assert [text[m.passage.start : m.passage.end] for m in found] == ["首", "首都", "都"]
     assert [query[m.query.start : m.query.end] for m in found] == ["首", "首都", "都"]
 
