@@ -68,6 +68,8 @@ def kernels_of(given: Material, n_query: int, rng: np.random.Generator) -> Itera
     tokens = np.resize(values, (N_ASSIGNED, DIM))
     yield "maxsim_coarse", scored, lambda k: k.maxsim_coarse(coarse, given.tokens, given.rows)
     yield "maxsim_fine", scored, lambda k: k.maxsim_fine(fine, given.tokens, given.rows)
+    floats = values.astype(np.float32)
+    yield "token_products", len(given.tokens.codes), lambda k: k.token_products(floats, TABLES[4], given.tokens)
     yield "interact", scored, lambda k: k.interact(table, given.centroid_of, given.rows)
     yield "centroid_products", N_CENTROIDS, lambda k: k.centroid_products(values, given.centroids)
     yield "nearest_centroids", N_ASSIGNED, lambda k: k.nearest_centroids(tokens, given.centroids).ids

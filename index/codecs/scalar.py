@@ -20,7 +20,6 @@ from index.codecs.base import Precision
 from index.codecs.frame import Frame
 from index.native import kernels
 from index.native.base import VALUE_LIMIT, CoarseQuery, CodingTables, FineQuery, Rows, TokenCodes, unpacked
-from index.scoring import products
 from lfm2_colbert.errors import InvalidArgumentError, NonFiniteVectorError
 
 POSITIVE_LEVELS = {4: (0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733), 2: (0.4528, 1.5104)}
@@ -124,7 +123,8 @@ class _Scalar:
 
     def products(self, query: NDArray[np.float32], arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Turn the query, of few vectors, instead of what is stored."""
-        without = products(self._frame.rotate(query), self._centred(arrays))
+        rotated = self._frame.rotate(query)
+        without = kernels().token_products(rotated, self._tables, TokenCodes(**arrays, bits=self.bits))
         found: NDArray[np.float32] = without + np.einsum("qd,d->q", query, self._mean)[:, None]
         return found
 

@@ -263,6 +263,19 @@ class Kernels(Protocol):
     def maxsim_fine(self, query: FineQuery, tokens: TokenCodes, rows: Rows) -> NDArray[np.float32]:
         """MaxSim over refined 4-bit codes, ``(n_rows,)``; −inf for a passage without tokens."""
 
+    def token_products(
+        self, query: NDArray[np.float32], tables: CodingTables, tokens: TokenCodes
+    ) -> NDArray[np.float32]:
+        """Products of a query with what the codes of tokens stand for, ``(n_q, n_tokens)``; means are not added.
+
+        A product is the same wherever its token stands.
+
+        Args:
+            query: ``(n_q, dim)``, dim divisible as by `CoarseQuery` and at most 4,096.
+            tables: that the tokens were coded by.
+            tokens: all of these; refined ones are read with their refinement.
+        """
+
     def interact(self, table: NDArray[np.uint8], codes: CentroidCodes, rows: Rows) -> NDArray[np.int32]:
         """Sum over the table's columns of the largest entry among a passage's centroids, ``(n_rows,)``.
 

@@ -47,6 +47,18 @@ class _Passages(ctypes.Structure):
     )
 
 
+class _FloatQuery(ctypes.Structure):
+    _fields_ = (
+        ("values", _POINTER),
+        ("bases", _POINTER),
+        ("steps", _POINTER),
+        ("levels", _POINTER),
+        ("unit", _FLOAT),
+        ("n_tokens", _SIZE),
+        ("n_padded", _SIZE),
+    )
+
+
 class _CoarseTokens(ctypes.Structure):
     _fields_ = (
         ("codes", _POINTER),
@@ -156,6 +168,26 @@ class CompiledKernels:
         values, bases, steps = _packed(query.values, 2), _plain(query.bases), _plain(query.steps)
         structure = _FineQuery(_at(values), _at(bases), _at(steps), query.unit, len(query.values), values.shape[1])
         return self._maxsim(self._library.maxsim_fine, structure, tokens, refined(tokens)[1], rows)
+
+    def token_products(
+        self, query: NDArray[np.float32], tables: CodingTables, tokens: TokenCodes
+    ) -> NDArray[np.float32]:
+        """Products of tokens and a query."""
+        n_query, dim = query.shape
+        values = np.zeros((dim, -(-n_query // LANES) * LANES), np.float32)
+        values[:, :n_query] = query.T
+        is_refined = tokens.refinement is not None
+        refinement, scales = refined(tokens) if is_refined else (tokens.codes[:0], tokens.scales)
+        codes, refinement, scales = _plain(tokens.codes), _plain(refinement), _plain(scales)
+        bases, steps, levels = _plain(tables.bases), _plain(tables.steps), _nibble_tables(tables.levels)
+        unit = tables.fine_unit if is_refined else tables.level_unit
+        asked = _FloatQuery(_at(values), _at(bases), _at(steps), _at(levels), unit, n_query, values.shape[1])
+        held = _CoarseTokens(_at(codes), _at(refinement) if is_refined else None, _at(scales), None, dim, tokens.bits)
+        products = np.empty((n_query, len(codes)), np.float32)
+        self._library.token_products(
+            self._variant, ctypes.byref(asked), ctypes.byref(held), _SIZE(len(codes)), _pointer(products)
+        )
+        return products
 
     def interact(self, table: NDArray[np.uint8], codes: CentroidCodes, rows: Rows) -> NDArray[np.int32]:
         """Sum of the largest table entries."""

@@ -1,6 +1,6 @@
 """Every compiled variant that runs here against the NumPy kernels, and those against the definition of MaxSim."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +140,32 @@ def test_maxsim_over_two_bits_equals_the_numpy_kernels(case: Case) -> None:
         real = np.isfinite(expected)
         largest = max(1.0, float(np.abs(expected[real]).max(initial=0)))
         assert np.abs(found[real] - expected[real]).max(initial=0) <= 5e-6 * largest
+
+
+@needs_compiled
+@settings(max_examples=40)
+@given(case=cases, form=st.sampled_from(["refined", "coarse", "two bits"]))
+def test_products_equal_the_numpy_kernels_and_are_the_same_wherever_a_token_stands(case: Case, form: str) -> None:
+    tokens, bits = case.tokens, 4
+    if form != "refined":
+        tokens = replace(tokens, refinement=None, fine_scales=None)
+    if form == "two bits" and case.dim % 32 == 0:
+        tokens, bits = replace(tokens, codes=tokens.codes[:, : case.dim // 4], bits=2), 2
+    query = case.rng.standard_normal((case.n_query, case.dim)).astype(np.float32)
+    expected = DEFINITION.token_products(query, TABLES[bits], tokens)
+    (first, *others) = [compiled.token_products(query, TABLES[bits], tokens) for compiled in VARIANTS]
+    assert np.abs(first - expected).max(initial=0) <= 2e-5 * max(1.0, float(np.abs(expected).max(initial=0)))
+    assert all(np.array_equal(first, other) for other in others)
+    behind = {name: array[1:] for name, array in arrays_of(tokens).items()}
+    np.testing.assert_array_equal(
+        VARIANTS[0].token_products(query, TABLES[bits], replace(tokens, **behind)), first[:, 1:]
+    )
+
+
+def arrays_of(tokens: TokenCodes) -> dict[str, np.ndarray]:
+    """Give the arrays that it has."""
+    arrays = {each.name: getattr(tokens, each.name) for each in fields(tokens)}
+    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
 
 
 @given(rows=st.integers(0, 5), dim=st.sampled_from([32, 64, 128]), bits=st.sampled_from(sorted(SHIFTS)))

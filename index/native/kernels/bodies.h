@@ -206,6 +206,51 @@ void maxsim_fine_body(const FineQuery& query, const CoarseTokens& tokens, const 
     });
 }
 
+constexpr int32_t LEVEL_OFFSET = 64;  // levels are unsigned; what is added up undoes that
+
+// What the codes of a token stand for, scaled.
+template <class Isa>
+inline void expand_floats(const FloatQuery& query, const CoarseTokens& tokens, int64_t token, float* out) {
+    alignas(64) static thread_local int16_t fine[MAX_DIM];
+    alignas(64) static thread_local uint8_t coarse[MAX_DIM];
+    const float unit = half_to_float(tokens.scales[token]) * query.unit;
+    if (tokens.refinement) {
+        const int64_t half = tokens.dim / 2;
+        Isa::look_up_fine(tokens.codes + token * half, tokens.refinement + token * half, query.bases, query.steps, half, fine);
+        for (int64_t d = 0; d < tokens.dim; d++) out[d] = float(fine[d]) * unit;
+    } else {
+        expand_coarse<Isa>(tokens, token, query.levels, coarse);
+        for (int64_t d = 0; d < tokens.dim; d++) out[d] = float(int32_t(coarse[d]) - LEVEL_OFFSET) * unit;
+    }
+}
+
+// Products of T expanded tokens with 16 vectors of a query, dimension by dimension.
+template <int T>
+inline void float_products(const float (*tokens)[MAX_DIM], const float* query, int64_t dim, int64_t n_padded,
+                           float (&sums)[T][LANES]) {
+    for (int t = 0; t < T; t++)
+        for (int lane = 0; lane < LANES; lane++) sums[t][lane] = 0;
+    for (int64_t d = 0; d < dim; d++)
+        for (int t = 0; t < T; t++)
+            for (int lane = 0; lane < LANES; lane++) sums[t][lane] += tokens[t][d] * query[d * n_padded + lane];
+}
+
+template <class Isa>
+void token_products_body(const FloatQuery& query, const CoarseTokens& tokens, int64_t n, float* products) {
+    constexpr int TILE = 4;
+    alignas(64) static thread_local float expanded[TILE][MAX_DIM];
+    for (int64_t first = 0; first < n; first += TILE) {
+        const int64_t own = std::min<int64_t>(n - first, TILE);
+        for (int64_t t = 0; t < own; t++) expand_floats<Isa>(query, tokens, first + t, expanded[t]);
+        for (int64_t block = 0; block < query.n_tokens; block += LANES) {
+            float sums[TILE][LANES];
+            float_products<TILE>(expanded, query.values + block, tokens.dim, query.n_padded, sums);
+            for (int64_t lane = 0; lane < std::min(query.n_tokens - block, LANES); lane++)
+                for (int64_t t = 0; t < own; t++) products[(block + lane) * n + first + t] = sums[t][lane];
+        }
+    }
+}
+
 // The sum over N groups of columns of the largest entry among a passage's centroids.
 template <class Isa, int N, class Code>
 int32_t passage_interaction(const uint8_t* table, int64_t n_centroids, int64_t width, const Code* codes, int64_t n) {
@@ -351,8 +396,6 @@ void centroid_products_body(const CoarseQuery& query, const uint8_t* centroids, 
     }
 }
 
-constexpr int32_t LEVEL_OFFSET = 64;  // centroids are unsigned; accumulators start at what undoes that
-
 template <class Isa>
 void nearest_centroids_body(const int8_t* values, int64_t n, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
                             uint32_t* nearest, int32_t* products) {
@@ -387,6 +430,7 @@ constexpr Variant variant_of(const char* name) {
     return {name,
             maxsim_coarse_body<Isa>,
             maxsim_fine_body<Isa>,
+            token_products_body<Isa>,
             interact_body<Isa>,
             quantise_table_body<Isa>,
             top_centroids_body<Isa>,

@@ -77,6 +77,10 @@ int64_t maxsim_fine(const Variant* variant, const FineQuery* query, const Coarse
     return 0;
 }
 
+void token_products(const Variant* variant, const FloatQuery* query, const CoarseTokens* tokens, int64_t n, float* products) {
+    variant->token_products(*query, *tokens, n, products);
+}
+
 int64_t interact(const Variant* variant, const uint8_t* table, int64_t n_centroids, int64_t width, const void* codes, int64_t code_bytes,
               const Passages* passages, int32_t* scores) {
     if (!sound(*passages)) return DAMAGED;

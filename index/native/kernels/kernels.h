@@ -60,6 +60,22 @@ struct FineQuery {
 int64_t maxsim_coarse(const Variant*, const CoarseQuery*, const CoarseTokens*, const Passages*, float* scores);
 int64_t maxsim_fine(const Variant*, const FineQuery*, const CoarseTokens*, const Passages*, float* scores);
 
+// A query against what codes stand for, in floats: (dim, n_padded). Codes with a refinement are read as by FineQuery, others
+// as by CoarseQuery, in units of `unit`.
+struct FloatQuery {
+    const float* values;
+    const int16_t* bases;
+    const int16_t* steps;
+    const uint8_t* levels;
+    float unit;
+    int64_t n_tokens;
+    int64_t n_padded;
+};
+
+// Products of n tokens with the vectors of a query, (n_tokens, n); scales are taken, means are not. Sums are in the order of
+// the dimensions, so that a product is the same wherever its token stands, and in every variant.
+void token_products(const Variant*, const FloatQuery*, const CoarseTokens*, int64_t n, float* products);
+
 // For each passage: the sum over query tokens of the largest table entry among the passage's centroids.
 // table is (n_centroids, width) of u8, width a multiple of 16; codes of 2 or 4 bytes, to which the passages' offsets lead,
 // are checked against n_centroids (then -1).

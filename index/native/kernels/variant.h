@@ -7,6 +7,7 @@ struct Variant {
     const char* name;
     void (*maxsim_coarse)(const CoarseQuery&, const CoarseTokens&, const Passages&, float*);
     void (*maxsim_fine)(const FineQuery&, const CoarseTokens&, const Passages&, float*);
+    void (*token_products)(const FloatQuery&, const CoarseTokens&, int64_t, float*);
     void (*interact)(const uint8_t*, int64_t, int64_t, const void*, int64_t, const Passages&, int32_t*);
     void (*quantise_table)(const int32_t*, int64_t, int32_t, int32_t, uint8_t*);
     void (*top_centroids)(const int32_t*, int64_t, int64_t, int64_t, int64_t, uint32_t*);
