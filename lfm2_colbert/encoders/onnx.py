@@ -11,6 +11,7 @@ from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.encoders.batching import Batch
 from lfm2_colbert.encoders.quiet_runtime import onnxruntime, runtime_state
 from lfm2_colbert.encoders.token_encoder import TokenEncoder
+from lfm2_colbert.encoders.unpacking import with_float_weights
 from lfm2_colbert.errors import UnsafeModelError
 from lfm2_colbert.processors import instruction_sets, multiplies_bytes_slowly, usable_processors
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
@@ -32,6 +33,8 @@ RUNTIME_ERRORS = (
 
 IN_BYTES, IN_FLOATS = b"accuracy_level\x18\x04", b"accuracy_level\x18\x01"
 """How ONNX Runtime multiplies with weights of 8 bits, as a file says it: activations in 8 bits too, or in float32."""
+MOST_FLOAT_BYTES = 2**28
+"""Of weights that are unpacked once, when a model is loaded, instead of for each text: nano's take 26 MB."""
 
 
 def load_onnx(location: str, options: LoadOptions) -> Encoder:
@@ -77,9 +80,9 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     try:
         model = path.read_bytes()
         if multiplies_bytes_slowly(instruction_sets()):
-            model = model.replace(IN_BYTES, IN_FLOATS)
+            model = with_float_weights(model, MOST_FLOAT_BYTES).replace(IN_BYTES, IN_FLOATS)
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except (OSError, RuntimeError, *RUNTIME_ERRORS) as error:
+    except (OSError, RuntimeError, ValueError, *RUNTIME_ERRORS) as error:
         raise UnsafeModelError(f"{path.name} is not a model ONNX Runtime can load") from error
 
 

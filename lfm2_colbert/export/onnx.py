@@ -23,6 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lfm2_colbert.checkpoint import Checkpoint, open_checkpoint
 from lfm2_colbert.config import BackboneConfig, EncoderConfig, to_json
 from lfm2_colbert.encoders.onnx import CONFIG_FILE, MODEL_FILE, TOKENIZER_FILE
+from lfm2_colbert.encoders.unpacking import dequantise
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -179,18 +180,6 @@ def quantise(weight: NDArray[np.float32], block: int) -> tuple[NDArray[np.uint8]
     steps = np.where(scales == 0, np.float32(1), scales)[..., None]
     codes = np.rint(blocks / steps).astype(np.int16) + 128
     return codes.astype(np.uint8).reshape(n_rows, -1), scales
-
-
-def dequantise(codes: NDArray[np.uint8], scales: NDArray[np.float32], block: int) -> NDArray[np.float32]:
-    """Undo `quantise` up to its rounding.
-
-    Args:
-        codes: ``(n_rows, n_columns)``.
-        scales: any shape of ``n_rows · n_blocks`` values.
-        block: columns that share a scale.
-    """
-    per_column = np.repeat(scales.reshape(len(codes), -1), block, axis=1)[:, : codes.shape[1]]
-    return (codes.astype(np.float32) - 128) * per_column
 
 
 def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:

@@ -10,7 +10,6 @@ from lfm2_colbert import load_encoder
 from lfm2_colbert.encoders.loading import HUB_MODELS, resolve
 from lfm2_colbert.errors import MissingExtraError, NotFoundError
 from lfm2_colbert.hub import HubModel, cache_folder
-from lfm2_colbert.processors import multiplies_bytes_slowly
 from lfm2_colbert.pulling.names import carried
 from lfm2_colbert.pulling.placing import Place
 from service.doctor.finding import Asked, Finding, fine, warning
@@ -45,8 +44,6 @@ def _faster_way(asked: Asked) -> str:
         return ""
     if BFLOAT16 & flags:
         return "; this processor multiplies in bfloat16, so --device openvino encodes faster"
-    if multiplies_bytes_slowly(flags):
-        return "; this processor has no VNNI, so --device openvino encodes queries faster"
     return ""
 
 
