@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.encoder_timing import TIMED_CALLS, cpu_seconds, peak_rss_mb, warm_up
 from benchmarks.encoders_beside import SHAPES, time_beside
-from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, read, write
-from eval.machine import this_machine
+from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, processor, read, write
 from lfm2_colbert.encoders import ENCODERS
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.encoders.loading import BUNDLED, NANO
@@ -100,12 +99,6 @@ def main(with_large: bool, allow_dirty: bool) -> int:
     path = write(measured("encoder", kept + rows, commit=commit, command=command, seed=SEED, libraries=LIBRARIES))
     click.echo(f"{len(rows)} rows in {path.relative_to(ROOT)}")
     return 0
-
-
-def processor() -> str:
-    """Name this processor; one name may stand for several that differ in what decides these figures."""
-    machine = this_machine()
-    return machine.cpu if "avx512f" in machine.flags else f"{machine.cpu}, without AVX-512"
 
 
 def rows_of_others(cpu: str) -> list[dict[str, Any]]:

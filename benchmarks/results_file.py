@@ -50,6 +50,12 @@ class Results:
     rows: tuple[dict[str, Any], ...]
 
 
+def processor() -> str:
+    """Name this processor; one name may stand for several that differ in what decides speed."""
+    machine = this_machine()
+    return machine.cpu if "avx512f" in machine.flags else f"{machine.cpu}, without AVX-512"
+
+
 def measured(
     name: str, rows: Sequence[Row], *, commit: str, command: str, seed: int, libraries: Sequence[str] = ()
 ) -> Results:

@@ -5,6 +5,7 @@ With names (`S2 S13`) only those are run, and the rows of the others are kept as
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,15 @@ def row_of(name: str, share: float, commit: str) -> dict[str, Any]:
 
 
 def kept_rows() -> dict[str, dict[str, Any]]:
-    """Give the rows that were measured before, by test."""
+    """Give the rows that were measured before, by `key_of`."""
     path = ROOT / RESULTS / "service.json"
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    return {row["test"]: row for row in rows}
+    return {key_of(row): row for row in rows}
+
+
+def key_of(row: Mapping[str, Any]) -> str:
+    """Tell rows apart: by the test, and the processor where it was measured on several."""
+    return f"{row['test']} {row.get('cpu', '')}".rstrip()
 
 
 def write_rows(rows: dict[str, dict[str, Any]], commit: str, module: str) -> Path:

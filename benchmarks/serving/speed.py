@@ -16,8 +16,8 @@ import click
 
 from benchmarks.command import allow_dirty, run
 from benchmarks.engine_vectors import EngineTexts, engine_texts
-from benchmarks.results_file import measured_commit
-from benchmarks.serving.__main__ import kept_rows, write_rows
+from benchmarks.results_file import measured_commit, processor
+from benchmarks.serving.__main__ import kept_rows, key_of, write_rows
 from benchmarks.serving.load import Searches
 from benchmarks.serving.process import family_seconds, resident_bytes
 from benchmarks.serving.server import Asking, serving_process
@@ -40,8 +40,9 @@ def main(archives: Path, data: Path, allow_dirty: bool) -> None:
     home = home_of(data, texts)
     rows = kept_rows()
     for row in (ready(home), alone(home, texts.queries), searches_together(home, texts.queries)):
-        rows[row["test"]] = {**row, "commit": commit}
-        click.echo(rows[row["test"]])
+        row |= {"cpu": processor(), "commit": commit}
+        rows[key_of(row)] = row
+        click.echo(row)
     click.echo(write_rows(rows, commit, "benchmarks.serving.speed"))
 
 
