@@ -83,6 +83,8 @@ class _Product:
             return None
         x, codes, scales = _texts(node, INPUT)
         attributes = dict(_attribute(read_fields(each)) for each in _all_bytes(node, ATTRIBUTE))
+        if attributes["bits"] != 8:
+            return None
         return cls(x, codes, scales, _texts(node, OUTPUT)[0], attributes["K"], attributes["block_size"])
 
     def node(self) -> bytes:

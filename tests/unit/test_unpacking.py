@@ -96,6 +96,13 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, monkeypatch: pytest.M
         load_encoder(str(tmp_path))
 
 
+def test_weights_of_other_than_8_bits_are_left_alone() -> None:
+    bits = b"\x0a\x04bits\x18"  # the attribute's name, and the field of its number
+    assert MODEL.count(bits + b"\x08") >= 47
+    other = MODEL.replace(bits + b"\x08", bits + b"\x04")
+    assert with_float_weights(other, MOST_FLOAT_BYTES) == other
+
+
 @pytest.mark.parametrize("missing", [b"\x0a\x01K\x18", b"block_size", b"\x22\x0bMatMulNBits"])
 def test_a_product_that_lacks_something_is_refused(missing: bytes) -> None:
     assert MODEL.count(missing) >= 47
