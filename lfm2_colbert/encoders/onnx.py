@@ -34,7 +34,7 @@ RUNTIME_ERRORS = (
 IN_BYTES, IN_FLOATS = b"accuracy_level\x18\x04", b"accuracy_level\x18\x01"
 """How ONNX Runtime multiplies with weights of 8 bits, as a file says it: activations in 8 bits too, or in float32."""
 MOST_FLOAT_BYTES = 2**28
-"""Of weights that are unpacked once, when a model is loaded, instead of for each text: nano's take 26 MB."""
+"""Of weights that are unpacked once, when a model is loaded, instead of for each text: nano's take 25 MB."""
 
 
 def load_onnx(location: str, options: LoadOptions) -> Encoder:

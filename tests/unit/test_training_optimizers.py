@@ -56,7 +56,7 @@ def test_iterations_turn_a_matrix_orthogonal_and_keep_its_directions(shape: tupl
 
 
 def test_optimizers_go_on_from_their_state_to_the_same_weights(tmp_path: Path) -> None:
-    """A gradient is missing in one step, as of an expert or an unused marker."""
+    """A weight has no gradient in one step."""
     loop = LoopConfig(tokens=1, warm_up=2)
     whole, first, second = (_model() for _ in range(3))
     _learn(whole, optimizers_of(whole, loop), loop, range(4))
