@@ -13,9 +13,16 @@
 
 namespace {
 
-constexpr int64_t LANES = 16;         // query tokens in one register group
-constexpr int64_t MAX_DIM = 4096;     // of the expansion buffers on the stack
-constexpr int tile(int groups) { return groups == 1 ? 8 : 4; }  // document tokens in flight: eight sums hide the latency
+constexpr int64_t LANES = 16;      // queries are filled up to a multiple of so many tokens
+constexpr int64_t MAX_DIM = 4096;  // of the expansion buffers on the stack
+
+// How many query tokens a group of sums has, how many groups are summed at once, and how many document tokens with them:
+// eight sums hide the latency of an instruction. Of an instruction set whose registers hold 16 sums, or which has many.
+struct Sixteen {
+    static constexpr int64_t GROUP = 16;
+    static constexpr int GROUPS = 2;
+    static constexpr int tile(int groups) { return groups == 1 ? 8 : 4; }
+};
 
 inline float half_to_float(uint16_t half) {
     const uint32_t sign = uint32_t(half & 0x8000) << 16;
@@ -33,17 +40,17 @@ inline float half_to_float(uint16_t half) {
     return value;
 }
 
-// One tile of document tokens against H groups of 16 query tokens: integer products into sums[T][H].
+// One tile of document tokens against H groups of query tokens: integer products into sums[T][H].
 template <class Isa, int H, int T>
 inline void products(const uint8_t* const* tokens, const int8_t* query, const int32_t* bias, int64_t dim, int64_t n_padded,
                      typename Isa::Ints (&sums)[T][H]) {
     for (int t = 0; t < T; t++)
-        for (int h = 0; h < H; h++) sums[t][h] = Isa::load(bias + h * LANES);
+        for (int h = 0; h < H; h++) sums[t][h] = Isa::load(bias + h * Isa::GROUP);
     const int64_t stride = n_padded * 4;
     for (int64_t g = 0; g < dim / 8; g++) {
         const int8_t* at = query + 2 * g * stride;
         for (int h = 0; h < H; h++) {
-            const auto first = Isa::bytes(at + h * 64), second = Isa::bytes(at + stride + h * 64);
+            const auto first = Isa::bytes(at + h * Isa::GROUP * 4), second = Isa::bytes(at + stride + h * Isa::GROUP * 4);
             for (int t = 0; t < T; t++) sums[t][h] = Isa::dot8(sums[t][h], tokens[t] + 8 * g, first, second);
         }
     }
@@ -58,7 +65,7 @@ inline void products_wide(const int16_t* const* tokens, const int16_t* query, in
     for (int64_t g = 0; g < dim / 2; g++) {
         const int16_t* at = query + g * stride;
         for (int h = 0; h < H; h++) {
-            const auto pair = Isa::words(at + h * 32);
+            const auto pair = Isa::words(at + h * Isa::GROUP * 2);
             for (int t = 0; t < T; t++) sums[t][h] = Isa::dot2(sums[t][h], tokens[t] + 2 * g, pair);
         }
     }
@@ -94,11 +101,11 @@ inline void raise(const typename Isa::Ints (&sums)[T][H], const Affine* by, type
 
 // Scores of one passage for H groups of query tokens, with at most `valid` of them real.
 template <class Isa, int H>
-float passage_coarse(const CoarseQuery& query, const CoarseTokens& tokens, int64_t first, int64_t last, int64_t block) {
-    constexpr int TILE = tile(H);
+float passage_coarse(const CoarseQuery& query, const CoarseTokens& tokens, int64_t first, int64_t last, int64_t group) {
+    constexpr int TILE = Isa::tile(H);
     alignas(64) static thread_local uint8_t expanded[TILE][MAX_DIM];
-    const int8_t* values = query.values + block * LANES * 4;
-    const int32_t* bias = query.bias + block * LANES;
+    const int8_t* values = query.values + group * Isa::GROUP * 4;
+    const int32_t* bias = query.bias + group * Isa::GROUP;
     typename Isa::Floats best[H];
     for (int h = 0; h < H; h++) best[h] = Isa::lowest();
     const uint8_t* at[TILE];
@@ -122,15 +129,15 @@ float passage_coarse(const CoarseQuery& query, const CoarseTokens& tokens, int64
         raise<Isa, H, 1>(sums, by, best);
     }
     float total = 0;
-    for (int h = 0; h < H; h++) total += Isa::sum_of(best[h], query.n_tokens - (block + h) * LANES);
+    for (int h = 0; h < H; h++) total += Isa::sum_of(best[h], query.n_tokens - (group + h) * Isa::GROUP);
     return total;
 }
 
 template <class Isa, int H>
-float passage_fine(const FineQuery& query, const CoarseTokens& tokens, int64_t first, int64_t last, int64_t block) {
-    constexpr int TILE = tile(H);
+float passage_fine(const FineQuery& query, const CoarseTokens& tokens, int64_t first, int64_t last, int64_t group) {
+    constexpr int TILE = Isa::tile(H);
     alignas(64) static thread_local int16_t expanded[TILE][MAX_DIM];
-    const int16_t* values = query.values + block * LANES * 2;
+    const int16_t* values = query.values + group * Isa::GROUP * 2;
     typename Isa::Floats best[H];
     for (int h = 0; h < H; h++) best[h] = Isa::lowest();
     const int16_t* at[TILE];
@@ -154,7 +161,7 @@ float passage_fine(const FineQuery& query, const CoarseTokens& tokens, int64_t f
         raise<Isa, H, 1>(sums, by, best);
     }
     float total = 0;
-    for (int h = 0; h < H; h++) total += Isa::sum_of(best[h], query.n_tokens - (block + h) * LANES);
+    for (int h = 0; h < H; h++) total += Isa::sum_of(best[h], query.n_tokens - (group + h) * Isa::GROUP);
     return total;
 }
 
@@ -171,18 +178,25 @@ inline void fetch_codes(const CoarseTokens& tokens, int64_t first, int64_t last)
     fetch_ahead(tokens.means, first, last);
 }
 
-// Scores passages one by one, two blocks of query tokens at a time; `score` is told how many in its first argument's type.
-template <class Fetch, class Score>
-void maxsim_rows(int64_t n_padded, const Passages& passages, float* scores, Fetch fetch, Score score) {
-    const int64_t blocks = n_padded / LANES;
+// Calls `use` with how many groups come at once, in its argument's type.
+template <int Most, class Use>
+auto with_groups(int64_t n, Use&& use) {
+    if constexpr (Most > 1)
+        if (n < Most) return with_groups<Most - 1>(n, use);
+    return use(std::integral_constant<int, Most>());
+}
+
+// Scores passages one by one, as many groups of query tokens at a time as an instruction set likes.
+template <class Isa, class Fetch, class Score>
+void maxsim_rows(int64_t n_tokens, const Passages& passages, float* scores, Fetch fetch, Score score) {
+    const int64_t groups = (n_tokens + Isa::GROUP - 1) / Isa::GROUP;
     for (int64_t i = 0; i < passages.n_rows; i++) {
         if (i + 1 < passages.n_rows)
             fetch(passages.offsets[passages.rows[i + 1]], passages.offsets[passages.rows[i + 1] + 1]);
         const int64_t first = passages.offsets[passages.rows[i]], last = passages.offsets[passages.rows[i] + 1];
         float total = first < last ? 0.0f : -std::numeric_limits<float>::infinity();
-        for (int64_t block = 0; block < blocks && first < last; block += 2)
-            total += blocks - block > 1 ? score(std::integral_constant<int, 2>(), first, last, block)
-                                        : score(std::integral_constant<int, 1>(), first, last, block);
+        for (int64_t group = 0; group < groups && first < last; group += Isa::GROUPS)
+            total += with_groups<Isa::GROUPS>(groups - group, [&](auto n) { return score(n, first, last, group); });
         scores[i] = total;
     }
 }
@@ -190,8 +204,8 @@ void maxsim_rows(int64_t n_padded, const Passages& passages, float* scores, Fetc
 template <class Isa>
 void maxsim_coarse_body(const CoarseQuery& query, const CoarseTokens& tokens, const Passages& passages, float* scores) {
     const auto fetch = [&](int64_t first, int64_t last) { fetch_codes(tokens, first, last); };
-    maxsim_rows(query.n_padded, passages, scores, fetch, [&](auto n, int64_t first, int64_t last, int64_t block) {
-        return passage_coarse<Isa, decltype(n)::value>(query, tokens, first, last, block);
+    maxsim_rows<Isa>(query.n_tokens, passages, scores, fetch, [&](auto n, int64_t first, int64_t last, int64_t group) {
+        return passage_coarse<Isa, decltype(n)::value>(query, tokens, first, last, group);
     });
 }
 
@@ -201,8 +215,8 @@ void maxsim_fine_body(const FineQuery& query, const CoarseTokens& tokens, const 
         fetch_codes(tokens, first, last);
         fetch_ahead(tokens.refinement, first, last, tokens.dim / 2);
     };
-    maxsim_rows(query.n_padded, passages, scores, fetch, [&](auto n, int64_t first, int64_t last, int64_t block) {
-        return passage_fine<Isa, decltype(n)::value>(query, tokens, first, last, block);
+    maxsim_rows<Isa>(query.n_tokens, passages, scores, fetch, [&](auto n, int64_t first, int64_t last, int64_t group) {
+        return passage_fine<Isa, decltype(n)::value>(query, tokens, first, last, group);
     });
 }
 
@@ -359,11 +373,11 @@ void top_centroids_body(const int32_t* products, int64_t n_centroids, int64_t n_
 
 // Products of T centroids with H groups of query tokens, handed to `use(centroid, group, products)`.
 template <class Isa, int H, class Use>
-void each_centroid(const CoarseQuery& query, const uint8_t* centroids, int64_t n_centroids, int64_t dim, int64_t block,
+void each_centroid(const CoarseQuery& query, const uint8_t* centroids, int64_t n_centroids, int64_t dim, int64_t group,
                    Use&& use) {
-    constexpr int TILE = tile(H);
-    const int8_t* values = query.values + block * LANES * 4;
-    const int32_t* bias = query.bias + block * LANES;
+    constexpr int TILE = Isa::tile(H);
+    const int8_t* values = query.values + group * Isa::GROUP * 4;
+    const int32_t* bias = query.bias + group * Isa::GROUP;
     int64_t c = 0;
     for (; c + TILE <= n_centroids; c += TILE) {
         const uint8_t* at[TILE];
@@ -384,22 +398,22 @@ void each_centroid(const CoarseQuery& query, const uint8_t* centroids, int64_t n
 template <class Isa>
 void centroid_products_body(const CoarseQuery& query, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
                             int32_t* out) {
-    const int64_t n_padded = query.n_padded, blocks = n_padded / LANES;
-    for (int64_t block = 0; block < blocks; block += 2) {
+    const int64_t n_padded = query.n_padded, groups = n_padded / Isa::GROUP;
+    for (int64_t group = 0; group < groups; group += Isa::GROUPS) {
         const auto store = [&](int64_t c, int h, typename Isa::Ints sums) {
-            Isa::store(out + c * n_padded + (block + h) * LANES, sums);
+            Isa::store(out + c * n_padded + (group + h) * Isa::GROUP, sums);
         };
-        if (blocks - block > 1)
-            each_centroid<Isa, 2>(query, centroids, n_centroids, dim, block, store);
-        else
-            each_centroid<Isa, 1>(query, centroids, n_centroids, dim, block, store);
+        with_groups<Isa::GROUPS>(groups - group, [&](auto n) {
+            each_centroid<Isa, decltype(n)::value>(query, centroids, n_centroids, dim, group, store);
+        });
     }
 }
 
 template <class Isa>
 void nearest_centroids_body(const int8_t* values, int64_t n, const uint8_t* centroids, int64_t n_centroids, int64_t dim,
                             uint32_t* nearest, int32_t* products) {
-    constexpr int64_t BLOCK = 2 * LANES;
+    constexpr int H = Isa::GROUPS;
+    constexpr int64_t BLOCK = H * Isa::GROUP;
     std::vector<int8_t> packed(dim * BLOCK);
     int32_t bias[BLOCK], found[BLOCK];
     const CoarseQuery query{packed.data(), bias, nullptr, 1.0f, BLOCK, BLOCK};
@@ -413,14 +427,14 @@ void nearest_centroids_body(const int8_t* values, int64_t n, const uint8_t* cent
                 packed[(d / 4) * BLOCK * 4 + i * 4 + d % 4] = value;
                 bias[i] -= LEVEL_OFFSET * value;
             }
-        typename Isa::Ints best[2], where[2];
-        for (int h = 0; h < 2; h++) best[h] = Isa::smallest(), where[h] = Isa::zero();
-        each_centroid<Isa, 2>(query, centroids, n_centroids, dim, 0, [&](int64_t c, int h, typename Isa::Ints sums) {
+        typename Isa::Ints best[H], where[H];
+        for (int h = 0; h < H; h++) best[h] = Isa::smallest(), where[h] = Isa::zero();
+        each_centroid<Isa, H>(query, centroids, n_centroids, dim, 0, [&](int64_t c, int h, typename Isa::Ints sums) {
             Isa::keep_larger(best[h], where[h], sums, int32_t(c));
         });
-        for (int h = 0; h < 2; h++) Isa::store(found + h * LANES, where[h]);
+        for (int h = 0; h < H; h++) Isa::store(found + h * Isa::GROUP, where[h]);
         std::memcpy(nearest + first, found, own * sizeof(int32_t));
-        for (int h = 0; h < 2; h++) Isa::store(found + h * LANES, best[h]);
+        for (int h = 0; h < H; h++) Isa::store(found + h * Isa::GROUP, best[h]);
         std::memcpy(products + first, found, own * sizeof(int32_t));
     }
 }

@@ -7,7 +7,7 @@
 
 namespace {
 
-struct Avx512 {
+struct Avx512 : Sixteen {
     using Ints = __m512i;
     using Floats = __m512;
     using Row = __m128i;

@@ -7,7 +7,7 @@
 
 namespace {
 
-struct Neon {
+struct Neon : Sixteen {
     struct Ints {
         int32x4_t part[4];
     };

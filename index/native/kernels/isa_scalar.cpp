@@ -5,7 +5,7 @@
 
 namespace {
 
-struct Scalar {
+struct Scalar : Sixteen {
     struct Ints {
         int32_t lane[16];
     };
