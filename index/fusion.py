@@ -12,7 +12,7 @@ WEIGHT = 0.944
 RANK_OFFSET = 60
 """Of reciprocal rank fusion (Cormack et al., SIGIR 2009)."""
 WORD_POOL = 200
-"""So many passages of the word index get MaxSim over all bits, at least."""
+"""So many passages of the word index get MaxSim, at least, whatever their vectors promise."""
 
 
 class Mode(StrEnum):

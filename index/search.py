@@ -21,7 +21,7 @@ from index.fusion import WORD_POOL, Evidence, Fusion, fused
 from index.lexical.bm25 import WordScores
 from index.native.base import Rows
 from index.promise import least_promise
-from index.shortlist import Shortlist, joined, united
+from index.shortlist import Shortlist, joined, united, without
 from index.snapshot import Snapshot, View
 from lfm2_colbert.registry import lookup
 
@@ -189,7 +189,7 @@ class _Asked:
     words: Words | None
 
     def pool(self, k: int) -> Shortlist | None:
-        """Give the passages that have to be scored for their words."""
+        """Give the passages that are scored for their words, whatever their centroids promise."""
         if self.words is None:
             return None
         live = [part.live for part in self.view.snapshot.parts]
@@ -226,13 +226,26 @@ class _Search:
             if len(coarse) < len(shortlist):
                 coarse = _score_promising(asked.question, view, shortlist, budget)
             self.trace.lap("coarse", len(coarse))
-            chosen = coarse.best(budget.n_fine)
-            scored = _score(asked.question, view, chosen if pool is None else united(chosen, pool), Precision.FULL)
+            chosen = self._chosen(coarse, pool, budget.n_fine)
+            scored = _score(asked.question, view, chosen, Precision.FULL)
             found = _best(scored, asked.ranking(scored), view.snapshot, self.wanted)
             self.trace.lap("fine", len(scored))
-            if len(found) >= self.wanted.k or len(chosen) == len(shortlist):
+            if len(found) >= self.wanted.k or len(chosen) >= len(shortlist):
                 return found
             budget = replace(budget, n_fine=4 * budget.n_fine)
+
+    def _chosen(self, coarse: Shortlist, pool: Shortlist | None, n: int) -> Shortlist:
+        """Choose what gets MaxSim over all bits: the `n` best by what orders hits, with MaxSim as the coarse codes say.
+
+        Of ranks the coarse ones say too little: fused by these, all that words bring is chosen.
+        """
+        if pool is None or self.asked.words is None:
+            return coarse.best(n)
+        if self.asked.words.fusion is Fusion.RRF:
+            return united(coarse.best(n), pool)
+        brought = _score(self.asked.question, self.asked.view, without(pool, coarse), Precision.COARSE)
+        known = joined([coarse, brought])
+        return replace(known, score=self.asked.ranking(known)).best(n)
 
 
 def _generator(snapshot: Snapshot, effort: Effort, wanted: str | None) -> CandidateGenerator:

@@ -66,6 +66,13 @@ def united(first: Shortlist, second: Shortlist) -> Shortlist:
     return both.where(order[np.append(True, ~repeated)] if len(order) else order)
 
 
+def without(first: Shortlist, second: Shortlist) -> Shortlist:
+    """Give what the first has and the second lacks."""
+    other = set(zip(second.part.tolist(), second.row.tolist(), strict=True))
+    places = zip(first.part.tolist(), first.row.tolist(), strict=True)
+    return first.where(np.array([place not in other for place in places], np.bool_))
+
+
 def joined(shortlists: Sequence[Shortlist]) -> Shortlist:
     """Put shortlists that share no passage into one."""
     part, row = (np.concatenate([getattr(shortlist, name) for shortlist in shortlists]) for name in ("part", "row"))

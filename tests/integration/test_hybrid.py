@@ -91,6 +91,21 @@ def test_exact_and_balanced_agree_on_a_small_collection(collection: Collection) 
         assert collection.search("the dog 首都", fusion=fusion).hits == exact
 
 
+@pytest.mark.parametrize(("fusion", "least", "most"), [("convex", 40, 60), ("rrf", 100, 240)])
+def test_more_passages_have_words_than_get_all_bits(tmp_path: Path, fusion: str, least: int, most: int) -> None:
+    """Scores choose the best forty, and those that tie; ranks are told among all that words bring."""
+    rng = np.random.default_rng(3)
+    words = ["Hund", "犬", "개", "كلب", "chien", "狗", "สุนัข", "cão"]
+    texts = [" ".join(rng.choice(words, rng.integers(2, 9))) for _ in range(300)]
+    with Collection.open("c", create=True, encoder="hashing", home=tmp_path) as opened:
+        opened.add([Document(f"d{i}", text) for i, text in enumerate(texts)])
+        for query in ("Hund und 犬", "كلب", "chien cão"):
+            exact, chosen = (opened.search(query, k=10, effort=each, fusion=fusion) for each in ("exact", "balanced"))
+            assert least <= chosen.counts["fine"] <= most
+            if fusion == "convex":
+                assert chosen.hits == exact.hits
+
+
 def test_words_bring_in_what_vectors_passed_over(tmp_path: Path) -> None:
     """A passage whose vectors answer nothing is found by the one word that no other has."""
     encoder = HashingEncoder()
