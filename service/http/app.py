@@ -21,7 +21,6 @@ from service.http.routes import answers, collections, documents, files, jobs, mo
 from service.http.schemas import DocumentsBody
 from service.keys import Keyring
 from service.mcp import endpoint
-from service.mcp.server import posted
 from service.rag.answering import Answerer, Bounds
 from service.rag.generators.choosing import generator_of
 from service.ui import routes as ui
@@ -60,7 +59,7 @@ def make_app(engine: Engine, keyring: Keyring, config: ServerConfig) -> Guard:
     for router in ROUTERS:
         app.include_router(router)
     app.router.routes.extend(endpoint.ROUTES)
-    app.state.mcp = posted(engine)
+    app.state.mcp = endpoint.Posted(engine)
     app.openapi = _openapi(app, app.openapi)  # type: ignore[method-assign]
     limits = config.limits
     answering = limits.answering or ANSWERING_PER_PROCESSOR * usable_processors()

@@ -1,15 +1,40 @@
 """The protocol over HTTP: messages are posted to one address, and answered there."""
 
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+import asyncio
+from threading import Lock
+from typing import Any
+
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from lfm2_colbert.registry import lookup
+from service.engine.engine import Engine
 from service.http.access import Body, needs
 from service.http.bodies import too_large
 from service.http.guard import BODY
 from service.keys import Role
 
 MAX_MESSAGE_BYTES = 1024 * 1024
+
+
+class Posted:
+    """What answers messages, loaded with the first of them.
+
+    The protocol's types alone take half a second to import, which no server needs to get ready.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Answer with an engine, later."""
+        self._engine, self._lock = engine, Lock()
+        self._managers: Any = None
+
+    def manager(self) -> Any:
+        """Give a `StreamableHTTPSessionManager` for one message; from a thread that may wait."""
+        with self._lock:
+            if self._managers is None:
+                posted = lookup({"http": "service.mcp.server:posted"}, "http", "MCP server", extra="serve")
+                self._managers = posted(self._engine)
+        return self._managers()
 
 
 class Endpoint:
@@ -26,7 +51,7 @@ class Endpoint:
         """
         if len(scope["state"][BODY]) > MAX_MESSAGE_BYTES:
             raise too_large()
-        manager = StreamableHTTPSessionManager(scope["app"].state.mcp, json_response=True, stateless=True)
+        manager = await asyncio.to_thread(scope["app"].state.mcp.manager)
         async with manager.run():
             await manager.handle_request(scope, receive, send)
 

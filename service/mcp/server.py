@@ -1,11 +1,12 @@
 """The tools as a server of the protocol, for whichever way messages come."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.types import ToolAnnotations
 
 from service.engine.engine import Engine
@@ -59,11 +60,11 @@ def make_server(engine: Engine, caller_of: Callable[[Asked], Caller]) -> MCPServ
     )
 
 
-def posted(engine: Engine) -> Server[Any]:
-    """Give what answers messages that come by HTTP, each for the key that came with it."""
+def posted(engine: Engine) -> Callable[[], StreamableHTTPSessionManager]:
+    """Give what makes a manager for one message that comes by HTTP, answered for the key that came with it."""
     server = make_server(engine, _sender)
     server.streamable_http_app()
-    return server.session_manager.app
+    return partial(StreamableHTTPSessionManager, server.session_manager.app, json_response=True, stateless=True)
 
 
 def _sender(context: Asked) -> Caller:

@@ -68,6 +68,12 @@ sys.exit(", ".join({"torch", "transformers", "onnx"} & set(sys.modules)) or 0)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_server_gets_ready_without_what_few_ask_of_it() -> None:
+    program = 'import sys, service.http.serving; sys.exit(", ".join({"mcp", "torch", "rich"} & set(sys.modules)) or 0)'
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_public_names_are_what_they_say() -> None:
     import lfm2_colbert
 
