@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.encoder_timing import TIMED_CALLS, cpu_seconds, peak_rss_mb, warm_up
 from benchmarks.encoders_beside import SHAPES, time_beside
-from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, processor, read, write
+from benchmarks.results_file import ROOT, measured, measured_commit, processor, rows_of_others, write
 from lfm2_colbert.encoders import ENCODERS
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
 from lfm2_colbert.encoders.loading import BUNDLED, NANO
@@ -82,7 +82,7 @@ def main(with_large: bool, allow_dirty: bool) -> int:
     """Time the bundled encoder, then one of 350 million weights."""
     commit = measured_commit(allow_dirty=allow_dirty)
     cpu = processor()
-    kept, rows = rows_of_others(cpu), list[dict[str, Any]]()
+    kept, rows = rows_of_others("encoder", cpu), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as folder:
         for encoder in (bundled(), *([large(Path(folder))] if with_large else [])):
             for job in jobs(encoder, Path(folder)):
@@ -99,15 +99,6 @@ def main(with_large: bool, allow_dirty: bool) -> int:
     path = write(measured("encoder", kept + rows, commit=commit, command=command, seed=SEED, libraries=LIBRARIES))
     click.echo(f"{len(rows)} rows in {path.relative_to(ROOT)}")
     return 0
-
-
-def rows_of_others(cpu: str) -> list[dict[str, Any]]:
-    """Give the rows that were measured on other processors."""
-    if not (ROOT / RESULTS / "encoder.json").exists():
-        return []
-    before = read("encoder")
-    rows = ({"cpu": before.machine.cpu, "commit": before.commit} | row for row in before.rows)
-    return [row for row in rows if row["cpu"] != cpu]
 
 
 def bundled() -> Measured:

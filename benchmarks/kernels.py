@@ -1,7 +1,7 @@
 """How fast are the kernels, and do they agree? Every variant that runs here, on passages that no cache holds.
 
 `python -m benchmarks.kernels` writes ``results/kernels.json``: CPU time of one thread over the tokens scored, the
-median of several runs. Errors are against the NumPy kernels, which are the definition.
+median of several runs. Errors are against the NumPy kernels, which are the definition. Rows of other processors stay.
 """
 
 import time
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.results_file import ROOT, measured, measured_commit, write
+from benchmarks.results_file import ROOT, measured, measured_commit, processor, rows_of_others, write
 from index.codecs.scalar import TABLES
 from index.native.base import LANES, VALUE_LIMIT, CoarseQuery, FineQuery, Kernels, Rows, TokenCodes
 from index.native.fallback import NumpyKernels
@@ -102,9 +102,9 @@ def timed(kernel: Kernel, chosen: Kernels) -> tuple[float, NDArray[Any]]:
 @allow_dirty
 def main(allow_dirty: bool) -> None:
     """Measure the kernels."""
-    commit = measured_commit(allow_dirty=allow_dirty)
+    commit, cpu = measured_commit(allow_dirty=allow_dirty), processor()
     rng = np.random.default_rng(SEED)
-    given, rows = material(rng), []
+    given, rows = material(rng), rows_of_others("kernels", cpu)
     for n_query in (32, 13):
         for name, n_tokens, kernel in kernels_of(given, n_query, rng):
             expected: NDArray[Any] | None = None
@@ -114,7 +114,8 @@ def main(allow_dirty: bool) -> None:
                 error = float(np.abs(result.astype(np.float64) - expected).max())
                 rows.append(
                     {"kernel": name, "variant": chosen.variant, "dim": DIM, "query_tokens": n_query,
-                     "ns_per_token": round(seconds / n_tokens * 1e9, 2), "max_abs_error": error}
+                     "ns_per_token": round(seconds / n_tokens * 1e9, 2), "max_abs_error": error, "cpu": cpu,
+                     "commit": commit}
                 )  # fmt: skip
                 click.echo(rows[-1])
     click.echo(

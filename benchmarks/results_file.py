@@ -56,6 +56,15 @@ def processor() -> str:
     return machine.cpu if "avx512f" in machine.flags else f"{machine.cpu}, without AVX-512"
 
 
+def rows_of_others(name: str, cpu: str, root: Path = ROOT) -> list[dict[str, Any]]:
+    """Give the rows of a results file that were measured on other processors than `cpu`; none without the file."""
+    if not (root / RESULTS / f"{name}.json").exists():
+        return []
+    before = read(name, root)
+    rows = ({"cpu": before.machine.cpu, "commit": before.commit} | row for row in before.rows)
+    return [row for row in rows if row["cpu"] != cpu]
+
+
 def measured(
     name: str, rows: Sequence[Row], *, commit: str, command: str, seed: int, libraries: Sequence[str] = ()
 ) -> Results:

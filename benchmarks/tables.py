@@ -76,17 +76,21 @@ def table(name: str, root: Path) -> str:
 
 
 def kernels(results: Results) -> str:
-    """One row a kernel and query length: nanoseconds a token of each variant."""
+    """One row a processor, kernel and query length: nanoseconds a token of each variant."""
     names = [
         name
         for name in ("avx512", "avx2", "neon", "scalar", "numpy")
         if any(r["variant"] == name for r in results.rows)
     ]
-    cells: dict[tuple[str, int], dict[str, float]] = {}
+    cells: dict[tuple[str, str, int], dict[str, float]] = {}
     for row in results.rows:
-        cells.setdefault((row["kernel"], row["query_tokens"]), {})[row["variant"]] = row["ns_per_token"]
-    lines = [[kernel, str(n), *(f"{own[name]:,.1f}" for name in names)] for (kernel, n), own in sorted(cells.items())]
-    return markdown(["kernel, ns a token", "query tokens", *names], lines)
+        place = row.get("cpu", results.machine.cpu), row["kernel"], row["query_tokens"]
+        cells.setdefault(place, {})[row["variant"]] = row["ns_per_token"]
+    lines = [
+        [cpu, kernel, str(n), *(f"{own[name]:,.1f}" if name in own else "" for name in names)]
+        for (cpu, kernel, n), own in sorted(cells.items())
+    ]
+    return markdown(["processor", "kernel, ns a token", "query tokens", *names], lines)
 
 
 def engine(results: Results) -> str:
