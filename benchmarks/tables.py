@@ -20,7 +20,7 @@ from benchmarks.encoder_tables import bundled, every_encoder
 from benchmarks.markdown import decimals, markdown
 from benchmarks.quality_tables import far, languages, matrix, sets, teacher
 from benchmarks.results_file import DIRTY, ROOT, Results, read
-from benchmarks.training_tables import panel, runs
+from benchmarks.training_tables import panel, runs, widths
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
 
 DOCUMENTS = ("README.md", "docs/**/*.md", "lfm2_colbert/bundled/*/README.md")
@@ -396,6 +396,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "service-speed": speed_served,
     "service-peers": engines_served,
     "training": runs,
+    "widths": widths,
     "panel": panel,
     "teacher": teacher,
 }

@@ -84,15 +84,20 @@ def _rows(kept: Kept, held_against: Kept | None) -> Iterator[dict[str, Any]]:
 
 def row_of(made: Mapping[str, Any]) -> dict[str, Any]:
     """Give a run's own figures."""
-    last, means = made["curve"][-1], made["ndcg"]
-    crossed = [value for name, value in means.items() if _is_crossed(name)]
-    within = [value for name, value in means.items() if not _is_crossed(name)]
+    last = made["curve"][-1]
     return {
         "run": made["recipe"]["name"], "seed": made["recipe"]["seed"], "tokens": last["tokens"],
         "device": made["device"], "hours": round(_seconds(made["curve"]) / SECONDS_PER_HOUR, 3),
-        "token_loss": round(last["token"], 4), "ndcg_at_10": round(float(np.mean([*crossed, *within])), 4),
-        "ndcg_within": round(float(np.mean(within)), 4), "ndcg_crossed": round(float(np.mean(crossed)), 4),
-    }  # fmt: skip
+        "token_loss": round(last["token"], 4),
+    } | means(made["ndcg"])  # fmt: skip
+
+
+def means(found: Mapping[str, float]) -> dict[str, float]:
+    """Give the means of nDCG@10 over all sets, those within a language, and those across."""
+    crossed = [value for name, value in found.items() if _is_crossed(name)]
+    within = [value for name, value in found.items() if not _is_crossed(name)]
+    named = {"ndcg_at_10": [*crossed, *within], "ndcg_within": within, "ndcg_crossed": crossed}
+    return {name: round(float(np.mean(values)), 4) for name, values in named.items()}
 
 
 def difference(before: Measured, base: str, after: Measured, name: str) -> dict[str, float]:

@@ -28,6 +28,18 @@ def runs(results: Results) -> str:
     return markdown(head, lines)
 
 
+def widths(results: Results) -> str:
+    """One line a width and run: what the beginnings of its vectors find."""
+    lines = [
+        [
+            str(row["width"]), row["run"], f"{row['ndcg_at_10']:.3f}", f"{row['ndcg_within']:.3f}",
+            f"{row['ndcg_crossed']:.3f}", _difference(row),
+        ]
+        for row in sorted(results.rows, key=lambda row: (-row["width"], row["run"]))
+    ]  # fmt: skip
+    return markdown(["dimensions", "run", "nDCG@10", "within", "across", "difference, 95 %"], lines)
+
+
 def panel(results: Results) -> str:
     """One line a task of the panel, then the means."""
     rows = [row for row in results.rows if "query_language" in row]

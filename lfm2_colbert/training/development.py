@@ -121,7 +121,7 @@ def ndcg_at_10(scores: NDArray[np.float32], judged: NDArray[np.int32]) -> NDArra
 def scores_of(model: ColBERTModel, task: Judged) -> NDArray[np.float32]:
     """Score all documents for all queries by mean-MaxSim, ``(n_queries, n_documents)``."""
     device = next(model.parameters()).device
-    return compared(*(_encoded(model, texts, device) for texts in (task.queries, task.documents)))
+    return compared(*(encoded(model, texts, device) for texts in (task.queries, task.documents)))
 
 
 def compared(asked: tuple[Tensor, Tensor], answering: tuple[Tensor, Tensor]) -> NDArray[np.float32]:
@@ -139,7 +139,7 @@ def compared(asked: tuple[Tensor, Tensor], answering: tuple[Tensor, Tensor]) -> 
 
 
 @torch.inference_mode()
-def _encoded(model: ColBERTModel, texts: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
+def encoded(model: ColBERTModel, texts: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
     """Encode texts: ``(n, T, dim)`` and where a token stands, ``(n, T)``."""
     lengths = np.array([len(text) for text in texts])
     longest = int(lengths.max())
