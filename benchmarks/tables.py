@@ -231,21 +231,23 @@ def throughput(results: Results) -> str:
 
 
 def engines_served(results: Results) -> str:
-    """One row an engine and setting behind the same server, most searches first; at the end what was not measured."""
+    """One row a processor, engine and setting behind the same server, most searches first; then what was not measured."""
     rows = [row for row in results.rows if row["test"].startswith("peer ")]
-    ran = sorted((row for row in rows if "not_run" not in row), key=lambda row: -row["searches_per_s"])
+    ran = sorted((row for row in rows if "not_run" not in row), key=lambda row: (row["cpu"], -row["searches_per_s"]))
     lines = [
         [
-            row["test"].removeprefix("peer "), row["through"], f"{row['searches_per_s']:,.1f}", f"{row['p50_ms']:,.1f}",
-            f"{row['p95_ms']:,.1f}", f"{row['cpu_ms']:,.1f}", decimals(row["recall_at_10"]), f"{row['failed']}",
-            f"{row['load']:.1f}",
+            row["cpu"], row["test"].removeprefix("peer "), row["through"], f"{row['searches_per_s']:,.1f}",
+            f"{row['p50_ms']:,.1f}", f"{row['p95_ms']:,.1f}", f"{row['cpu_ms']:,.1f}", decimals(row["recall_at_10"]),
+            f"{row['failed']}", f"{row['load']:.1f}",
         ]
         for row in ran
     ]  # fmt: skip
     left_out = [row for row in rows if "not_run" in row]
-    lines += [[row["test"].removeprefix("peer "), f"not run: {row['not_run']}", *[""] * 7] for row in left_out]
+    lines += [
+        [row["cpu"], row["test"].removeprefix("peer "), f"not run: {row['not_run']}", *[""] * 7] for row in left_out
+    ]
     head = ["engine", "behind", "searches a second", "ms", "ms, 95 %", "CPU ms a search", "recall@10", "failed", "load"]
-    return markdown(head, lines)
+    return markdown(["processor", *head], lines)
 
 
 def codebooks(results: Results) -> str:

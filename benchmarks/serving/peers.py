@@ -27,8 +27,8 @@ from benchmarks.peers import ENGINES
 from benchmarks.peers.processes import NotRunError, built, interpreter, process_environment
 from benchmarks.peers.protocol import Engine
 from benchmarks.peers.worker import Job
-from benchmarks.results_file import ROOT, measured_commit
-from benchmarks.serving.__main__ import kept_rows, write_rows
+from benchmarks.results_file import ROOT, measured_commit, processor
+from benchmarks.serving.__main__ import kept_rows, key_of, write_rows
 from benchmarks.serving.load import Searches
 from benchmarks.serving.server import Asking, listening, serving_process
 from benchmarks.serving.speed import NAME, home_of
@@ -127,7 +127,8 @@ def main(
 
 def keep(row: dict[str, Any], rows: dict[str, dict[str, Any]], commit: str, trial: int | None) -> None:
     """Show a row and write it among the others; of a trial, show it."""
-    rows[row["test"]] = {**row, "commit": commit}
+    row = {**row, "cpu": processor(), "commit": commit}
+    rows[key_of(row)] = row
     click.echo(row)
     if trial is None:
         write_rows(rows, commit, "benchmarks.serving.peers")

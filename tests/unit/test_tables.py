@@ -246,16 +246,17 @@ def test_a_codec_is_a_line_a_precision_and_frame(tmp_path: Path) -> None:
 
 def test_engines_behind_the_server_end_with_what_was_not_measured(tmp_path: Path) -> None:
     figures = {"through": "a shell", "p50_ms": 20.0, "p95_ms": 41.5, "cpu_ms": 5.73, "failed": 0, "load": 1.04}
+    figures |= {"cpu": "Xeon"}
     rows = [
         {"test": "S2", "size": "100,000 bodies", "runs": 1, "violations": 0},
         {"test": "peer qdrant-edge full scan", **figures, "searches_per_s": 27.8, "recall_at_10": 1.0},
         {"test": "peer lfm2-colbert effort=fast", **figures, "searches_per_s": 1171.0, "recall_at_10": 0.9907},
-        {"test": "peer pylate.server", "not_run": "it encodes"},
+        {"test": "peer pylate.server", "not_run": "it encodes", "cpu": "Xeon"},
     ]
     save(tmp_path, "service", rows)
     assert table("service-peers", tmp_path).splitlines()[2:6] == [
-        "| lfm2-colbert effort=fast | a shell | 1,171.0 | 20.0 | 41.5 | 5.7 | 0.991 | 0 | 1.0 |",
-        "| qdrant-edge full scan | a shell | 27.8 | 20.0 | 41.5 | 5.7 | 1.000 | 0 | 1.0 |",
-        "| pylate.server | not run: it encodes |  |  |  |  |  |  |  |",
+        "| Xeon | lfm2-colbert effort=fast | a shell | 1,171.0 | 20.0 | 41.5 | 5.7 | 0.991 | 0 | 1.0 |",
+        "| Xeon | qdrant-edge full scan | a shell | 27.8 | 20.0 | 41.5 | 5.7 | 1.000 | 0 | 1.0 |",
+        "| Xeon | pylate.server | not run: it encodes |  |  |  |  |  |  |  |",
         "",
     ]
