@@ -231,7 +231,7 @@ def throughput(results: Results) -> str:
 
 
 def engines_served(results: Results) -> str:
-    """One row a processor, engine and setting behind the same server, most searches first; then what was not measured."""
+    """One row a processor, engine and setting behind the same server, most searches first; last what was not run."""
     rows = [row for row in results.rows if row["test"].startswith("peer ")]
     ran = sorted((row for row in rows if "not_run" not in row), key=lambda row: (row["cpu"], -row["searches_per_s"]))
     lines = [
@@ -359,7 +359,7 @@ def speed_served(results: Results) -> str:
     """How soon a server is ready, what a search costs alone, and what four clients get together, by processor."""
     rows = {(row["test"], row["cpu"]): row for row in results.rows if "cpu" in row}
     lines = []
-    for cpu in sorted({cpu for _, cpu in rows}):
+    for cpu in sorted({cpu for test, cpu in rows if test == "ready"}):
         ready, alone, together = (rows[test, cpu] for test in ("ready", "alone", "together"))
         lines += [
             [cpu, "ready after start", f"{ready['seconds']} s", "≤ 3 s", str(ready["load"])],
