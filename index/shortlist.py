@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FIELDS = ("part", "row", "score")
+ROW_BITS = 40
+"""Of a passage's place in one integer."""
 UNKNOWN = np.float32(np.inf)
 """Score of a passage that nobody has ranked yet: it comes before all that somebody has."""
 
@@ -68,9 +70,8 @@ def united(first: Shortlist, second: Shortlist) -> Shortlist:
 
 def without(first: Shortlist, second: Shortlist) -> Shortlist:
     """Give what the first has and the second lacks."""
-    other = set(zip(second.part.tolist(), second.row.tolist(), strict=True))
-    places = zip(first.part.tolist(), first.row.tolist(), strict=True)
-    return first.where(np.array([place not in other for place in places], np.bool_))
+    ours, theirs = ((each.part << ROW_BITS) | each.row for each in (first, second))
+    return first.where(~np.isin(ours, theirs))
 
 
 def joined(shortlists: Sequence[Shortlist]) -> Shortlist:
