@@ -245,6 +245,7 @@ class _Search:
             return united(coarse.best(n), pool)
         brought = _score(self.asked.question, self.asked.view, without(pool, coarse), Precision.COARSE)
         known = joined([coarse, brought])
+        self.trace.lap("coarse", len(known))
         return replace(known, score=self.asked.ranking(known)).best(n)
 
 
