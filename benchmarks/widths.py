@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from benchmarks.command import allow_dirty, command_line, run
+from benchmarks.command import allow_dirty, run
 from benchmarks.results_file import ROOT, measured, measured_commit, write
 from benchmarks.training import SEED, difference, means
 from lfm2_colbert.config import EncoderConfig, from_mapping
@@ -47,7 +47,7 @@ def main(pack: Path, learned: Path, before: Path, allow_dirty: bool) -> None:
     rows = [row for width in WIDTHS for row in rows_of(width, [(name, found[width]) for name, found in runs])]
     for row in rows:
         click.echo(row)
-    command = command_line("benchmarks.widths")
+    command = f"python -m benchmarks.widths PACK FOUND/{learned.name} FOUND/{before.name}"  # wherever these lay
     click.echo(write(measured("widths", rows, commit=commit, command=command, seed=SEED)).relative_to(ROOT))
 
 
