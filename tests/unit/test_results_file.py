@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.results_file import RESULTS, ROOT, commit_of, measured, read, require_code_of, write
+from benchmarks.results_file import RESULTS, ROOT, commit_of, measured, read, require_code_of, rows_of_others, write
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError, MalformedDocumentError, NotFoundError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -96,6 +96,16 @@ def test_code_of_another_folder_is_refused(tmp_path: Path) -> None:
     require_code_of(ROOT)
     with pytest.raises(InvalidArgumentError, match="lfm2_colbert"):
         require_code_of(tmp_path)
+
+
+def test_rows_of_other_processors_stay_with_their_commit(tmp_path: Path) -> None:
+    rows = [{"kernel": "a", "cpu": "old", "commit": "1" * 40}, {"kernel": "b", "cpu": "new"}, {"kernel": "c"}]
+    assert rows_of_others("kernels", "new", tmp_path) == []
+    written = measured("kernels", rows, commit="2" * 40, command="c", seed=0)
+    write(written, tmp_path)
+    unnamed = {"kernel": "c", "cpu": written.machine.cpu, "commit": "2" * 40}
+    kept = rows_of_others("kernels", "new", tmp_path)
+    assert sorted(kept, key=lambda row: row["kernel"]) == [rows[0], unnamed]
 
 
 def test_results_that_are_missing_broken_or_of_another_shape_are_refused(tmp_path: Path) -> None:
