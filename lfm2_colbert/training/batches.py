@@ -5,6 +5,7 @@ Step i is the same whoever computes it and wherever a run begins again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -175,7 +176,7 @@ def epoch(material: Material, tokens_per_step: int, seed: int, number: int, plac
 
 def _pairs_made(material: Material, rows: Rows) -> TrainingBatch:
     pairs = material.corpus.pairs[rows]
-    documents = torch.from_numpy(pairs[:, 1]).to(material.ids.device)
+    documents = _placed(pairs[:, 1], material.ids.device)
     is_translation = material.corpus.kinds[pairs[0, 2]] == TRANSLATIONS
     same = documents[:, None] == documents[None, :]
     return TrainingBatch(_side(material, pairs[:, 0]), _side(material, pairs[:, 1]), same, is_translation)
@@ -183,7 +184,7 @@ def _pairs_made(material: Material, rows: Rows) -> TrainingBatch:
 
 def _lists_made(material: Material, rows: Rows) -> ListBatch:
     lists = material.corpus.lists[rows]
-    scores = torch.from_numpy(material.corpus.list_scores[rows]).to(material.ids.device)
+    scores = _placed(material.corpus.list_scores[rows], material.ids.device)
     deviation = scores.std(1, correction=0, keepdim=True)
     standardised = torch.where(deviation > 0, (scores - scores.mean(1, keepdim=True)) / deviation, 0)
     return ListBatch(_side(material, lists[:, 0]), _side(material, lists[:, 1:].ravel()), standardised)
@@ -248,12 +249,20 @@ def _side(material: Material, texts: Rows) -> Side:
     lengths = material.corpus.lengths_of(texts)
     longest = -(-int(lengths.max()) // MULTIPLE) * MULTIPLE
     device = material.ids.device
-    own, firsts = (torch.from_numpy(x).to(device) for x in (lengths, material.corpus.offsets[texts]))
+    own, firsts, numbers = (
+        _placed(x, device) for x in (lengths, material.corpus.offsets[texts], texts.astype(np.int64))
+    )
     positions = torch.arange(longest, device=device)
     present = positions < own[:, None]
     places = (firsts[:, None] + positions).clamp(max=len(material.ids) - 1)  # (B, T)
     ids = torch.where(present, material.ids[places].long(), 0)
     taught = present & (positions >= MARKERS)
     states = functional.normalize(material.states[places].float(), dim=-1)  # (B, T, size)
-    dense = material.texts[torch.from_numpy(texts.astype(np.int64)).to(device)]
-    return Side(ids, present, taught, states, functional.normalize(states @ material.axes, dim=-1), dense.float())
+    targets = functional.normalize(states @ material.axes, dim=-1)
+    return Side(ids, present, taught, states, targets, material.texts[numbers].float())
+
+
+def _placed(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Put an array on a device; from pinned memory a GPU takes it without stopping the program until it has done so."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

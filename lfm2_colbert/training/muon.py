@@ -4,7 +4,8 @@ As `torch.optim.Muon`, to the bit, where that multiplies as fast as it can. It a
 without instructions for it imitates: a step of nano's matrices is 28 times as long there as in float32.
 """
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from math import sqrt
 from typing import Any
 
@@ -32,27 +33,38 @@ class Muon(Optimizer):
         """Change each matrix that has a gradient; `closure` is the base class's, and none is taken."""
         assert closure is None, "the loop computes gradients itself"
         for group in self.param_groups:
+            alike = defaultdict(list)
             for weights in group["params"]:
                 if weights.grad is not None:
-                    self._change(weights, group["lr"])
+                    alike[weights.shape].append(weights)
+            for own in alike.values():
+                self._change(own, group["lr"])
 
-    def _change(self, weights: Tensor, rate: float) -> None:
+    def _change(self, alike: Sequence[Tensor], rate: float) -> None:
+        """Change matrices of one shape; all at once, as a GPU takes longer to be told of a small product than to do it."""
+        gradients = torch.stack([weights.grad for weights in alike])  # type: ignore[arg-type]
+        momenta = torch.stack([self._momentum(weights) for weights in alike]).lerp_(gradients, 1 - MOMENTUM)
+        ahead = gradients.lerp_(momenta, MOMENTUM)  # Nesterov's
+        _, n_out, n_in = ahead.shape
+        steps = orthogonal(ahead, fast_dtype(ahead.device))
+        for weights, momentum, step in zip(alike, momenta, steps, strict=True):
+            self._momentum(weights).copy_(momentum)
+            weights.add_(step, alpha=-rate * sqrt(max(1, n_out / n_in)))
+
+    def _momentum(self, weights: Tensor) -> Tensor:
         state = self.state[weights]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(weights)
-        momentum = state["momentum_buffer"].lerp_(weights.grad, 1 - MOMENTUM)
-        ahead = weights.grad.lerp(momentum, MOMENTUM)  # type: ignore[union-attr]  # Nesterov's
-        n_out, n_in = weights.shape
-        weights.add_(orthogonal(ahead, fast_dtype(weights.device)), alpha=-rate * sqrt(max(1, n_out / n_in)))
+        return state["momentum_buffer"]  # type: ignore[no-any-return]
 
 
-def orthogonal(matrix: Tensor, dtype: torch.dtype) -> Tensor:
-    """Bring a matrix's singular values near 1 by Newton-Schulz iterations, in `dtype`."""
-    is_tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.to(dtype).T if is_tall else matrix.to(dtype)
-    x = x / x.norm().clamp(min=LEAST_NORM)
+def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bring the singular values of ``(n, rows, columns)`` matrices near 1 by Newton-Schulz iterations, in `dtype`."""
+    is_tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.to(dtype).mT if is_tall else matrices.to(dtype)
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=LEAST_NORM)
     once, thrice, five_times = QUINTIC
     for _ in range(ITERATIONS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=thrice, alpha=five_times), x, beta=once)
-    return x.T if is_tall else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=thrice, alpha=five_times), x, beta=once)
+    return x.mT if is_tall else x

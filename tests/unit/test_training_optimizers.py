@@ -17,7 +17,8 @@ from lfm2_colbert.training.state import STATE, load_state, save_state  # noqa: E
 
 pytestmark = pytest.mark.torch
 
-SHAPES = [(24, 8), (8, 24), (16, 16), (1, 8)]
+SHAPES = [(24, 8), (8, 24), (16, 16), (24, 8), (1, 8)]
+"""Two of one shape, which are changed together."""
 
 
 def stepped(optimizer_of: type[Muon] | type[optim.Muon], **settings: Any) -> list[Tensor]:
@@ -49,7 +50,7 @@ def test_muon_in_float32_is_that_of_bfloat16_rounded(monkeypatch: pytest.MonkeyP
 def test_iterations_turn_a_matrix_orthogonal_and_keep_its_directions(shape: tuple[int, int]) -> None:
     torch.manual_seed(1)
     left, values, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
-    found = orthogonal(left @ torch.diag(values) @ right, torch.float32)
+    found = orthogonal((left @ torch.diag(values) @ right)[None], torch.float32)[0]
     turned = left.T @ found @ right.T  # singular values alone, if the directions are kept
     assert torch.diag(turned).sub(1).abs().max() < 0.4
     torch.testing.assert_close(turned, torch.diag(torch.diag(turned)), atol=1e-5, rtol=0)
