@@ -1,7 +1,8 @@
 """Is the bundled encoder better than the one before? The development panel, both as they are served.
 
 `python -m benchmarks.panel PANEL BEFORE` writes ``results/panel.json``: PANEL is the unpacked panel, BEFORE a model
-folder, exported to int8 first. It ends with 1 where the bundled encoder is not what the project asks of it.
+folder, exported to int8 first. It ends with 1 where the bundled encoder is not what the project asks of it. ``--also``
+measures other model folders, too, each held against BEFORE: how far a recipe's seeds are apart.
 """
 
 import tempfile
@@ -24,6 +25,9 @@ from eval.systems import OURS
 from lfm2_colbert.export.onnx import Precision, export_folder
 
 SEED = 0
+BUNDLED, BEFORE = "nano-1", "nano-0"
+MODES = ("semantic", "hybrid")
+CACHE = ROOT / "data" / "evaluations"
 OPTIONS = Options(baselines=("bm25",), exact=False)
 TEACHER = {
     "scifact en→en": 0.730, "nfcorpus en→en": 0.275, "germanquad de→de": 0.865, "mlqa es→es": 0.773,
@@ -39,18 +43,27 @@ LEAST_MEAN, LEAST_CROSSED, LEAST_GAIN = 0.72, 0.69, 0.06
 @click.command()
 @click.argument("panel", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("before", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--also",
+    "others",
+    nargs=2,
+    multiple=True,
+    type=(str, click.Path(exists=True, file_okay=False, path_type=Path)),
+    metavar="NAME FOLDER",
+    help="Measure this model, too.",
+)
 @allow_dirty
-def main(panel: Path, before: Path, allow_dirty: bool) -> int:
+def main(panel: Path, before: Path, others: tuple[tuple[str, Path], ...], allow_dirty: bool) -> int:
     """Measure the bundled encoder and BEFORE on all tasks of PANEL."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    cache = ROOT / "data" / "evaluations"
-    with tempfile.TemporaryDirectory() as exported:
-        older = Path(exported) / "before"
-        export_folder(before, older, "nano-0", Precision.INT8)
-        reports = {"nano-0": evaluate(all_tasks(panel), OPTIONS, encoder=str(older), cache=cache)}
-    reports["nano-1"] = evaluate(all_tasks(panel), OPTIONS, cache=cache)
+    reports = {name: report_of(folder, name, panel) for name, folder in ((BEFORE, before), *others)}
+    reports[BUNDLED] = evaluate(all_tasks(panel), OPTIONS, cache=CACHE)
     rows = [row.as_json() | {"encoder": name} for name, report in reports.items() for row in report.rows]
-    compared = [compared_row(mode, compare_modes(reports, mode)) for mode in ("semantic", "hybrid")]
+    compared = [
+        compared_row(name, mode, compare_modes(reports[BEFORE], reports[name], mode))
+        for name in (BUNDLED, *(name for name, _ in others))
+        for mode in MODES
+    ]
     results = measured(
         "panel", rows + compared, commit=commit, command=command_line("benchmarks.panel"), seed=SEED,
         libraries=LIBRARIES,
@@ -62,24 +75,32 @@ def main(panel: Path, before: Path, allow_dirty: bool) -> int:
     return 0 if all(verdict.holds for verdict in found) else 1
 
 
+def report_of(folder: Path, name: str, panel: Path) -> Report:
+    """Export a model folder to int8, and evaluate it as it would be served."""
+    with tempfile.TemporaryDirectory() as made:
+        exported = Path(made) / name
+        export_folder(folder, exported, name, Precision.INT8)
+        return evaluate(all_tasks(panel), OPTIONS, encoder=str(exported), cache=CACHE)
+
+
 def all_tasks(panel: Path) -> Iterator[Task]:
     """Load all tasks of the panel."""
     for folder in sorted(path for path in panel.iterdir() if path.is_dir()):
         yield from tasks(folder)
 
 
-def compare_modes(reports: Mapping[str, Report], mode: str) -> Comparison:
-    """Hold the newer encoder against the older one in a mode."""
+def compare_modes(before: Report, after: Report, mode: str) -> Comparison:
+    """Hold a newer encoder against the older one in a mode."""
     setting = f"{OURS} {mode} {OPTIONS.effort}"
-    return compare(reports["nano-0"], reports["nano-1"], systems=(setting, setting), seed=SEED)
+    return compare(before, after, systems=(setting, setting), seed=SEED)
 
 
-def compared_row(mode: str, comparison: Comparison) -> dict[str, Any]:
+def compared_row(name: str, mode: str, comparison: Comparison) -> dict[str, Any]:
     """Give what a comparison found on the mean."""
     mean = comparison.mean
     verdicts = [str(each.contrast.verdict) for each in comparison.tasks]
     return {
-        "dataset": "mean of the panel", "system": "nano-1 against nano-0", "setting": mode,
+        "dataset": "mean of the panel", "system": f"{name} against {BEFORE}", "setting": mode,
         "before": mean.a, "after": mean.b, "difference": mean.difference, "low": mean.low, "high": mean.high,
         "p": mean.p, "better": verdicts.count("better"), "worse": verdicts.count("worse"),
     }  # fmt: skip
@@ -87,10 +108,10 @@ def compared_row(mode: str, comparison: Comparison) -> dict[str, Any]:
 
 def verdicts(rows: Iterable[Mapping[str, Any]], compared: Iterable[Mapping[str, Any]]) -> Iterator[Verdict]:
     """Judge the bundled encoder by what the project asks of it."""
-    own = {_name(row): row for row in rows if row["encoder"] == "nano-1" and row["setting"].startswith("semantic")}
-    hybrid = _mean(row for row in rows if row["encoder"] == "nano-1" and row["setting"].startswith("hybrid"))
-    words = _mean(row for row in rows if row["encoder"] == "nano-1" and row["system"] == "bm25")
-    alone = [row for row in rows if row["encoder"] == "nano-1" and row["system"] == "bm25" and not _is_crossed(row)]
+    own = {_name(row): row for row in rows if row["encoder"] == BUNDLED and row["setting"].startswith("semantic")}
+    hybrid = _mean(row for row in rows if row["encoder"] == BUNDLED and row["setting"].startswith("hybrid"))
+    words = _mean(row for row in rows if row["encoder"] == BUNDLED and row["system"] == "bm25")
+    alone = [row for row in rows if row["encoder"] == BUNDLED and row["system"] == "bm25" and not _is_crossed(row)]
     mean = _mean(own.values())
     crossed = _mean(row for row in own.values() if _is_crossed(row))
     within = _mean(row for row in own.values() if not _is_crossed(row))
@@ -103,7 +124,7 @@ def verdicts(rows: Iterable[Mapping[str, Any]], compared: Iterable[Mapping[str, 
     yield Verdict(shares[worst] >= SHARE_OF_TEACHER, f"least share of the teacher's {shares[worst]:.3f} ({worst})")
     for row in compared:
         sentence = f"{row['setting']}: {row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
-        yield Verdict(row["low"] > 0, f"{sentence} against nano-0, worse on {row['worse']} tasks")
+        yield Verdict(row["low"] > 0, f"{row['system']}, {sentence}, worse on {row['worse']} tasks")
 
 
 def _mean(rows: Iterable[Mapping[str, Any]]) -> float:
