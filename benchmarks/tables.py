@@ -20,7 +20,7 @@ from benchmarks.encoder_tables import bundled, every_encoder
 from benchmarks.markdown import decimals, markdown
 from benchmarks.quality_tables import far, languages, matrix, sets, teacher
 from benchmarks.results_file import DIRTY, ROOT, Results, read
-from benchmarks.training_tables import panel, runs, widths
+from benchmarks.training_tables import encoders, panel, runs, widths
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
 
 DOCUMENTS = ("README.md", "docs/**/*.md", "lfm2_colbert/bundled/*/README.md")
@@ -400,6 +400,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "training": runs,
     "widths": widths,
     "panel": panel,
+    "panel-encoders": encoders,
     "teacher": teacher,
 }
 
@@ -407,7 +408,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
 RESULTS_OF = {
     name: name.partition("-")[0]
     for name in TABLES
-    if name.startswith(("quality-", "service-", "documents-", "encoder-"))
+    if name.startswith(("quality-", "service-", "documents-", "encoder-", "panel-"))
 }
 """Table → its results, where these have another name."""
 

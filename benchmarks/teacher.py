@@ -52,10 +52,11 @@ def main(sets: Path, teacher: str, start: str, names: tuple[str, ...], allow_dir
     own = read_start(start, None, np.random.default_rng(SEED))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     reader = Reader(own, load_teacher(teacher, own, PREFIXES, device))
-    rows = read("teacher").rows if (ROOT / RESULTS / "teacher.json").exists() else ()
     for name in names or (*OWN, *CROSSED):
         found = [row | {"commit": commit} for row in rows_of(unpack(sets, name, ROOT / "data" / "eval"), reader)]
-        rows = (*(row for row in rows if row["dataset"] != name), *found)
+        # Read again each time: a process beside this one may have measured another set.
+        kept = read("teacher").rows if (ROOT / RESULTS / "teacher.json").exists() else ()
+        rows = (*(row for row in kept if row["dataset"] != name), *found)
         results = measured(
             "teacher", rows, commit=commit, command=command_line("benchmarks.teacher"), seed=SEED, libraries=LIBRARIES
         )

@@ -1,10 +1,12 @@
 """Tables of training: what runs reached, and the development panel as the bundled encoder is served on it."""
 
+from statistics import mean
 from typing import Any
 
 from benchmarks.markdown import markdown
 from benchmarks.panel import TEACHER
 from benchmarks.results_file import Results
+from eval.systems import OURS
 
 COLUMNS = {
     "hybrid": ("nano-1", "lfm2-colbert", "hybrid"),
@@ -49,6 +51,30 @@ def panel(results: Results) -> str:
     columns = list(zip(*figures.values(), strict=True))
     lines.append(["mean", *(_points(sum(column) / len(column)) for column in columns)])
     return markdown(["task", *COLUMNS, "teacher, one vector"], lines)
+
+
+def encoders(results: Results) -> str:
+    """One line an encoder: its means over the panel, and how far it is from the one before."""
+    rows = [row for row in results.rows if "query_language" in row and row["system"] == OURS]
+    differences = {(row["system"].split()[0], row["setting"]): row for row in results.rows if "difference" in row}
+    lines = []
+    for name in dict.fromkeys(row["encoder"] for row in rows):
+        own = [row for row in rows if row["encoder"] == name]
+        semantic = [row for row in own if row["setting"].startswith("semantic")]
+        crossed = [row for row in semantic if row["query_language"] != row["document_language"]]
+        within = [row for row in semantic if row["query_language"] == row["document_language"]]
+        hybrid = [row for row in own if row["setting"].startswith("hybrid")]
+        means = [_points(mean(row["ndcg_at_10"] for row in each)) for each in (semantic, within, crossed, hybrid)]
+        lines.append([name, *means, *(_against(differences.get((name, mode))) for mode in ("semantic", "hybrid"))])
+    head = ["encoder", "semantic", "within", "across", "hybrid", "semantic to nano-0", "hybrid to nano-0"]
+    return markdown(head, sorted(lines, key=lambda line: line[0]))
+
+
+def _against(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    difference, low, high = (100 * row[key] for key in ("difference", "low", "high"))
+    return f"{difference:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _of(rows: list[dict[str, Any]], task: str, column: str) -> float:

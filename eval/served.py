@@ -120,11 +120,14 @@ class Served(AbstractContextManager["Served"]):
         """Give the encoder's vectors of all passages, float16 as they are kept, in their order."""
         return self.encoder.kept([text for _, text in self.passages])
 
-    def bytes_per_token(self) -> float:
-        """Divide all files of the index, without the database of texts, by the tokens in them."""
+    def index_bytes(self) -> int:
+        """Count the bytes of all files of the index, without the database of texts."""
         files = (path for path in (self.folder / self._name).rglob("*") if path.is_file())
-        n_bytes = sum(path.stat().st_size for path in files if not path.name.startswith(DATABASE))
-        return n_bytes / max(self._opened().counts().tokens, 1)
+        return sum(path.stat().st_size for path in files if not path.name.startswith(DATABASE))
+
+    def bytes_per_token(self) -> float:
+        """Divide these by the tokens in them."""
+        return self.index_bytes() / max(self._opened().counts().tokens, 1)
 
     def search(self, query: str, k: int, mode: str, effort: str) -> SearchResult:
         """Ask a query by itself, as a person would."""
