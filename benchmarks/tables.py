@@ -20,7 +20,7 @@ from benchmarks.encoder_tables import bundled, every_encoder
 from benchmarks.markdown import decimals, markdown
 from benchmarks.quality_tables import far, languages, matrix, sets, teacher
 from benchmarks.results_file import DIRTY, ROOT, Results, read
-from benchmarks.training_tables import encoders, panel, runs, widths
+from benchmarks.training_tables import encoders, panel, runs, settings, widths
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
 
 DOCUMENTS = ("README.md", "docs/**/*.md", "lfm2_colbert/bundled/*/README.md")
@@ -231,23 +231,26 @@ def throughput(results: Results) -> str:
 
 
 def engines_served(results: Results) -> str:
-    """One row a processor, engine and setting behind the same server, most searches first; last what was not run."""
+    """One row a processor, set, engine and setting behind one server, most searches first; last what was not run."""
     rows = [row for row in results.rows if row["test"].startswith("peer ")]
-    ran = sorted((row for row in rows if "not_run" not in row), key=lambda row: (row["cpu"], -row["searches_per_s"]))
+    ran = sorted(
+        (row for row in rows if "not_run" not in row),
+        key=lambda row: (row["cpu"], -row["passages"], -row["searches_per_s"]),
+    )
     lines = [
         [
-            row["cpu"], row["test"].removeprefix("peer "), row["through"], f"{row['searches_per_s']:,.1f}",
-            f"{row['p50_ms']:,.1f}", f"{row['p95_ms']:,.1f}", f"{row['cpu_ms']:,.1f}", decimals(row["recall_at_10"]),
-            f"{row['failed']}", f"{row['load']:.1f}",
+            row["cpu"], f"{row['passages']:,}", row["test"].removeprefix("peer "), row["through"],
+            f"{row['searches_per_s']:,.1f}", f"{row['p50_ms']:,.1f}", f"{row['p95_ms']:,.1f}", f"{row['cpu_ms']:,.1f}",
+            decimals(row["recall_at_10"]), f"{row['failed']}", f"{row['load']:.1f}",
         ]
         for row in ran
     ]  # fmt: skip
     left_out = [row for row in rows if "not_run" in row]
     lines += [
-        [row["cpu"], row["test"].removeprefix("peer "), f"not run: {row['not_run']}", *[""] * 7] for row in left_out
+        [row["cpu"], "", row["test"].removeprefix("peer "), f"not run: {row['not_run']}", *[""] * 7] for row in left_out
     ]
     head = ["engine", "behind", "searches a second", "ms", "ms, 95 %", "CPU ms a search", "recall@10", "failed", "load"]
-    return markdown(["processor", *head], lines)
+    return markdown(["processor", "passages", *head], lines)
 
 
 def codebooks(results: Results) -> str:
@@ -401,6 +404,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "widths": widths,
     "panel": panel,
     "panel-encoders": encoders,
+    "pareto": settings,
     "teacher": teacher,
 }
 

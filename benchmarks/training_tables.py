@@ -70,6 +70,25 @@ def encoders(results: Results) -> str:
     return markdown(head, sorted(lines, key=lambda line: line[0]))
 
 
+def settings(results: Results) -> str:
+    """One line an index: what a passage and a query cost, and what is found; where effort differs, a line each."""
+    keys = ("codec", "pool", "effort")
+    own = [row for row in results.rows if row["system"] == OURS]
+    lines = []
+    for setting in dict.fromkeys(tuple(row[key] for key in keys) for row in own):
+        modes = {row["mode"]: row for row in own if tuple(row[key] for key in keys) == setting}
+        semantic, hybrid = modes["semantic"], modes["hybrid"]
+        figures = [f"{semantic['bytes_per_passage']:,.0f}", f"{hybrid['cpu_ms_per_query']:.1f}"]
+        found = [_points(each["ndcg_at_10"]) for each in (semantic, hybrid)]
+        lines.append([*map(str, setting), *figures, *found])
+    for row in results.rows:
+        if row["system"] != OURS:
+            cost = [f"{row['bytes_per_passage']:,.0f}", f"{row['cpu_ms_per_query']:.1f}"]
+            lines.append([f"{row['system']}, one vector", "", "", *cost, _points(row["ndcg_at_10"]), ""])
+    head = ["codec", "vectors that became one", "effort", "bytes per passage", "CPU ms per query", "semantic", "hybrid"]
+    return markdown(head, lines)
+
+
 def _against(row: dict[str, Any] | None) -> str:
     if row is None:
         return ""

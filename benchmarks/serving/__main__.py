@@ -58,8 +58,8 @@ def kept_rows() -> dict[str, dict[str, Any]]:
 
 
 def key_of(row: Mapping[str, Any]) -> str:
-    """Tell rows apart: by the test, and the processor where it was measured on several."""
-    return f"{row['test']} {row.get('cpu', '')}".rstrip()
+    """Tell rows apart: by the test, the processor and the number of passages, where it was measured with several."""
+    return f"{row['test']} {row.get('cpu', '')} {row.get('first', '')}".rstrip()
 
 
 def write_rows(rows: dict[str, dict[str, Any]], commit: str, module: str) -> Path:

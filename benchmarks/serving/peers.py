@@ -96,7 +96,7 @@ class Bench:
 @click.option("--runs", default=RUNS, show_default=True, help="Of each setting.")
 @click.option("--seconds", default=SECONDS, show_default=True, help="Of each run.")
 @click.option("--build", is_flag=True, help="Only build the indexes that are not there.")
-@click.option("--trial", type=int, metavar="N", help="Of the first N passages; no row is kept.")
+@click.option("--first", type=int, metavar="N", help="Of the first N passages, as a set of its own.")
 @allow_dirty
 def main(
     archives: Path,
@@ -107,12 +107,12 @@ def main(
     runs: int,
     seconds: float,
     build: bool,
-    trial: int | None,
+    first: int | None,
     allow_dirty: bool,
 ) -> None:
     """Measure, and keep the rows."""
     commit, rows, data = measured_commit(allow_dirty=allow_dirty), kept_rows(), data.absolute()
-    bench = bench_of(archives, data, runs, seconds, trial)
+    bench = bench_of(archives, data, runs, seconds, first)
     reasons = dict(skipped)
     wanted = [name for name in names or SERVED if name not in reasons]
     if build:
@@ -120,25 +120,26 @@ def main(
             click.echo(index_of(name, lookup(ENGINES, name, "engine")(), bench)[1].index)
         return
     for row in every_row(bench, wanted, reasons):
-        keep(row, rows, commit, trial)
-    if own_server and trial is None:
-        keep(own_row(archives, data, bench), rows, commit, trial)
+        keep(row | ({"first": first} if first else {}), rows, commit)
+    if first is None:
+        keep(not_run("pylate.server", PYLATE_SERVER), rows, commit)
+        if own_server:
+            keep(own_row(archives, data, bench), rows, commit)
 
 
-def keep(row: dict[str, Any], rows: dict[str, dict[str, Any]], commit: str, trial: int | None) -> None:
-    """Show a row and write it among the others; of a trial, show it."""
+def keep(row: dict[str, Any], rows: dict[str, dict[str, Any]], commit: str) -> None:
+    """Show a row, and write it among the others."""
     row = {**row, "cpu": processor(), "commit": commit}
     rows[key_of(row)] = row
     click.echo(row)
-    if trial is None:
-        write_rows(rows, commit, "benchmarks.serving.peers")
+    write_rows(rows, commit, "benchmarks.serving.peers")
 
 
-def bench_of(archives: Path, data: Path, runs: int, seconds: float, trial: int | None) -> Bench:
+def bench_of(archives: Path, data: Path, runs: int, seconds: float, first: int | None) -> Bench:
     """Load the vectors and what exact search finds among them."""
     made, passages = engine_set(archives, data), data / "engine"
-    if trial is not None:
-        made, passages = first_passages(made, trial, data / "serving" / f"first-{trial}")
+    if first is not None:
+        made, passages = first_passages(made, first, data / "serving" / f"first-{first}")
     name = digest(passages, PASSAGES)
     exact = exact_scores(made.queries, made.passages, made.queries_folder, name)
     return Bench(passages, made.queries_folder, data / "serving" / "peers" / name, exact, runs, seconds)
@@ -156,12 +157,11 @@ def first_passages(made: EngineSet, n: int, folder: Path) -> tuple[EngineSet, Pa
 
 
 def every_row(bench: Bench, names: list[str], reasons: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Give the rows of all engines behind the shell, and of what cannot be put there."""
+    """Give the rows of all engines behind the shell, and of those that are left out."""
     for name, reason in reasons.items():
         yield not_run(name, reason)
     for name in names:
         yield from shell_rows(name, bench)
-    yield not_run("pylate.server", PYLATE_SERVER)
 
 
 def shell_rows(name: str, bench: Bench) -> Iterator[dict[str, Any]]:

@@ -41,7 +41,7 @@ class Muon(Optimizer):
                 self._change(own, group["lr"])
 
     def _change(self, alike: Sequence[Tensor], rate: float) -> None:
-        """Change matrices of one shape; all at once, as a GPU takes longer to be told of a small product than to do it."""
+        """Change matrices of one shape, all at once: a GPU is told of a small product for longer than it takes."""
         gradients = torch.stack([weights.grad for weights in alike])  # type: ignore[arg-type]
         momenta = torch.stack([self._momentum(weights) for weights in alike]).lerp_(gradients, 1 - MOMENTUM)
         ahead = gradients.lerp_(momenta, MOMENTUM)  # Nesterov's

@@ -246,17 +246,57 @@ def test_a_codec_is_a_line_a_precision_and_frame(tmp_path: Path) -> None:
 
 def test_engines_behind_the_server_end_with_what_was_not_measured(tmp_path: Path) -> None:
     figures = {"through": "a shell", "p50_ms": 20.0, "p95_ms": 41.5, "cpu_ms": 5.73, "failed": 0, "load": 1.04}
-    figures |= {"cpu": "Xeon"}
+    figures |= {"cpu": "Xeon", "passages": 23_412}
     rows = [
         {"test": "S2", "size": "100,000 bodies", "runs": 1, "violations": 0},
         {"test": "peer qdrant-edge full scan", **figures, "searches_per_s": 27.8, "recall_at_10": 1.0},
         {"test": "peer lfm2-colbert effort=fast", **figures, "searches_per_s": 1171.0, "recall_at_10": 0.9907},
+        {"test": "peer few", **figures, "passages": 4000, "searches_per_s": 9000.0, "recall_at_10": 0.9},
         {"test": "peer pylate.server", "not_run": "it encodes", "cpu": "Xeon"},
     ]
     save(tmp_path, "service", rows)
-    assert table("service-peers", tmp_path).splitlines()[2:6] == [
-        "| Xeon | lfm2-colbert effort=fast | a shell | 1,171.0 | 20.0 | 41.5 | 5.7 | 0.991 | 0 | 1.0 |",
-        "| Xeon | qdrant-edge full scan | a shell | 27.8 | 20.0 | 41.5 | 5.7 | 1.000 | 0 | 1.0 |",
-        "| Xeon | pylate.server | not run: it encodes |  |  |  |  |  |  |  |",
+    assert table("service-peers", tmp_path).splitlines()[2:7] == [
+        "| Xeon | 23,412 | lfm2-colbert effort=fast | a shell | 1,171.0 | 20.0 | 41.5 | 5.7 | 0.991 | 0 | 1.0 |",
+        "| Xeon | 23,412 | qdrant-edge full scan | a shell | 27.8 | 20.0 | 41.5 | 5.7 | 1.000 | 0 | 1.0 |",
+        "| Xeon | 4,000 | few | a shell | 9,000.0 | 20.0 | 41.5 | 5.7 | 0.900 | 0 | 1.0 |",
+        "| Xeon |  | pylate.server | not run: it encodes |  |  |  |  |  |  |  |",
         "",
+    ]
+
+
+def test_an_index_is_a_line_that_shows_what_it_costs_and_finds(tmp_path: Path) -> None:
+    setting = {"system": "lfm2-colbert", "codec": "scalar2", "pool": 2, "effort": "balanced"}
+    costs = {"bytes_per_passage": 2512.4, "cpu_ms_per_query": 9.04}
+    rows = [
+        setting | {"mode": "semantic", "ndcg_at_10": 0.7512} | costs | {"cpu_ms_per_query": 8.1},
+        setting | {"mode": "hybrid", "ndcg_at_10": 0.7689} | costs,
+        {"system": "e5", "codec": "float32", "pool": 1, "effort": "exact", "mode": "semantic", "ndcg_at_10": 0.7132,
+         "bytes_per_passage": 1536, "cpu_ms_per_query": 24.36},
+    ]  # fmt: skip
+    save(tmp_path, "pareto", rows)
+    assert table("pareto", tmp_path).splitlines()[2:4] == [
+        "| scalar2 | 2 | balanced | 2,512 | 9.0 | 75.1 | 76.9 |",
+        "| e5, one vector |  |  | 1,536 | 24.4 | 71.3 |  |",
+    ]
+
+
+def test_an_encoder_of_the_panel_is_a_line_with_how_far_it_is_from_the_one_before(tmp_path: Path) -> None:
+    tasks = {"within": ("de", "de", 0.8), "across": ("de", "ja", 0.6)}
+    rows: list[dict[str, Any]] = [
+        {"dataset": name, "query_language": asked, "document_language": read, "system": "lfm2-colbert",
+         "setting": f"{mode} balanced", "ndcg_at_10": ndcg + gain, "encoder": encoder}
+        for name, (asked, read, ndcg) in tasks.items()
+        for mode, gain in (("semantic", 0.0), ("hybrid", 0.02))
+        for encoder in ("nano-0", "nano-1")
+    ]  # fmt: skip
+    compared = {"dataset": "mean of the panel", "system": "nano-1 against nano-0"}
+    rows += [
+        compared | {"setting": mode, "difference": 0.0394, "low": 0.0312, "high": 0.0478}
+        for mode in ("semantic", "hybrid")
+    ]
+    save(tmp_path, "panel", rows)
+    difference = "+3.9 [+3.1, +4.8]"
+    assert table("panel-encoders", tmp_path).splitlines()[2:4] == [
+        "| nano-0 | 70.0 | 80.0 | 60.0 | 72.0 |  |  |",
+        f"| nano-1 | 70.0 | 80.0 | 60.0 | 72.0 | {difference} | {difference} |",
     ]
