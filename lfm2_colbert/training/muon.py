@@ -42,7 +42,7 @@ class Muon(Optimizer):
 
     def _change(self, alike: Sequence[Tensor], rate: float) -> None:
         """Change matrices of one shape, all at once: a GPU is told of a small product for longer than it takes."""
-        gradients = torch.stack([weights.grad for weights in alike])  # type: ignore[arg-type]
+        gradients = torch.stack([weights.grad for weights in alike])  # type: ignore[misc]
         momenta = torch.stack([self._momentum(weights) for weights in alike]).lerp_(gradients, 1 - MOMENTUM)
         ahead = gradients.lerp_(momenta, MOMENTUM)  # Nesterov's
         _, n_out, n_in = ahead.shape
