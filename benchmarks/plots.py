@@ -96,11 +96,9 @@ def found_against_cost(rows: Sequence[Row]) -> Figure:
     figure = Figure(figsize=(10, 4.2))
     time, size = figure.subplots(1, 2, sharey=True)
     for mode, colour in zip(("semantic", "hybrid"), COLOURS, strict=False):
-        own = [row for row in rows if row["system"] == OWN and row["mode"] == mode]
-        usual = [row for row in own if (row["codec"], row["pool"]) == ("scalar4", 1)]
-        built = [row for row in own if row["effort"] == "balanced"]
-        _points(time, usual, "cpu_ms_per_query", "{effort}", f"nano, {mode}", colour)
-        _points(size, built, "bytes_per_passage", "{codec} / {pool}", f"nano, {mode}", colour)
+        own = [row for row in rows if (row["system"], row["mode"], row["effort"]) == (OWN, mode, "balanced")]
+        _points(time, own, "cpu_ms_per_query", "{codec} / {pool}", f"nano, {mode}", colour)
+        _points(size, own, "bytes_per_passage", "{codec} / {pool}", f"nano, {mode}", colour)
     for axes, key in ((time, "cpu_ms_per_query"), (size, "bytes_per_passage")):
         others = [row for row in rows if row["system"] != OWN]
         _points(axes, others, key, "", f"{others[0]['system']}, one vector a text", COLOURS[-1])
@@ -108,7 +106,8 @@ def found_against_cost(rows: Sequence[Row]) -> Figure:
         _plain_ticks(axes.xaxis)
         axes.grid(alpha=0.25)
     time.set(xlabel="CPU ms per query, one thread, encoding included", ylabel="nDCG@10, development panel")
-    size.set(xlabel="bytes of the index per passage (codec / vectors that became one)")
+    size.set(xlabel="bytes of the index per passage")
+    figure.suptitle("codec / how many vectors became one")
     figure.legend(
         *size.get_legend_handles_labels(), frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3
     )
@@ -149,12 +148,12 @@ def _front(axes: Axes, system: str, rows: Sequence[Row], key: str, known: Sequen
 
 
 def _points(axes: Axes, rows: Sequence[Row], key: str, name: str, label: str, colour: str) -> None:
-    """Join rows by a line in the order of what they cost, each with its name beside it."""
-    ordered = sorted(rows, key=lambda row: float(row[key]))
-    axes.plot(
-        [row[key] for row in ordered], [row["ndcg_at_10"] for row in ordered], marker="o", color=colour, label=label
-    )
-    for row in ordered:
+    """Plot rows, each with its name beside it; the front of those that nothing cheaper beats is joined by a line."""
+    costs, found = [row[key] for row in rows], [row["ndcg_at_10"] for row in rows]
+    front = pareto_front(costs, found)
+    axes.plot(costs, found, linestyle="none", marker="o", color=colour, alpha=0.35)
+    axes.plot([costs[i] for i in front], [found[i] for i in front], marker="o", color=colour, label=label)
+    for row in rows:
         axes.annotate(
             name.format(**row), (row[key], row["ndcg_at_10"]), xytext=(3, -9), textcoords="offset points", fontsize=7
         )
