@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.quality import Verdict
+from benchmarks.quality import BEFORE, Verdict
 from benchmarks.results_file import ROOT, measured, measured_commit, write
 from eval.compare import Comparison, compare
 from eval.datasets.base import Task
@@ -22,10 +22,10 @@ from eval.datasets.folder import tasks
 from eval.report import Report
 from eval.run import LIBRARIES, Options, evaluate
 from eval.systems import OURS
+from lfm2_colbert.encoders.loading import NANO
 from lfm2_colbert.export.onnx import Precision, export_folder
 
 SEED = 0
-BUNDLED, BEFORE = "nano-1", "nano-0"
 MODES = ("semantic", "hybrid")
 CACHE = ROOT / "data" / "evaluations"
 OPTIONS = Options(baselines=("bm25",), exact=False)
@@ -57,11 +57,11 @@ def main(panel: Path, before: Path, others: tuple[tuple[str, Path], ...], allow_
     """Measure the bundled encoder and BEFORE on all tasks of PANEL."""
     commit = measured_commit(allow_dirty=allow_dirty)
     reports = {name: report_of(folder, name, panel) for name, folder in ((BEFORE, before), *others)}
-    reports[BUNDLED] = evaluate(all_tasks(panel), OPTIONS, cache=CACHE)
+    reports[NANO] = evaluate(all_tasks(panel), OPTIONS, cache=CACHE)
     rows = [row.as_json() | {"encoder": name} for name, report in reports.items() for row in report.rows]
     compared = [
         compared_row(name, mode, compare_modes(reports[BEFORE], reports[name], mode))
-        for name in (BUNDLED, *(name for name, _ in others))
+        for name in (NANO, *(name for name, _ in others))
         for mode in MODES
     ]
     results = measured(
@@ -108,10 +108,10 @@ def compared_row(name: str, mode: str, comparison: Comparison) -> dict[str, Any]
 
 def verdicts(rows: Iterable[Mapping[str, Any]], compared: Iterable[Mapping[str, Any]]) -> Iterator[Verdict]:
     """Judge the bundled encoder by what the project asks of it."""
-    own = {_name(row): row for row in rows if row["encoder"] == BUNDLED and row["setting"].startswith("semantic")}
-    hybrid = _mean(row for row in rows if row["encoder"] == BUNDLED and row["setting"].startswith("hybrid"))
-    words = _mean(row for row in rows if row["encoder"] == BUNDLED and row["system"] == "bm25")
-    alone = [row for row in rows if row["encoder"] == BUNDLED and row["system"] == "bm25" and not _is_crossed(row)]
+    own = {_name(row): row for row in rows if row["encoder"] == NANO and row["setting"].startswith("semantic")}
+    hybrid = _mean(row for row in rows if row["encoder"] == NANO and row["setting"].startswith("hybrid"))
+    words = _mean(row for row in rows if row["encoder"] == NANO and row["system"] == "bm25")
+    alone = [row for row in rows if row["encoder"] == NANO and row["system"] == "bm25" and not _is_crossed(row)]
     mean = _mean(own.values())
     crossed = _mean(row for row in own.values() if _is_crossed(row))
     within = _mean(row for row in own.values() if not _is_crossed(row))

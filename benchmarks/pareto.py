@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.panel import CACHE, SEED, TEACHER, all_tasks
+from benchmarks.panel import CACHE, MODES, SEED, TEACHER, all_tasks
 from benchmarks.results_file import measured, measured_commit, processor, write
 from benchmarks.teacher import PREFIXES
 from eval.datasets.base import Task
@@ -33,7 +33,6 @@ from lfm2_colbert.training.corpus import QUERY
 from lfm2_colbert.training.teachers import load_teacher
 
 PATH = click.Path(exists=True, file_okay=False, path_type=Path)
-MODES = ("semantic", "hybrid")
 USUAL = Build()
 BUILDS = tuple(Build(codec, pool) for codec in ("scalar4", "scalar2") for pool in (1, 2, 3))
 """Floats are not among them: they are scored without a compiled kernel."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.markdown import markdown
 from benchmarks.results_file import Results
+from eval.systems import OURS
 
 Row = Mapping[str, Any]
 Table = Callable[[Results], str]
@@ -108,6 +109,25 @@ def matrix(dataset: str, system: str = "semantic") -> Table:
         return markdown(["query \\ documents", *searched, "mean"], lines)
 
     return table
+
+
+def prices(results: Results) -> str:
+    """One line an index: what a passage and a query cost, and what is found; where effort differs, a line each."""
+    keys = ("codec", "pool", "effort")
+    own = [row for row in results.rows if row["system"] == OURS]
+    lines = []
+    for setting in dict.fromkeys(tuple(row[key] for key in keys) for row in own):
+        modes = {row["mode"]: row for row in own if tuple(row[key] for key in keys) == setting}
+        semantic, hybrid = modes["semantic"], modes["hybrid"]
+        figures = [f"{semantic['bytes_per_passage']:,.0f}", f"{hybrid['cpu_ms_per_query']:.1f}"]
+        found = [_points(each["ndcg_at_10"]) for each in (semantic, hybrid)]
+        lines.append([*map(str, setting), *figures, *found])
+    for row in results.rows:
+        if row["system"] != OURS:
+            cost = [f"{row['bytes_per_passage']:,.0f}", f"{row['cpu_ms_per_query']:.1f}"]
+            lines.append([f"{row['system']}, one vector", "", "", *cost, _points(row["ndcg_at_10"]), ""])
+    head = ["codec", "vectors that became one", "effort", "bytes per passage", "CPU ms per query", "semantic", "hybrid"]
+    return markdown(head, lines)
 
 
 def _asked_in_itself(row: Row) -> str:

@@ -18,9 +18,9 @@ from benchmarks.document_tables import estimates, formats
 from benchmarks.document_tables import runs as runs_of_documents
 from benchmarks.encoder_tables import bundled, every_encoder
 from benchmarks.markdown import decimals, markdown
-from benchmarks.quality_tables import far, languages, matrix, sets, teacher
+from benchmarks.quality_tables import far, languages, matrix, prices, sets, teacher
 from benchmarks.results_file import DIRTY, ROOT, Results, read
-from benchmarks.training_tables import encoders, panel, runs, settings, widths
+from benchmarks.training_tables import encoders, panel, runs, widths
 from lfm2_colbert.errors import InvalidArgumentError, UnknownNameError
 
 DOCUMENTS = ("README.md", "docs/**/*.md", "lfm2_colbert/bundled/*/README.md")
@@ -404,7 +404,7 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
     "widths": widths,
     "panel": panel,
     "panel-encoders": encoders,
-    "pareto": settings,
+    "pareto": prices,
     "teacher": teacher,
 }
 

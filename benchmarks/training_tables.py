@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.markdown import markdown
 from benchmarks.panel import TEACHER
+from benchmarks.quality import BEFORE
 from benchmarks.results_file import Results
 from eval.systems import OURS
 
@@ -56,7 +57,8 @@ def panel(results: Results) -> str:
 def encoders(results: Results) -> str:
     """One line an encoder: its means over the panel, and how far it is from the one before."""
     rows = [row for row in results.rows if "query_language" in row and row["system"] == OURS]
-    differences = {(row["system"].split()[0], row["setting"]): row for row in results.rows if "difference" in row}
+    compared = [row for row in results.rows if "difference" in row]
+    differences = {(row["system"].removesuffix(f" against {BEFORE}"), row["setting"]): row for row in compared}
     lines = []
     for name in dict.fromkeys(row["encoder"] for row in rows):
         own = [row for row in rows if row["encoder"] == name]
@@ -66,27 +68,8 @@ def encoders(results: Results) -> str:
         hybrid = [row for row in own if row["setting"].startswith("hybrid")]
         means = [_points(mean(row["ndcg_at_10"] for row in each)) for each in (semantic, within, crossed, hybrid)]
         lines.append([name, *means, *(_against(differences.get((name, mode))) for mode in ("semantic", "hybrid"))])
-    head = ["encoder", "semantic", "within", "across", "hybrid", "semantic to nano-0", "hybrid to nano-0"]
+    head = ["encoder", "semantic", "within", "across", "hybrid", f"semantic to {BEFORE}", f"hybrid to {BEFORE}"]
     return markdown(head, sorted(lines, key=lambda line: line[0]))
-
-
-def settings(results: Results) -> str:
-    """One line an index: what a passage and a query cost, and what is found; where effort differs, a line each."""
-    keys = ("codec", "pool", "effort")
-    own = [row for row in results.rows if row["system"] == OURS]
-    lines = []
-    for setting in dict.fromkeys(tuple(row[key] for key in keys) for row in own):
-        modes = {row["mode"]: row for row in own if tuple(row[key] for key in keys) == setting}
-        semantic, hybrid = modes["semantic"], modes["hybrid"]
-        figures = [f"{semantic['bytes_per_passage']:,.0f}", f"{hybrid['cpu_ms_per_query']:.1f}"]
-        found = [_points(each["ndcg_at_10"]) for each in (semantic, hybrid)]
-        lines.append([*map(str, setting), *figures, *found])
-    for row in results.rows:
-        if row["system"] != OURS:
-            cost = [f"{row['bytes_per_passage']:,.0f}", f"{row['cpu_ms_per_query']:.1f}"]
-            lines.append([f"{row['system']}, one vector", "", "", *cost, _points(row["ndcg_at_10"]), ""])
-    head = ["codec", "vectors that became one", "effort", "bytes per passage", "CPU ms per query", "semantic", "hybrid"]
-    return markdown(head, lines)
 
 
 def _against(row: dict[str, Any] | None) -> str:

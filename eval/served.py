@@ -126,7 +126,7 @@ class Served(AbstractContextManager["Served"]):
         return sum(path.stat().st_size for path in files if not path.name.startswith(DATABASE))
 
     def bytes_per_token(self) -> float:
-        """Divide these by the tokens in them."""
+        """Divide the bytes of the index by its tokens."""
         return self.index_bytes() / max(self._opened().counts().tokens, 1)
 
     def search(self, query: str, k: int, mode: str, effort: str) -> SearchResult:
