@@ -113,7 +113,7 @@ def main(
     """Measure, and keep the rows."""
     commit, rows, data = measured_commit(allow_dirty=allow_dirty), kept_rows(), data.absolute()
     bench = bench_of(archives, data, runs, seconds, first)
-    reasons = dict(skipped)
+    reasons = dict(skipped) if first else {"pylate.server": PYLATE_SERVER, **dict(skipped)}
     wanted = [name for name in names or SERVED if name not in reasons]
     if build:
         for name in wanted:
@@ -121,10 +121,8 @@ def main(
         return
     for row in every_row(bench, wanted, reasons):
         keep(row | ({"first": first} if first else {}), rows, commit)
-    if first is None:
-        keep(not_run("pylate.server", PYLATE_SERVER), rows, commit)
-        if own_server:
-            keep(own_row(archives, data, bench), rows, commit)
+    if first is None and own_server:
+        keep(own_row(archives, data, bench), rows, commit)
 
 
 def keep(row: dict[str, Any], rows: dict[str, dict[str, Any]], commit: str) -> None:

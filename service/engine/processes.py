@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -34,7 +35,7 @@ END_SECONDS = 10.0
 
 
 class _Ended(Exception):
-    """The process ended before it answered."""
+    """The process ended before it answered, or may begin no more."""
 
 
 class _Wire(asyncio.Protocol):
@@ -92,19 +93,17 @@ class _Process:
         self.recall: dict[str, Estimate] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._is_over = False
 
     async def begin(self) -> None:
-        """Start it and wait until it is ready."""
-        own, its = socket.socketpair()
-        with its:
-            level = str(logging.getLogger().getEffectiveLevel())
-            command = [*COMMAND, str(its.fileno()), level, *([str(self._home)] if self._home else [])]
-            environment = {**ONE_THREAD_EACH, **os.environ}
-            self._process = subprocess.Popen(
-                command, pass_fds=[its.fileno()], env=environment, stdin=subprocess.DEVNULL
-            )
-        own.setblocking(False)
-        self._socket, self.wire, self.recall = own, _Wire(self._hung_up), {}
+        """Start it and wait until it is ready.
+
+        Raises:
+            _Ended: it ended before, or was told that nothing will be asked any more.
+        """
+        own = self._started()
+        self.wire, self.recall = _Wire(self._hung_up), {}
         await asyncio.get_running_loop().create_unix_connection(lambda: self.wire, sock=own)
         await self.wire.exchange(b"")
         self._is_ready = True
@@ -115,14 +114,15 @@ class _Process:
         return self._process.pid if self._process else 0
 
     def hang_up(self) -> None:
-        """Tell it that nothing will be asked any more; from any thread."""
-        if self._socket is not None:
-            with suppress(OSError):  # it has hung up itself
-                self._socket.shutdown(socket.SHUT_RDWR)
+        """Tell it that nothing will be asked any more, and let none begin in its place; from any thread."""
+        with self._lock:
+            self._is_over = True
+            if self._socket is not None:
+                with suppress(OSError):  # it has hung up itself
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
-        """Let it end by itself, or else kill it."""
-        self.hang_up()
+        """Wait until it ends by itself, after one of both hung up, or else kill it."""
         if self._process is None:
             return
         try:
@@ -130,6 +130,22 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _started(self) -> socket.socket:
+        """Start it with one end of a pair of sockets, and give the other, which does not block."""
+        with self._lock:
+            if self._is_over:
+                raise _Ended
+            self._socket, its = socket.socketpair()
+            self._socket.setblocking(False)
+            with its:
+                level = str(logging.getLogger().getEffectiveLevel())
+                command = [*COMMAND, str(its.fileno()), level, *([str(self._home)] if self._home else [])]
+                environment = {**ONE_THREAD_EACH, **os.environ}
+                self._process = subprocess.Popen(
+                    command, pass_fds=[its.fileno()], env=environment, stdin=subprocess.DEVNULL
+                )
+            return self._socket
 
     def _hung_up(self) -> None:
         if self._is_ready:

@@ -278,6 +278,23 @@ def test_processes_end_with_the_server(pets: Collection, tmp_path: Path) -> None
             os.kill(pid, 0)
 
 
+def test_none_begins_after_the_end(pets: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "AGAIN_SECONDS", 0.3)
+    searches = SearchProcesses(tmp_path, 2)
+
+    async def whole() -> None:
+        await searches.start()
+        os.kill(searches.pids()[0], signal.SIGKILL)
+        await asyncio.sleep(0.1)  # another one is to take its place
+        await asyncio.to_thread(searches.close)
+        await asyncio.sleep(0.4)
+
+    asyncio.run(whole())
+    for pid in searches.pids():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
 def test_one_that_cannot_begin_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
     searches = SearchProcesses(tmp_path, 2)
