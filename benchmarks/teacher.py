@@ -2,8 +2,8 @@
 
 `python -m benchmarks.teacher SETS TEACHER START` lets TEACHER, a folder of BERT, read the queries and whole texts that
 `benchmarks.quality` asks for, as ids of START's vocabulary, cut at its budget: what its student reads. It scores by the
-cosine of the means over tokens, and by MaxSim of token states without their mean. Some hours of one core, or minutes
-of a GPU; with names of sets only these are measured.
+cosine of the means over tokens, and by MaxSim of token states without their mean. Two hours of one core, or less with a
+GPU; with names of sets only these are measured.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,6 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.evaluation_sets import unpack
@@ -22,10 +21,12 @@ from benchmarks.quality import CROSSED, OWN, SEED, is_across, options_of, tasks
 from benchmarks.quality_tables import WAYS_OF_TEACHER as WAYS
 from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, read, write
 from eval.datasets.base import Task
+from eval.oracle import all_scores
 from eval.run import LIBRARIES, prepared
+from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.training.checkpoints import read_start, tokenizers_of
 from lfm2_colbert.training.corpus import DOCUMENT, QUERY
-from lfm2_colbert.training.development import TOKENS_PER_BATCH, Tokenize, compared, ndcg_at_10
+from lfm2_colbert.training.development import TOKENS_PER_BATCH, Tokenize, ndcg_at_10
 from lfm2_colbert.training.start import Start
 from lfm2_colbert.training.teacher import MARKERS, Teacher
 from lfm2_colbert.training.teachers import load_teacher
@@ -106,8 +107,8 @@ def rows_of(folder: Path, reader: Reader) -> Iterator[dict[str, Any]]:
         documents = reader.states(DOCUMENT, [document.text for document in task.documents.values()])
         grades = judged(task)
         yield _row(task, DENSE, ndcg_at_10(dense(queries) @ dense(documents).T, grades))
-        sides = (padded(own, mean.astype(np.float32)) for own in (queries, documents))
-        yield _row(task, STATES, ndcg_at_10(compared(*sides), grades))
+        sides = (centred(own, mean.astype(np.float32)) for own in (queries, documents))
+        yield _row(task, STATES, ndcg_at_10(all_scores(*sides), grades))
 
 
 def of_one_length(ids: Sequence[Ids], n_tokens: int) -> Iterator[list[int]]:
@@ -128,14 +129,13 @@ def dense(texts: Sequence[States]) -> NDArray[np.float32]:
     return unit
 
 
-def padded(texts: Sequence[States], mean: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-    """Give states without their mean, ``(n, T, size)`` of unit norm, and where one stands, ``(n, T)``."""
-    lengths = np.array([len(own) for own in texts])
-    states = np.zeros((len(texts), int(lengths.max()), len(mean)), np.float32)
-    for row, own in zip(states, texts, strict=True):
-        centred = own.astype(np.float32) - mean
-        row[: len(own)] = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
-    return torch.from_numpy(states), torch.from_numpy(np.arange(states.shape[1]) < lengths[:, None])
+def centred(texts: Sequence[States], mean: NDArray[np.float32]) -> MultiVectors:
+    """Give states without their mean, of unit norm; 0 for a text without any."""
+    found = []
+    for own in texts:
+        away = own.astype(np.float32) - mean if len(own) else np.zeros((1, len(mean)), np.float32)
+        found.append(away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9))
+    return MultiVectors.of(found)
 
 
 def judged(task: Task) -> NDArray[np.int32]:
