@@ -6,7 +6,7 @@ measured again. It ends with 1 if the engine loses more to exact MaxSim, or int8
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from eval.systems import OURS
 from lfm2_colbert.export.onnx import Precision, export_folder
 
 SEED = 0
+CACHE = ROOT / "data" / "evaluations"
 QUERIES = 1000
 OPTIONS = Options(titles=False, limit=QUERIES, baselines=("bm25", "oracle"))
 """Texts alone: in mlqa only relevant documents have a title."""
@@ -70,15 +71,21 @@ class Verdict:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The bundled encoder's own: its fp32 weights are measured beside int8.",
 )
+@click.option(
+    "--before",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Model folder of nano-0: what it was not asked yet is asked, and nothing else measured.",
+)
 @allow_dirty
-def main(sets: Path, names: tuple[str, ...], checkpoint: Path | None, allow_dirty: bool) -> int:
+def main(sets: Path, names: tuple[str, ...], checkpoint: Path | None, before: Path | None, allow_dirty: bool) -> int:
     """Measure the bundled encoder on the evaluation sets whose archives lie in SETS."""
     commit = measured_commit(allow_dirty=allow_dirty)
     rows = {name: list(_kept(name)) for name in (*OWN, *CROSSED)}
     for name in names or rows:
         folder = unpack(sets, name, ROOT / "data" / "eval")
-        before = [row for row in rows[name] if row["system"] == BEFORE]
-        rows[name] = before + [row.as_json() | {"commit": commit} for row in measured_rows(folder, checkpoint)]
+        own = [row for row in rows[name] if before or row["system"] == BEFORE]
+        new = rows_of_before(folder, before, own) if before else measured_rows(folder, checkpoint)
+        rows[name] = own + [row.as_json() | {"commit": commit} for row in new]
         _show(rows[name])
         every = [row for own in rows.values() for row in own]
         results = measured(
@@ -93,20 +100,41 @@ def main(sets: Path, names: tuple[str, ...], checkpoint: Path | None, allow_dirt
 
 def measured_rows(folder: Path, checkpoint: Path | None) -> Iterator[Row]:
     """Evaluate a set, and where it is the one for that, fp32 weights beside int8."""
-    cache = ROOT / "data" / "evaluations"
     every = list(tasks(folder))
     for across in (False, True):
         own = [task for task in every if is_across(task) == across]
         if own:
-            yield from evaluate(own, options_of(folder.name, is_across=across), cache=cache).rows
+            yield from evaluate(own, options_of(folder.name, is_across=across), cache=CACHE).rows
     if checkpoint and folder.name == FP32:
-        with tempfile.TemporaryDirectory() as exported:
-            model = Path(exported) / NAME_OF_FP32
-            export_folder(checkpoint, model, NAME_OF_FP32, Precision.FP32)
-            same = [load_crossed(folder, language, language) for language in FP32_LANGUAGES]
-            options = replace(OPTIONS, modes=("semantic",), baselines=(), exact=False)
-            for row in evaluate(same, options, encoder=str(model), cache=cache).rows:
-                yield replace(row, system=replace(row.system, system=NAME_OF_FP32))
+        same = [load_crossed(folder, language, language) for language in FP32_LANGUAGES]
+        options = replace(OPTIONS, modes=("semantic",), baselines=(), exact=False)
+        yield from exported_rows(checkpoint, NAME_OF_FP32, Precision.FP32, same, options)
+
+
+def rows_of_before(folder: Path, checkpoint: Path, rows: Iterable[dict[str, Any]]) -> Iterator[Row]:
+    """Ask the encoder before what it was not asked in `rows`."""
+    asked = {(row["query_language"], row["document_language"]) for row in rows if row["system"] == BEFORE}
+    for across in (False, True):
+        new = [
+            task
+            for task in tasks(folder)
+            if is_across(task) == across and (task.query_language, task.language) not in asked
+        ]
+        options = replace(options_of(folder.name, is_across=across), baselines=(), exact=False)
+        yield from exported_rows(checkpoint, BEFORE, Precision.INT8, new, options)
+
+
+def exported_rows(
+    checkpoint: Path, name: str, precision: Precision, asked: Sequence[Task], options: Options
+) -> Iterator[Row]:
+    """Export a model folder, and evaluate it as it would be served."""
+    if not asked:
+        return
+    with tempfile.TemporaryDirectory() as exported:
+        model = Path(exported) / name
+        export_folder(checkpoint, model, name, precision)
+        for row in evaluate(asked, options, encoder=str(model), cache=CACHE).rows:
+            yield replace(row, system=replace(row.system, system=name))
 
 
 def options_of(name: str, *, is_across: bool) -> Options:

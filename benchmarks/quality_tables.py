@@ -13,6 +13,8 @@ from eval.systems import OURS
 
 Row = Mapping[str, Any]
 Table = Callable[[Results], str]
+Asked = tuple[str, str, str]
+"""A task: set, language of the queries, language of the documents."""
 
 FAR = "flores-continuation"
 SYSTEMS = {
@@ -24,6 +26,8 @@ SYSTEMS = {
 }
 """Column → system, and how its setting begins."""
 WAYS_OF_TEACHER = ("one vector", "MaxSim")
+TEACHER = [f"teacher, {way}" for way in WAYS_OF_TEACHER]
+BESIDE_TEACHER = ("semantic", "nano-0", "bm25")
 
 
 def languages(results: Results) -> str:
@@ -67,26 +71,27 @@ def sets(results: Results) -> str:
     return markdown(head, lines)
 
 
-def far(results: Results) -> str:
+def far(results: Results, of_teacher: Results) -> str:
     """One line a pair of languages that are far apart, of FLORES-continuation."""
-    rows = [row for row in results.rows if row["dataset"] == FAR and row["query_language"] != row["document_language"]]
-    pairs = sorted({(row["query_language"], row["document_language"]) for row in rows})
+    pairs = sorted(task for task in _tasks(results.rows) if task[0] == FAR and not _asked_in_itself(task))
     lines = []
-    for asked, searched in pairs:
-        own = [r for r in rows if (r["query_language"], r["document_language"]) == (asked, searched)]
-        found = {column: _mean(_of(own, column)) for column in SYSTEMS}
-        lines.append([f"{asked} → {searched}", *(_points(value) for value in found.values())])
-    return markdown(["query → documents", *SYSTEMS], lines) if lines else "Not measured."
+    for _, asked, searched in pairs:
+        own, teachers = (_of_tasks(each.rows, {(FAR, asked, searched)}) for each in (results, of_teacher))
+        figures = [*(_mean(_of(own, column)) for column in SYSTEMS), *_of_ways(teachers)]
+        lines.append([f"{asked} → {searched}", *map(_points, figures)])
+    return markdown(["query → documents", *SYSTEMS, *TEACHER], lines) if lines else "Not measured."
 
 
-def teacher(results: Results) -> str:
+def teacher(results: Results, of_teacher: Results) -> str:
     """One line a set and language that is asked in itself, and one for all pairs of languages of a set."""
+    measured = _tasks(of_teacher.rows)
     lines = []
-    for dataset, language in sorted({(row["dataset"], _asked_in_itself(row)) for row in results.rows}):
-        rows = [row for row in results.rows if (row["dataset"], _asked_in_itself(row)) == (dataset, language)]
-        ways = [_mean([row for row in rows if row["way"] == way]) for way in WAYS_OF_TEACHER]
-        lines.append([dataset, language or f"{len(rows) // len(ways)} pairs", *map(_points, ways)])
-    return markdown(["set", "language", *WAYS_OF_TEACHER], lines)
+    for dataset, language in sorted({(task[0], _asked_in_itself(task)) for task in measured}):
+        tasks = {task for task in measured if (task[0], _asked_in_itself(task)) == (dataset, language)}
+        own, teachers = (_of_tasks(each.rows, tasks) for each in (results, of_teacher))
+        figures = [*(_mean_of_all(_of(own, column), tasks) for column in BESIDE_TEACHER), *_of_ways(teachers)]
+        lines.append([dataset, language or f"{len(tasks)} pairs", *map(_points, figures)])
+    return markdown(["set", "language", *BESIDE_TEACHER, *TEACHER], lines)
 
 
 def matrix(dataset: str, system: str = "semantic") -> Table:
@@ -130,9 +135,27 @@ def prices(results: Results) -> str:
     return markdown(head, lines)
 
 
-def _asked_in_itself(row: Row) -> str:
+def _tasks(rows: Iterable[Row]) -> set[Asked]:
+    return {(row["dataset"], row["query_language"], row["document_language"]) for row in rows}
+
+
+def _of_tasks(rows: Iterable[Row], tasks: set[Asked]) -> list[Row]:
+    return [row for row in rows if _tasks([row]) <= tasks]
+
+
+def _of_ways(rows: Sequence[Row]) -> list[float | None]:
+    return [_mean([row for row in rows if row["way"] == way]) for way in WAYS_OF_TEACHER]
+
+
+def _mean_of_all(rows: Sequence[Row], tasks: set[Asked]) -> float | None:
+    """Give no mean of some of the tasks beside others' of all."""
+    return _mean(rows) if _tasks(rows) == tasks else None
+
+
+def _asked_in_itself(task: Asked) -> str:
     """Give the language of documents that are asked in it, and nothing where they are asked in another."""
-    return str(row["document_language"]) if row["query_language"] == row["document_language"] else ""
+    _, asked, searched = task
+    return searched if asked == searched else ""
 
 
 def _line(name: str, values: Sequence[float | None]) -> list[str]:

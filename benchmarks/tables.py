@@ -69,10 +69,13 @@ def table(name: str, root: Path) -> str:
     """
     if name not in TABLES:
         raise UnknownNameError.of("table", name, TABLES)
-    results = read(RESULTS_OF.get(name, name), root)
-    if results.commit.endswith(DIRTY):
-        raise InvalidArgumentError(f"the results '{name}' are a trial", help="measure a committed tree: make bench")
-    return f"{TABLES[name](results)}\n\n{origin(results)}"
+    found = [read(each, root) for each in RESULTS_OF.get(name, (name,))]
+    for results in found:
+        if results.commit.endswith(DIRTY):
+            raise InvalidArgumentError(
+                f"the results '{results.name}' are a trial", help="measure a committed tree: make bench"
+            )
+    return "\n\n".join([TABLES[name](*found), *map(origin, found)])
 
 
 def kernels(results: Results) -> str:
@@ -374,7 +377,7 @@ def speed_served(results: Results) -> str:
     return markdown(["processor", "", "median", "asked", "load average"], lines)
 
 
-TABLES: Mapping[str, Callable[[Results], str]] = {
+TABLES: Mapping[str, Callable[..., str]] = {
     "quality": languages,
     "quality-sets": sets,
     "quality-far": far,
@@ -409,12 +412,15 @@ TABLES: Mapping[str, Callable[[Results], str]] = {
 }
 
 
-RESULTS_OF = {
-    name: name.partition("-")[0]
-    for name in TABLES
-    if name.startswith(("quality-", "service-", "documents-", "encoder-", "panel-"))
+RESULTS_OF: Mapping[str, tuple[str, ...]] = {
+    **{
+        name: (name.partition("-")[0],)
+        for name in TABLES
+        if name.startswith(("quality-", "service-", "documents-", "encoder-", "panel-"))
+    },
+    **dict.fromkeys(("quality-far", "teacher"), ("quality", "teacher")),
 }
-"""Table → its results, where these have another name."""
+"""Table → what it is made of, where that has another name."""
 
 
 def origin(results: Results) -> str:

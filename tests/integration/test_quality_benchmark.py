@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.quality import NAME_OF_FP32, tasks, verdicts
+from benchmarks import quality
+from benchmarks.quality import NAME_OF_FP32, rows_of_before, tasks, verdicts
 from benchmarks.systems import Ranking, row_of
 from eval.datasets.base import Task
+from eval.report import Row
+from eval.run import Options
 from index.types import Document
+from lfm2_colbert.export.onnx import Precision
 
 
 def rows(difference: float = 0.0, fp32: float = 0.9) -> list[dict[str, Any]]:
@@ -69,3 +73,23 @@ def test_a_set_with_questions_beside_its_documents_is_asked_in_their_languages(t
         ("de", "ar"), ("en", "ar"), ("de", "de"), ("en", "de"),
     ]  # fmt: skip
     assert found[1].queries == {"q": "ar queries.en.jsonl"}
+
+
+def test_the_encoder_before_is_asked_what_it_was_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = parallel(tmp_path / "xquad", ("ar", "de"))
+    asked: list[tuple[str, str, str, tuple[str, ...]]] = []
+
+    def note(checkpoint: Path, name: str, precision: Precision, new: list[Task], options: Options) -> list[Row]:
+        assert (checkpoint, name, precision) == (tmp_path, "nano-0", Precision.INT8)
+        assert not options.baselines
+        asked.extend((task.query_language, task.language, name, tuple(options.modes)) for task in new)
+        return []
+
+    monkeypatch.setattr(quality, "exported_rows", note)
+    common = {"system": "nano-0", "document_language": "ar"}
+    known = [common | {"query_language": "ar"}, {**common, "query_language": "de", "system": "lfm2-colbert"}]
+    assert not list(rows_of_before(folder, tmp_path, known))
+    assert asked == [
+        ("de", "de", "nano-0", ("semantic", "hybrid")), ("de", "ar", "nano-0", ("semantic",)),
+        ("ar", "de", "nano-0", ("semantic",)),
+    ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.quality_tables import FAR
 from benchmarks.results_file import RESULTS, ROOT, measured, write
 from benchmarks.tables import documents, filled, table
 from lfm2_colbert.encoders.loading import NANO
@@ -127,10 +128,33 @@ def test_the_teacher_has_a_line_a_language_and_one_for_all_pairs(root: Path) -> 
         row("ar", "zh", "MaxSim", 0.4), row("zh", "ar", "one vector", 0.1), row("zh", "ar", "MaxSim", 0.2),
     ]  # fmt: skip
     save(root, "teacher", rows)
+    own = [
+        quality_row(system, "semantic balanced", ndcg, dataset="xquad", query_language=q, document_language=d)
+        for system, q, d, ndcg in [
+            ("lfm2-colbert", "ar", "ar", 0.7), ("lfm2-colbert", "ar", "zh", 0.5), ("lfm2-colbert", "zh", "ar", 0.3),
+            ("nano-0", "ar", "zh", 0.2), ("lfm2-colbert", "zh", "zh", 0.9),
+        ]
+    ]  # fmt: skip
+    save(root, "quality", own)
     assert table("teacher", root).splitlines()[2:4] == [
-        "| xquad | 2 pairs | 20.0 | 30.0 |",
-        "| xquad | ar | 50.0 | 60.0 |",
+        "| xquad | 2 pairs | 40.0 |  |  | 20.0 | 30.0 |",  # nano-0 was asked in one of both
+        "| xquad | ar | 70.0 |  |  | 50.0 | 60.0 |",
     ]
+
+
+def test_a_table_of_two_results_says_where_both_come_from(root: Path) -> None:
+    languages: dict[str, Any] = {"dataset": FAR, "query_language": "ar", "document_language": "ja"}
+    save(root, "quality", [quality_row("nano-0", "semantic balanced", 0.25, **languages)])
+    save(
+        root,
+        "teacher",
+        [languages | {"way": way, "ndcg_at_10": ndcg} for way, ndcg in (("one vector", 0.3), ("MaxSim", 0.54))],
+    )
+    lines = table("quality-far", root).splitlines()
+    assert lines[2] == "| ar → ja |  |  |  |  | 25.0 | 30.0 | 54.0 |"
+    assert [line.split("`")[1] for line in lines if "Measured" in line] == [
+        "python -m benchmarks.quality", "python -m benchmarks.teacher",
+    ]  # fmt: skip
 
 
 def test_only_what_stands_between_the_markers_changes(root: Path) -> None:
