@@ -32,12 +32,27 @@ def all_scores(queries: MultiVectors, passages: MultiVectors) -> NDArray[np.floa
 
 
 def best_of_each(
-    queries: MultiVectors, query_ids: Sequence[str], passages: MultiVectors, document_ids: Sequence[str], k: int
+    queries: Sequence[MultiVectors],
+    query_ids: Sequence[str],
+    passages: MultiVectors,
+    document_ids: Sequence[str],
+    k: int,
 ) -> Iterator[dict[str, dict[str, float]]]:
-    """Score all passages, some queries at a time, and give the best documents of these; see `best_documents`."""
+    """Score all passages, some queries at a time, and give the best documents of these; see `best_documents`.
+
+    A query is the windows that it is read in (`index.queries`), and a passage counts by the one that it answers best.
+    """
     for rows in _blocks(len(queries), QUERIES_KEPT):
-        some = queries.take(np.arange(len(queries))[rows])
-        yield best_documents(all_scores(some, passages), query_ids[rows], document_ids, k)
+        yield best_documents(windowed_scores(queries[rows], passages), query_ids[rows], document_ids, k)
+
+
+def windowed_scores(queries: Sequence[MultiVectors], passages: MultiVectors) -> NDArray[np.float32]:
+    """Give ``(n_queries, n_passages)``: of the windows of a query the largest MaxSim for each of its vectors."""
+    windows = MultiVectors.of([window for query in queries for window in query], dim=passages.dim)
+    scores = all_scores(windows, passages) / windows.lengths[:, None].astype(np.float32)
+    firsts = np.cumsum([0, *(len(query) for query in queries[:-1])])
+    best: NDArray[np.float32] = np.maximum.reduceat(scores, firsts, axis=0)
+    return best
 
 
 def best_documents(

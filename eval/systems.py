@@ -101,7 +101,10 @@ class ServedSystem:
 
 @dataclass(frozen=True, slots=True)
 class OracleSystem:
-    """Every passage by MaxSim over the encoder's own vectors, of which only the rounding to float16 is lost."""
+    """Every passage by MaxSim over the encoder's own vectors, of which only the rounding to float16 is lost.
+
+    A long query is read in the windows of a served search.
+    """
 
     served: Served
 
@@ -112,8 +115,8 @@ class OracleSystem:
 
     @property
     def made_of(self) -> str:
-        """The collection."""
-        return f"{self.served.key} {self.key}"
+        """The collection, and how queries are read."""
+        return f"{self.served.key} {self.key}, best window"
 
     def answer(self, task: Task, on_progress: OnProgress, on_query: OnQuery) -> Answers:
         """Score everything."""

@@ -16,6 +16,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from index.durable import disk_errors
+from index.queries import split
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.multivectors import MultiVectors
 
@@ -66,12 +67,13 @@ class KeptVectors:
         self._asked |= dict(zip(texts, vectors, strict=True))
         return vectors
 
-    def asked(self, texts: Sequence[str]) -> MultiVectors:
-        """Give the vectors of queries; those that were asked before are not encoded again."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._asked]
+    def asked(self, texts: Sequence[str]) -> list[MultiVectors]:
+        """Give the vectors of the windows of queries; those that were asked before are not encoded again."""
+        windows = {text: [text[start:stop] for start, stop in split(text, self)] for text in dict.fromkeys(texts)}
+        new = [window for own in windows.values() for window in own if window not in self._asked]
         if new:
             self.encode_queries(new)
-        return MultiVectors.of([self._asked[text] for text in texts], dim=self.dim)
+        return [MultiVectors.of([self._asked[window] for window in windows[text]], dim=self.dim) for text in texts]
 
     def encode_documents(self, texts: Sequence[str]) -> MultiVectors:
         """Look documents up, and encode and keep those that are missing."""

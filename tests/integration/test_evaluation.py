@@ -21,6 +21,7 @@ from eval.datasets.base import Task
 from eval.report import Report, Row
 from eval.run import Options, Progress, evaluate
 from eval.trec import file_name
+from index.types import Document
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.multivectors import MultiVectors
 
@@ -158,6 +159,17 @@ def test_the_difference_to_exact_maxsim_is_that_of_the_means(report: Report) -> 
                     mean[row.system] - mean[oracle.system], abs=5.1e-5
                 )
                 assert row.figures["exact_low"] <= row.figures["exact_difference"] <= row.figures["exact_high"]
+
+
+def test_exact_search_loses_nothing_of_a_long_question(tmp_path: Path) -> None:
+    documents = {f"d{n}": Document(f"d{n}", text) for n, text in enumerate(TEXTS["de"])}
+    queries = {"end": FILLING + "Ist Tokio Japans Hauptstadt?", "beginning": "Schönes Wetter in Paris " + FILLING}
+    task = Task("long", "de", "de", "test", documents, queries, {"end": {"d1": 1}, "beginning": {"d3": 1}})
+    options = Options(modes=("semantic",), effort="exact", baselines=("oracle",))
+    found = evaluate([task], options, encoder=HashingEncoder(), folder=tmp_path / "out", cache=tmp_path)
+    served, oracle = rows_of(found, "lfm2-colbert", "oracle")
+    assert served.figures["ndcg_at_10"] == oracle.figures["ndcg_at_10"] == 1.0
+    assert served.figures["exact_difference"] == 0.0
 
 
 def test_passages_are_ranked_and_counted(report: Report) -> None:

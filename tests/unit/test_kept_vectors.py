@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from eval.vectors import KeptVectors
+from index.queries import encode_questions
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.hashing import HashingEncoder
 from lfm2_colbert.multivectors import MultiVectors
@@ -82,8 +83,18 @@ def test_queries_are_encoded_for_their_time_but_not_again_to_be_scored(tmp_path:
     found = kept.asked([TEXTS[1], TEXTS[0], TEXTS[1]])
     assert encoder.queries == [TEXTS[0], TEXTS[0], TEXTS[1]]
     expected = HashingEncoder().encode_queries([TEXTS[1], TEXTS[0], TEXTS[1]])
-    np.testing.assert_array_equal(found.vectors, expected.vectors)
-    np.testing.assert_array_equal(found.offsets, expected.offsets)
+    assert [len(windows) for windows in found] == [1, 1, 1]
+    np.testing.assert_array_equal(np.concatenate([windows.vectors for windows in found]), expected.vectors)
+
+
+def test_a_long_query_is_asked_in_the_windows_of_a_search(tmp_path: Path) -> None:
+    encoder = HashingEncoder()
+    long = " ".join(f"Frage{n} 有給休暇 วันลา إجازة" for n in range(40))
+    (found,) = KeptVectors(encoder, tmp_path).asked([long])
+    (question,) = encode_questions([long], encoder)
+    assert len(found) == len(question.windows) > 1
+    for own, window in zip(found, question.windows, strict=True):
+        np.testing.assert_array_equal(own, window.vectors)
 
 
 def test_the_keeper_is_an_encoder_like_the_one_it_keeps_for(tmp_path: Path) -> None:
