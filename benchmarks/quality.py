@@ -69,7 +69,7 @@ class Verdict:
 @click.option(
     "--checkpoint",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The bundled encoder's own: its fp32 weights are measured beside int8.",
+    help="The bundled encoder's own: its fp32 weights are measured beside int8. Without, their rows stay.",
 )
 @click.option(
     "--before",
@@ -83,7 +83,8 @@ def main(sets: Path, names: tuple[str, ...], checkpoint: Path | None, before: Pa
     rows = {name: list(_kept(name)) for name in (*OWN, *CROSSED)}
     for name in names or rows:
         folder = unpack(sets, name, ROOT / "data" / "eval")
-        own = [row for row in rows[name] if before or row["system"] == BEFORE]
+        stay = {BEFORE} if checkpoint else {BEFORE, NAME_OF_FP32}
+        own = [row for row in rows[name] if before or row["system"] in stay]
         new = rows_of_before(folder, before, own) if before else measured_rows(folder, checkpoint)
         rows[name] = own + [row.as_json() | {"commit": commit} for row in new]
         _show(rows[name])

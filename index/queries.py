@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from index.sentences import sentences
 from index.types import Notice
 from lfm2_colbert.encoders.base import Encoder, Spans
 from lfm2_colbert.errors import InvalidArgumentError, QueryTooLongError
@@ -97,6 +98,32 @@ def encode_questions(texts: Sequence[str], encoder: Encoder, *, with_spans: bool
 
 
 def split(text: str, encoder: Encoder) -> list[tuple[int, int]]:
+    """Cut a text that is longer than the encoder reads between sentences, and a sentence that is so between tokens.
+
+    What is asked often stands behind sentences that tell of something else; in a window with these it is worth less.
+    Short neighbours share one of half the length that the encoder reads, so windows are never many.
+    """
+    spans = encoder.token_spans([text])[0]
+    if len(spans) <= encoder.max_query_tokens:
+        return [(0, len(text))]
+    pieces = _sentences(text, spans, encoder.max_query_tokens // 2)
+    return [(start + a, start + b) for start, end in pieces for a, b in _stretches(text[start:end], encoder)]
+
+
+def _sentences(text: str, spans: Spans, most: int) -> list[tuple[int, int]]:
+    """Cut at the beginnings of sentences; neighbours that have no more than `most` tokens together stay so."""
+    begins = [0, *(each.start for each in sentences(text)[1:]), len(text)]
+    counts = np.searchsorted(spans[:, 0], begins)  # tokens before each
+    cuts = [0]
+    for place in range(1, len(begins) - 1):
+        if counts[place + 1] - counts[cuts[-1]] > most:
+            cuts.append(place)
+    return [
+        (begins[a], begins[b]) for a, b in pairwise([*cuts, len(begins) - 1]) if text[begins[a] : begins[b]].strip()
+    ]
+
+
+def _stretches(text: str, encoder: Encoder) -> list[tuple[int, int]]:
     """Cut a text into as few stretches as the encoder can read whole, about equal, between tokens.
 
     A stretch alone may have more tokens than it has within the text, so all are counted again.
