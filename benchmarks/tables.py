@@ -17,6 +17,7 @@ from benchmarks.command import run
 from benchmarks.document_tables import estimates, formats
 from benchmarks.document_tables import runs as runs_of_documents
 from benchmarks.encoder_tables import bundled, every_encoder
+from benchmarks.long_questions import table as long_questions
 from benchmarks.markdown import decimals, markdown
 from benchmarks.quality_tables import far, languages, matrix, prices, sets, teacher
 from benchmarks.results_file import DIRTY, ROOT, Results, read
@@ -409,6 +410,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "panel-encoders": encoders,
     "pareto": prices,
     "teacher": teacher,
+    "long_questions": long_questions,
 }
 
 

@@ -107,7 +107,7 @@ def split(text: str, encoder: Encoder) -> list[tuple[int, int]]:
     if len(spans) <= encoder.max_query_tokens:
         return [(0, len(text))]
     pieces = _sentences(text, spans, encoder.max_query_tokens // 2)
-    return [(start + a, start + b) for start, end in pieces for a, b in _stretches(text[start:end], encoder)]
+    return [(start + a, start + b) for start, end in pieces for a, b in stretches(text[start:end], encoder)]
 
 
 def _sentences(text: str, spans: Spans, most: int) -> list[tuple[int, int]]:
@@ -123,7 +123,7 @@ def _sentences(text: str, spans: Spans, most: int) -> list[tuple[int, int]]:
     ]
 
 
-def _stretches(text: str, encoder: Encoder) -> list[tuple[int, int]]:
+def stretches(text: str, encoder: Encoder) -> list[tuple[int, int]]:
     """Cut a text into as few stretches as the encoder can read whole, about equal, between tokens.
 
     A stretch alone may have more tokens than it has within the text, so all are counted again.
