@@ -5,7 +5,6 @@ folder, exported to int8 first. It ends with 1 where the bundled encoder is not 
 measures other model folders, too, each held against BEFORE: how far a recipe's seeds are apart.
 """
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import click
 import numpy as np
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.quality import BEFORE, Verdict
+from benchmarks.quality import BEFORE, CACHE, Verdict, exported_report
 from benchmarks.results_file import ROOT, measured, measured_commit, write
 from eval.compare import Comparison, compare
 from eval.datasets.base import Task
@@ -23,11 +22,10 @@ from eval.report import Report
 from eval.run import LIBRARIES, Options, evaluate
 from eval.systems import OURS
 from lfm2_colbert.encoders.loading import NANO
-from lfm2_colbert.export.onnx import Precision, export_folder
+from lfm2_colbert.export.onnx import Precision
 
 SEED = 0
 MODES = ("semantic", "hybrid")
-CACHE = ROOT / "data" / "evaluations"
 OPTIONS = Options(baselines=("bm25",), exact=False)
 TEACHER = {
     "scifact en→en": 0.730, "nfcorpus en→en": 0.275, "germanquad de→de": 0.865, "mlqa es→es": 0.773,
@@ -77,10 +75,7 @@ def main(panel: Path, before: Path, others: tuple[tuple[str, Path], ...], allow_
 
 def report_of(folder: Path, name: str, panel: Path) -> Report:
     """Export a model folder to int8, and evaluate it as it would be served."""
-    with tempfile.TemporaryDirectory() as made:
-        exported = Path(made) / name
-        export_folder(folder, exported, name, Precision.INT8)
-        return evaluate(all_tasks(panel), OPTIONS, encoder=str(exported), cache=CACHE)
+    return exported_report(folder, name, Precision.INT8, all_tasks(panel), OPTIONS)
 
 
 def all_tasks(panel: Path) -> Iterator[Task]:

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from benchmarks.command import allow_dirty, command_line, run
-from benchmarks.panel import CACHE, MODES, SEED, TEACHER, all_tasks
+from benchmarks.panel import MODES, SEED, TEACHER, all_tasks
+from benchmarks.quality import CACHE
 from benchmarks.results_file import measured, measured_commit, processor, write
 from benchmarks.teacher import PREFIXES
 from eval.datasets.base import Task

@@ -19,7 +19,7 @@ from benchmarks.evaluation_sets import unpack
 from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, write
 from eval.datasets.base import Task
 from eval.datasets.folder import asked_in, languages, load_crossed
-from eval.report import Row
+from eval.report import Report, Row
 from eval.run import LIBRARIES, Options, evaluate
 from eval.systems import OURS
 from lfm2_colbert.export.onnx import Precision, export_folder
@@ -128,14 +128,19 @@ def rows_of_before(folder: Path, checkpoint: Path, rows: Iterable[dict[str, Any]
 def exported_rows(
     checkpoint: Path, name: str, precision: Precision, asked: Sequence[Task], options: Options
 ) -> Iterator[Row]:
+    """Give the rows of an exported model folder under its name; none where nothing is asked."""
+    for row in exported_report(checkpoint, name, precision, asked, options).rows if asked else ():
+        yield replace(row, system=replace(row.system, system=name))
+
+
+def exported_report(
+    checkpoint: Path, name: str, precision: Precision, asked: Iterable[Task], options: Options
+) -> Report:
     """Export a model folder, and evaluate it as it would be served."""
-    if not asked:
-        return
     with tempfile.TemporaryDirectory() as exported:
         model = Path(exported) / name
         export_folder(checkpoint, model, name, precision)
-        for row in evaluate(asked, options, encoder=str(model), cache=CACHE).rows:
-            yield replace(row, system=replace(row.system, system=name))
+        return evaluate(asked, options, encoder=str(model), cache=CACHE)
 
 
 def options_of(name: str, *, is_across: bool) -> Options:
