@@ -142,6 +142,16 @@ def test_the_teacher_has_a_line_a_language_and_one_for_all_pairs(root: Path) -> 
     ]
 
 
+def test_kinds_of_long_questions_are_lines_with_both_cuts(root: Path) -> None:
+    kind = {"asked": "zh, 2 told before", "queries": 150}
+    rows = [
+        kind | {"cut": "anywhere", "ndcg_at_10": 0.7855, "windows": 2.85},
+        kind | {"cut": "between sentences", "ndcg_at_10": 0.9404, "windows": 4.29},
+    ]
+    save(root, "long_questions", rows)
+    assert table("long_questions", root).splitlines()[2] == "| zh, 2 told before | 78.5 | 94.0 | 2.9 | 4.3 |"
+
+
 def test_a_table_of_two_results_says_where_both_come_from(root: Path) -> None:
     languages: dict[str, Any] = {"dataset": FAR, "query_language": "ar", "document_language": "ja"}
     save(root, "quality", [quality_row("nano-0", "semantic balanced", 0.25, **languages)])
