@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks import quality
-from benchmarks.quality import NAME_OF_FP32, rows_of_before, tasks, verdicts
+from benchmarks.quality import NAME_OF_FP32, rows_of_before, rows_that_stay, tasks, verdicts
 from benchmarks.systems import Ranking, row_of
 from eval.datasets.base import Task
 from eval.report import Row
@@ -36,6 +36,12 @@ def test_a_verdict_fails_for_an_engine_that_loses(planted: dict[str, float], pla
     found = list(verdicts(rows(**planted)))
     assert [verdict.holds for verdict in found].index(False) == place
     assert [verdict.holds for verdict in found].count(False) == 1
+
+
+@pytest.mark.parametrize(("with_fp32", "others"), [(True, ["nano-0"]), (False, ["nano-0", NAME_OF_FP32])])
+def test_rows_of_encoders_that_are_not_measured_stay(with_fp32: bool, others: list[str]) -> None:
+    before = [{"system": name} for name in ("lfm2-colbert", "nano-0", "bm25", NAME_OF_FP32, "oracle")]
+    assert rows_that_stay(before, with_fp32=with_fp32) == [{"system": name} for name in others]
 
 
 def test_a_row_measures_its_run_by_hand_values() -> None:
