@@ -2,8 +2,9 @@
 
 `python -m benchmarks.encoder` writes ``results/encoder.json``: the bundled encoder, whose weights of 8 bits are what
 torch multiplies with, too; and drawn weights in the shape of LFM2-ColBERT-350M, whose times are those of trained ones,
-against torch over what they were before they were rounded. Beside them stand two other shapes (`encoders_beside.py`).
-Rows that were measured on other processors are kept.
+against torch over what they were before they were rounded. These are drawn twice: as transformers begins a model, and
+with a gain of 1 in each product, so that what rounding changes in a layer grows in all that follow. Two other shapes
+stand beside them (`encoders_beside.py`). Rows that were measured on other processors are kept.
 """
 
 import tempfile
@@ -16,7 +17,6 @@ from typing import Any, cast
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.encoder_timing import TIMED_CALLS, cpu_seconds, peak_rss_mb, warm_up
@@ -34,7 +34,7 @@ SEED = 0
 TEXTS = ROOT / "examples" / "documents"
 N_TEXTS = 16
 THREADS = (1, 2)
-DRAWN = "350M, drawn"
+DRAWN_GAIN_1, DRAWN = "350M, drawn", "350M, drawn by transformers"
 CONV, ATTENTION = "conv", "full_attention"
 LAYERS_OF_350M = tuple(ATTENTION if i in (2, 5, 8, 10, 12, 14) else CONV for i in range(16))
 ROWS_OF_350M = 64_402
@@ -84,8 +84,8 @@ def main(with_large: bool, allow_dirty: bool) -> int:
     cpu = processor()
     kept, rows = rows_of_others("encoder", cpu), list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as folder:
-        for encoder in (bundled(), *([large(Path(folder))] if with_large else [])):
-            for job in jobs(encoder, Path(folder)):
+        for encoder in (bundled, *((large_of_gain_1, large) if with_large else ())):
+            for job in jobs(encoder(Path(folder)), Path(folder)):
                 rows.append(apart(time_encoder, job))
                 click.echo("  ".join(f"{key} {value}" for key, value in rows[-1].items()))
     rows += [
@@ -101,13 +101,29 @@ def main(with_large: bool, allow_dirty: bool) -> int:
     return 0
 
 
-def bundled() -> Measured:
+def bundled(_: Path) -> Measured:
     """Name the ways to run the bundled encoder."""
     return Measured(NANO, tuple((backend, "int8", BUNDLED) for backend in ("torch", "onnx", "openvino")))
 
 
 def large(folder: Path) -> Measured:
-    """Draw weights in the shape of LFM2-ColBERT-350M over the bundled vocabulary, and export them in 8 bits."""
+    """Draw 350M weights as transformers begins a model: each with a standard deviation of .02."""
+    return drawn_350m(DRAWN, lambda _: 0.02, folder)
+
+
+def large_of_gain_1(folder: Path) -> Measured:
+    """Draw 350M weights by the number of what is summed, so that states keep their size."""
+    return drawn_350m(DRAWN_GAIN_1, lambda n_columns: n_columns**-0.5, folder)
+
+
+def drawn_350m(name: str, spread: Callable[[int], float], folder: Path) -> Measured:
+    """Draw weights in the shape of LFM2-ColBERT-350M over the bundled vocabulary, and export them in 8 bits.
+
+    Args:
+        name: the encoder's.
+        spread: standard deviation of a matrix of so many columns.
+        folder: for what is drawn and exported.
+    """
     # Here, as what trains loads torch, which every measured process would else hold.
     from lfm2_colbert.training.checkpoints import read_start, write_folder
     from lfm2_colbert.training.recipe import ShapeConfig
@@ -120,17 +136,21 @@ def large(folder: Path) -> Measured:
     wide = replace(nano.config.backbone, vocab_size=ROWS_OF_350M, rope_theta=1e6)
     start = drawn(replace(nano.config, backbone=wide), nano.tokenizer, shape, np.random.default_rng(SEED))
     rng = np.random.default_rng(SEED)
-    tensors = {name: value if "norm" in name else _spread(value, rng) for name, value in start.tensors.items()}
-    checkpoint, int8 = folder / "large", folder / "large-int8"
+    tensors = {
+        key: value
+        if "norm" in key
+        else rng.standard_normal(value.shape, np.float32) * np.float32(spread(value.shape[-1]))
+        for key, value in start.tensors.items()
+    }
+    checkpoint, int8, unquantised = (folder / f"{name}{part}" for part in ("", "-int8", "-fp32"))
     write_folder(start, tensors, checkpoint)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         peak = process.submit(exported, checkpoint, int8).result()
-    click.echo(f"exporting {DRAWN} takes {peak:.0f} MB at most")
-    unquantised = folder / "large-fp32"
-    export_folder(checkpoint, unquantised, f"{DRAWN}-fp32", Precision.FP32)
+    click.echo(f"exporting {name} takes {peak:.0f} MB at most")
+    export_folder(checkpoint, unquantised, unquantised.name, Precision.FP32)
     ways = (("torch", checkpoint), ("onnx", unquantised))
     return Measured(
-        DRAWN,
+        name,
         (
             *((backend, "fp32", location) for backend, location in ways),
             *((backend, "int8", int8) for backend in ("onnx", "openvino")),
@@ -140,7 +160,7 @@ def large(folder: Path) -> Measured:
 
 def exported(checkpoint: Path, destination: Path) -> float:
     """Export to int8; give the peak of memory, in MB."""
-    export_folder(checkpoint, destination, DRAWN, Precision.INT8)
+    export_folder(checkpoint, destination, destination.name, Precision.INT8)
     return peak_rss_mb()
 
 
@@ -207,12 +227,6 @@ def texts_of_length(encoder: Encoder, kind: str) -> tuple[str, ...]:
         if len(texts) == N_TEXTS:
             return tuple(texts)
     raise InvalidArgumentError(f"only {len(texts)} examples have {TOKENS[kind]} tokens", help="add longer examples")
-
-
-def _spread(value: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw a tensor of this shape by the number of what is summed, so that states keep their size."""
-    drawn_anew: NDArray[np.float32] = rng.standard_normal(value.shape, np.float32) * np.float32(value.shape[-1] ** -0.5)
-    return drawn_anew
 
 
 def _first_tokens(encoder: Encoder, text: str, n_vectors: int) -> str:

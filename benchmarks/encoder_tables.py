@@ -11,7 +11,7 @@ Row = Mapping[str, Any]
 
 HEAD = (
     "processor", "encoder", "kind", "tokens", "threads", "backend", "CPU ms a text", "texts per CPU s", "largest error",
-    "peak MB",
+    "least cosine", "peak MB",
 )  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def _line(row: Row) -> list[str]:
     return [
         row["cpu"], row["encoder"], row["kind"], f"{row['tokens']}", f"{row['threads']}",
         f"{row['backend']} {row['precision']}", f"{row['cpu_ms_p50']:.1f}", f"{row['texts_per_cpu_s']:.0f}",
-        _error(row), f"{row['peak_rss_mb']:,}",
+        _error(row), _cosine(row), f"{row['peak_rss_mb']:,}",
     ]  # fmt: skip
 
 
@@ -46,3 +46,7 @@ def _error(row: Row) -> str:
     if "max_abs_error" not in row:
         return ""
     return f"{row['max_abs_error']:.0e}" if row["max_abs_error"] else "reference"
+
+
+def _cosine(row: Row) -> str:
+    return f"{row['min_cosine']:.4f}" if row.get("max_abs_error") else ""

@@ -53,7 +53,10 @@ class Results:
 def processor() -> str:
     """Name this processor; one name may stand for several that differ in what decides speed."""
     machine = this_machine()
-    return machine.cpu if "avx512f" in machine.flags else f"{machine.cpu}, without AVX-512"
+    if "avx512f" not in machine.flags:
+        return f"{machine.cpu}, without AVX-512"
+    is_zen_5 = machine.cpu.startswith("AMD") and "avx512_vp2intersect" in machine.flags  # AMD's others do without it
+    return f"{machine.cpu}, Zen 5" if is_zen_5 else machine.cpu
 
 
 def rows_of_others(name: str, cpu: str, root: Path = ROOT) -> list[dict[str, Any]]:

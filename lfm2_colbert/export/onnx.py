@@ -29,7 +29,8 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 MASKED = np.array(-1e9, np.float32)
 LINEAR_BLOCK = 32
-TABLE_BLOCK = 256
+NARROW_TABLE, TABLE_BLOCK = 256, 32
+"""A table as narrow as this is most of an encoder: one scale a row spares a tenth of the file, blocks are for wider."""
 
 
 class Precision(StrEnum):
@@ -147,7 +148,8 @@ class _Graph:
         table = self.weights[name]
         if self.precision is Precision.FP32:
             return self.op("Gather", self.initializer(name, table), ids)
-        codes, scales = quantise(table, TABLE_BLOCK)
+        block = NARROW_TABLE if table.shape[1] <= NARROW_TABLE else TABLE_BLOCK
+        codes, scales = quantise(table, block)
         return self.op(
             "GatherBlockQuantized",
             self.initializer(name, codes[:, : table.shape[1]]),
@@ -155,7 +157,7 @@ class _Graph:
             self.initializer(f"{name}.scales", scales),
             domain="com.microsoft",
             bits=8,
-            block_size=TABLE_BLOCK,
+            block_size=block,
             gather_axis=0,
             quantize_axis=1,
         )
@@ -192,9 +194,9 @@ def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "MatMulNBits":
             codes = tensors[names[0]].reshape(attributes["N"], -1)[:, : attributes["K"]]
-            weights[names[0]] = dequantise(codes, tensors[names[1]], LINEAR_BLOCK)
+            weights[names[0]] = dequantise(codes, tensors[names[1]], attributes["block_size"])
         elif node.op_type == "GatherBlockQuantized":
-            weights[names[0]] = dequantise(tensors[names[0]], tensors[names[1]], TABLE_BLOCK)
+            weights[names[0]] = dequantise(tensors[names[0]], tensors[names[1]], attributes["block_size"])
         elif node.op_type == "MatMul" and names:
             weights[names[0]] = np.ascontiguousarray(tensors[names[0]].T)
         elif node.op_type in ("SimplifiedLayerNormalization", "Gather") and names[0].endswith(".weight"):
