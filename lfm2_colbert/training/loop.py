@@ -32,6 +32,7 @@ from lfm2_colbert.training.losses import (
     ranking_divergence,
     token_distillation,
 )
+from lfm2_colbert.training.memory import RELEASE_EVERY, release_freed
 from lfm2_colbert.training.optimizers import average, optimizers_of, set_rates
 from lfm2_colbert.training.plan import Step, planned
 from lfm2_colbert.training.recipe import LoopConfig, LossConfig, Recipe
@@ -121,9 +122,11 @@ def run(
     curve = _Curve(folder / CURVE, first, loop, on_told) if rank == 0 else None
     for step in islice(planned(material, recipe), first, None):
         _learn(model, optimizers, material, step, recipe, rank, curve, compare)
+        done, is_last = step.number + 1, step.before + step.n_tokens >= loop.tokens
+        if device.type == "cpu" and (done % RELEASE_EVERY == 0 or is_last):
+            release_freed()
         if curve is None:
             continue
-        done, is_last = step.number + 1, step.before + step.n_tokens >= loop.tokens
         if done % loop.tell_every == 0 or is_last:
             is_due = development and (is_last or (loop.develop_every and done % loop.develop_every == 0))
             curve.tell(done, mean(ndcg(model, development)) if is_due else None)
