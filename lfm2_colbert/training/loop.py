@@ -20,7 +20,6 @@ from torch.nn import functional
 from lfm2_colbert.model import ColBERTModel
 from lfm2_colbert.registry import lookup
 from lfm2_colbert.training.batches import ListBatch, Material, TrainingBatch, made
-from lfm2_colbert.training.comparison import maxsim_in_blocks
 from lfm2_colbert.training.development import Judged, mean, ndcg
 from lfm2_colbert.training.gradients import LOSS, Parts, add_gradients
 from lfm2_colbert.training.losses import (
@@ -85,7 +84,7 @@ class Told:
 
 OnTold = Callable[[Told], None]
 Compare = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""`losses.maxsim`, compiled or not, or `comparison.maxsim_in_blocks`."""
+"""`losses.maxsim`, compiled or not."""
 
 
 def run(
@@ -116,7 +115,7 @@ def run(
         model.requires_grad_(True)
     else:
         lookup(ADAPTERS, "add", "part of training", extra="train")(model, recipe.lora)
-    compare = compiled(model) if loop.compiled else maxsim_on(device)
+    compare = compiled(model) if loop.compiled else maxsim
     optimizers = optimizers_of(model, loop)
     first = load_state(folder / STATE, model, optimizers)
     curve = _Curve(folder / CURVE, first, loop, on_told) if rank == 0 else None
@@ -135,11 +134,6 @@ def run(
     if recipe.lora is not None:
         lookup(ADAPTERS, "merge", "part of training", extra="train")(model)
     return model.eval().requires_grad_(False)
-
-
-def maxsim_on(device: torch.device) -> Compare:
-    """Give the way to compare that this kind of device does best."""
-    return maxsim_in_blocks if device.type == "cpu" else maxsim
 
 
 def compiled(model: ColBERTModel) -> Compare:

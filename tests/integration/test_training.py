@@ -165,8 +165,7 @@ def test_processes_that_encode_in_chunks_learn_as_those_that_do_not(trained: Pat
         train(replace(recipe, loop=loop), tmp_path / name, ignore, ignore)
     whole, chunks = ([line["loss"] for line in curve(tmp_path / name)] for name in ("whole", "chunks"))
     assert len(whole) > 3
-    assert chunks[:2] == pytest.approx(whole[:2], rel=1e-5)  # the second is after the first gradient
-    assert chunks == pytest.approx(whole, rel=2e-3)  # what is best of products that are nearly the same is rounding
+    assert chunks == pytest.approx(whole, rel=1e-4)  # rounding grows with the steps
 
 
 def test_without_a_teacher_pairs_alone_are_told_apart(tmp_path: Path) -> None:

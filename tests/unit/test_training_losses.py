@@ -8,8 +8,6 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from lfm2_colbert.training import comparison  # noqa: E402
-from lfm2_colbert.training.comparison import maxsim_in_blocks  # noqa: E402
 from lfm2_colbert.training.losses import (  # noqa: E402
     contrastive,
     decoupled_top_k,
@@ -56,36 +54,7 @@ def test_maxsim_of_lists_is_that_of_each_query_with_its_own_documents() -> None:
     torch.testing.assert_close(found, own)
 
 
-@given(
-    sizes=st.tuples(*[st.integers(1, 6)] * 4),
-    block=st.sampled_from([1, 40, 8_000_000]),
-    seed=st.integers(0, 2**16),
-)
-@settings(max_examples=60, deadline=None)
-def test_in_blocks_maxsim_and_its_gradients_are_the_same(
-    sizes: tuple[int, int, int, int], block: int, seed: int
-) -> None:
-    n_queries, length, n_documents, longest = sizes
-    queries, documents = unit(n_queries, length, 8, seed=seed), unit(n_documents, longest, 8, seed=seed + 1)
-    generator = torch.Generator().manual_seed(seed)
-    masks = [
-        torch.arange(longest_of) < torch.randint(1, longest_of + 1, (n, 1), generator=generator)
-        for n, longest_of in ((n_queries, length), (n_documents, longest))
-    ]
-    weights = torch.randn(n_queries, n_documents, generator=generator, dtype=torch.float64)
-    found = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "LARGEST_BLOCK", block)
-        for compare in (maxsim, maxsim_in_blocks):
-            q, d = (side.clone().requires_grad_() for side in (queries, documents))
-            scores = compare(q, masks[0], d, masks[1])
-            (scores * weights).sum().backward()
-            found.append((scores, q.grad, d.grad))
-    for own, expected in zip(found[1], found[0], strict=True):
-        torch.testing.assert_close(own, expected, check_dtype=False, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["ranking", "top_k", "contrastive", "margin", "token", "maxsim", "maxsim in blocks"])
+@pytest.mark.parametrize("name", ["ranking", "top_k", "contrastive", "margin", "token", "maxsim"])
 def test_gradients_equal_finite_differences(name: str) -> None:
     teacher, everything = logits(4, 6, 1), torch.ones(3, 5, dtype=torch.bool)
     target = unit(3, 5, 8, seed=2)
@@ -96,7 +65,6 @@ def test_gradients_equal_finite_differences(name: str) -> None:
         "margin": (lambda x: margin_mse(x, teacher), logits(4, 6, 0)),
         "token": (lambda x: token_distillation(x, target, everything), unit(3, 5, 8)),
         "maxsim": (lambda x: maxsim(x, everything, target, everything).double().sum(), unit(3, 5, 8)),
-        "maxsim in blocks": (lambda x: maxsim_in_blocks(x, everything, target, everything), unit(3, 5, 8)),
     }
     loss, at = losses[name]
     tolerance = 1e-2 if name == "maxsim" else 1e-5  # its products are brought to float32
