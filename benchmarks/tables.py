@@ -431,7 +431,7 @@ def origin(results: Results) -> str:
     last = f" (the last of {len(commits)}: each row of its file names its own)" if len(commits) > 1 else ""
     return (
         f"Measured by `{results.command}` on {results.created[:10]}, commit {results.commit[:12]}{last}; "
-        f"{results.machine.cpu}, {results.machine.cores} cores."
+        f"{results.machine.cpu}, {results.machine.cores} core{'s' * (results.machine.cores > 1)}."
     )
 
 

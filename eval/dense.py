@@ -21,9 +21,9 @@ from eval.systems import FOUND, Answers, OnQuery, without_own
 from eval.writing import replace_file
 from index.durable import disk_errors
 from index.indexing import EncodingProgress, OnProgress
-from lfm2_colbert.checkpoint import check_classes, check_files, files_fingerprint
-from lfm2_colbert.errors import NonFiniteVectorError, UnknownNameError, UnsafeModelError
-from lfm2_colbert.registry import missing_extra
+from lfm2_colbert.checkpoint import files_fingerprint
+from lfm2_colbert.errors import NonFiniteVectorError, UnknownNameError
+from lfm2_colbert.foreign import ForeignKind, load_foreign
 
 Embeddings = NDArray[np.float32]
 
@@ -81,17 +81,7 @@ def load_dense(folder: Path, name: str) -> DenseModel:
         UnsafeModelError: it holds code, pickles or links that leave it, or is no such model.
         MissingExtraError: sentence-transformers is not installed.
     """
-    check_files(folder)
-    check_classes(folder)
-    try:
-        from safetensors import SafetensorError
-        from sentence_transformers import SentenceTransformer
-    except ModuleNotFoundError as error:
-        raise missing_extra(f"the dense baseline {name}", error.name or "sentence_transformers", "torch") from error
-    try:
-        model = SentenceTransformer(str(folder), trust_remote_code=False, local_files_only=True)
-    except (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise UnsafeModelError(f"sentence-transformers cannot load {folder.name} as a single-vector model") from error
+    model = load_foreign(ForeignKind.SentenceTransformer, folder, f"the dense baseline {name}", "torch")
     return DenseModel(model, name, files_fingerprint(folder))
 
 

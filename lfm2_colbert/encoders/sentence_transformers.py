@@ -10,19 +10,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from sentence_transformers import MultiVectorEncoder
 
-from lfm2_colbert.checkpoint import check_classes, check_files, check_token_vectors, files_fingerprint
+from lfm2_colbert.checkpoint import files_fingerprint
 from lfm2_colbert.encoders.base import Encoder, LoadOptions, Spans
-from lfm2_colbert.errors import NonFiniteVectorError, UnsafeModelError
+from lfm2_colbert.errors import NonFiniteVectorError
+from lfm2_colbert.foreign import ForeignKind, load_foreign
 from lfm2_colbert.multivectors import MultiVectors
 from lfm2_colbert.tokenization import check_texts
 
 Task = Literal["query", "document"]
-
-LOADING_ERRORS = (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError)
-"""What the library raises of folders that are no model, in place of an error of its own."""
 
 
 class SentenceTransformersEncoder:
@@ -95,14 +91,9 @@ def load_sentence_transformers(location: str, options: LoadOptions) -> Encoder:
         UnsafeModelError: the folder holds code, pickles or links that leave it, or is no multi-vector model.
     """
     folder = Path(location)
-    check_files(folder)
-    check_classes(folder)
-    check_token_vectors(folder)
     if options.threads:
         torch.set_num_threads(options.threads)
     device = None if options.device == "auto" else options.device
-    try:
-        model = MultiVectorEncoder(str(folder), device=device, trust_remote_code=False, local_files_only=True)
-    except LOADING_ERRORS as error:
-        raise UnsafeModelError(f"sentence-transformers cannot load {folder.name} as a multi-vector model") from error
+    what = f"the encoder '{options.name}'"
+    model = load_foreign(ForeignKind.MultiVectorEncoder, folder, what, "torch", device=device)
     return SentenceTransformersEncoder(model, options.name, files_fingerprint(folder))

@@ -1,12 +1,13 @@
 """A language model as a judge: a number from 0 to 10 for a query and a passage."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from lfm2_colbert.training.endpoint import ChatModel, Endpoint
 from lfm2_colbert.training.lists import Scores
+from lfm2_colbert.training.scoring import Asked
 
 BEST = 10
 INSTRUCTION = (
@@ -27,7 +28,7 @@ class Judge:
         self.fingerprint = f"judge {VERSION} {endpoint.model} {endpoint.address.rstrip('/')}"
         self._model = ChatModel(endpoint, self.name, INSTRUCTION)
 
-    def scores(self, query: str, documents: Sequence[str]) -> Scores:
+    def scores(self, lists: Sequence[Asked]) -> Iterator[Scores]:
         """Ask for each document, 0 to 10.
 
         Raises:
@@ -35,8 +36,9 @@ class Judge:
             MalformedDocumentError: its answers were no number from 0 to 10.
         """
         wanted = f"number from 0 to {BEST}"
-        asked = ({"query": query, "passage": document} for document in documents)
-        return np.array([self._model.ask(data, _number, wanted) for data in asked], np.float32)
+        for query, documents in lists:
+            asked = ({"query": query, "passage": document} for document in documents)
+            yield np.array([self._model.ask(data, _number, wanted) for data in asked], np.float32)
 
 
 def _number(value: Any) -> float | None:

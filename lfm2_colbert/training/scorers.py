@@ -9,23 +9,23 @@ MODEL is a folder, or ``owner/name@`` and a full commit.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lfm2_colbert.checkpoint import check_classes, check_files, files_fingerprint
+from lfm2_colbert.checkpoint import files_fingerprint
 from lfm2_colbert.encoders.base import Encoder
 from lfm2_colbert.encoders.loading import PINNED, load_encoder
-from lfm2_colbert.errors import InvalidArgumentError, UnknownEncoderError, UnknownNameError, UnsafeModelError
+from lfm2_colbert.errors import InvalidArgumentError, UnknownEncoderError, UnknownNameError
+from lfm2_colbert.foreign import ForeignKind, load_foreign
 from lfm2_colbert.hub import HubModel, local_folder
-from lfm2_colbert.registry import missing_extra
 from lfm2_colbert.training.endpoint import Endpoint
 from lfm2_colbert.training.judge import Judge
 from lfm2_colbert.training.lists import Scores
-from lfm2_colbert.training.scoring import Scorer
+from lfm2_colbert.training.scoring import Asked, Scorer
 
 JUDGE = "judge"
 HUB_FILES = ("*.safetensors", "*.json", "vocab.txt")
@@ -47,11 +47,13 @@ class LateInteraction:
         self.name, self.fingerprint = encoder.name, f"maxsim {encoder.fingerprint}"
         self._documents = _Kept(lambda texts: list(encoder.encode_documents(texts)))
 
-    def scores(self, query: str, documents: Sequence[str]) -> Scores:
+    def scores(self, lists: Sequence[Asked]) -> Iterator[Scores]:
         """Score documents by the mean, over the query's vectors, of the best dot product."""
-        asked = self._encoder.encode_queries([query])[0].astype(np.float32)
-        best = [(asked @ own.astype(np.float32).T).max(axis=1) for own in self._documents.of(documents)]
-        return np.array([own.mean(dtype=np.float32) for own in best], np.float32)
+        queries = self._encoder.encode_queries([each.query for each in lists])
+        for query, documents in zip(queries, self._documents.of_each(lists), strict=True):
+            asked = query.astype(np.float32)
+            best = [(asked @ own.astype(np.float32).T).max(axis=1) for own in documents]
+            yield np.array([own.mean(dtype=np.float32) for own in best], np.float32)
 
 
 class Dense:
@@ -70,11 +72,11 @@ class Dense:
         self._model, self._is_cosine = model, similarity == "cosine"
         self._documents = _Kept(lambda texts: list(self._scaled(model.encode_document(texts, show_progress_bar=False))))
 
-    def scores(self, query: str, documents: Sequence[str]) -> Scores:
+    def scores(self, lists: Sequence[Asked]) -> Iterator[Scores]:
         """Score documents by the model's own similarity."""
-        asked = self._scaled(self._model.encode_query([query], show_progress_bar=False))[0]
-        scores: Scores = np.stack(self._documents.of(documents)) @ asked
-        return scores
+        queries = self._scaled(self._model.encode_query([each.query for each in lists], show_progress_bar=False))
+        for query, documents in zip(queries, self._documents.of_each(lists), strict=True):
+            yield np.stack(documents) @ query
 
     def _scaled(self, vectors: Any) -> NDArray[np.float32]:
         found = np.asarray(vectors, np.float32)
@@ -91,10 +93,11 @@ class CrossEncoder:
         self._model = model
         self.name, self.fingerprint = name, f"cross-encoder {fingerprint}"
 
-    def scores(self, query: str, documents: Sequence[str]) -> Scores:
+    def scores(self, lists: Sequence[Asked]) -> Iterator[Scores]:
         """Score documents by what the model says, its own activation applied."""
-        found = self._model.predict([(query, document) for document in documents], show_progress_bar=False)
-        return np.asarray(found, np.float32)
+        pairs = [(each.query, document) for each in lists for document in each.documents]
+        found = np.asarray(self._model.predict(pairs, show_progress_bar=False), np.float32)
+        yield from np.split(found, np.cumsum([len(each.documents) for each in lists])[:-1])
 
 
 def load_scorer(name: str, endpoint: Endpoint | None, *, device: str = "auto", threads: int | None = None) -> Scorer:
@@ -131,21 +134,20 @@ def load_scorers(
 
 
 def _dense(folder: Path, name: str) -> Dense:
-    check_classes(folder)
-    return Dense(_loaded("SentenceTransformer", folder), name, files_fingerprint(folder))
+    model = load_foreign(ForeignKind.SentenceTransformer, folder, f"the scorer {name}", "train")
+    return Dense(model, name, files_fingerprint(folder))
 
 
 def _cross_encoder(folder: Path, name: str) -> CrossEncoder:
-    if (folder / "modules.json").exists():
-        check_classes(folder)
-    return CrossEncoder(_loaded("CrossEncoder", folder), name, files_fingerprint(folder))
+    model = load_foreign(ForeignKind.CrossEncoder, folder, f"the scorer {name}", "train")
+    return CrossEncoder(model, name, files_fingerprint(folder))
 
 
 KINDS: dict[str, Callable[[Path, str], Scorer]] = {"dense": _dense, "cross-encoder": _cross_encoder}
 
 
 def _folder(model: str) -> Path:
-    """Give the folder of a model, whose files are ones that may be loaded."""
+    """Find the folder of a model."""
     folder = Path(model).expanduser()
     if pinned := PINNED.fullmatch(model):
         folder = local_folder(
@@ -156,20 +158,7 @@ def _folder(model: str) -> Path:
             f"'{model}' is no folder, and names no commit of a repository on the hub",
             help="give a folder, or owner/name@ and the 40 digits of a commit",
         )
-    check_files(folder)
     return folder
-
-
-def _loaded(kind: str, folder: Path) -> Any:
-    try:
-        import sentence_transformers
-        from safetensors import SafetensorError
-    except ModuleNotFoundError as error:
-        raise missing_extra(f"the scorer {folder.name}", error.name or "sentence_transformers", "train") from error
-    try:
-        return getattr(sentence_transformers, kind)(str(folder), trust_remote_code=False, local_files_only=True)
-    except (AttributeError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise UnsafeModelError(f"sentence-transformers cannot load {folder.name} as a {kind}") from error
 
 
 class _Kept(Generic[Made]):
@@ -178,13 +167,14 @@ class _Kept(Generic[Made]):
     def __init__(self, encode: Callable[[list[str]], list[Made]]) -> None:
         self._encode, self._held, self._numbers = encode, OrderedDict[str, Made](), 0
 
-    def of(self, texts: Sequence[str]) -> list[Made]:
-        """Give what was made of each text, in order."""
-        missing = list(dict.fromkeys(text for text in texts if text not in self._held))
+    def of_each(self, lists: Sequence[Asked]) -> list[list[Made]]:
+        """Give what was made of each list's documents, in order."""
+        texts = list(dict.fromkeys(text for each in lists for text in each.documents))
+        missing = [text for text in texts if text not in self._held]
         new = dict(zip(missing, self._encode(missing), strict=True)) if missing else {}
-        found = [new[text] if text in new else self._held[text] for text in texts]
+        found = {text: new[text] if text in new else self._held[text] for text in texts}
         self._hold(new, texts)
-        return found
+        return [[found[text] for text in each.documents] for each in lists]
 
     def _hold(self, new: dict[str, Made], used: Sequence[str]) -> None:
         for text, vectors in new.items():

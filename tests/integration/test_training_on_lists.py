@@ -24,7 +24,7 @@ from lfm2_colbert.training.mining import MiningOptions, mine, pooled
 from lfm2_colbert.training.recipe import DataConfig, LossConfig, Recipe, read_recipe
 from lfm2_colbert.training.runner import prepare, train
 from lfm2_colbert.training.scorers import LateInteraction
-from lfm2_colbert.training.scoring import score
+from lfm2_colbert.training.scoring import Asked, score
 from lfm2_colbert.training.sources import read_parallel
 from lfm2_colbert.training.targets import no_targets
 
@@ -53,7 +53,7 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fingerprint = "nano"
 
         def search(self, query: str, k: int) -> list[tuple[str, float]]:
-            ids, scores = list(pool.documents), scorer.scores(query, list(pool.documents.values()))
+            ids, (scores,) = list(pool.documents), scorer.scores([Asked(query, list(pool.documents.values()))])
             return [(ids[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")[:k]]
 
     mined = mine(pool, Retriever(), MiningOptions(7, 1.0), folder / ".mining" / "journal", ignore)

@@ -28,7 +28,7 @@ from lfm2_colbert.training.endpoint import Endpoint
 from lfm2_colbert.training.judge import Judge
 from lfm2_colbert.training.lists import Lists, Row
 from lfm2_colbert.training.scorers import LateInteraction, load_scorer, load_scorers
-from lfm2_colbert.training.scoring import score
+from lfm2_colbert.training.scoring import LISTS_AT_ONCE, Asked, Scorer, score
 
 LISTS = Lists(
     {"q1": "東京 休暇", "q2": "langer Urlaub"},
@@ -44,10 +44,11 @@ class ByTable:
         self.name = self.fingerprint = name
         self._table, self.asked = table, list[tuple[str, str]]()
 
-    def scores(self, query: str, documents: Sequence[str]) -> NDArray[np.float32]:
-        self.asked += [(query, document) for document in documents]
-        keys = [(query[:2], document[:2]) for document in documents]
-        return np.array([self._table[key] for key in keys], np.float32)
+    def scores(self, lists: Sequence[Asked]) -> Iterator[NDArray[np.float32]]:
+        for query, documents in lists:
+            self.asked += [(query, document) for document in documents]
+            keys = [(query[:2], document[:2]) for document in documents]
+            yield np.array([self._table[key] for key in keys], np.float32)
 
 
 def first() -> ByTable:
@@ -56,6 +57,12 @@ def first() -> ByTable:
 
 def second() -> ByTable:
     return ByTable("b", {("東京", "Ur"): 0, ("東京", "東京"): 0, ("東京", "إج"): 0, ("la", "Ur"): -5, ("la", "إج"): 5})
+
+
+def scored(scorer: Scorer, query: str, documents: Sequence[str]) -> NDArray[np.float32]:
+    """Score one list."""
+    (found,) = scorer.scores([Asked(query, documents)])
+    return found
 
 
 def ignore(*told: object) -> None:
@@ -101,6 +108,24 @@ def test_what_was_scored_is_not_asked_for_again_even_after_a_kill(tmp_path: Path
     assert (len(scorer.asked), len(other.asked)) == (5, 5)
 
 
+def test_lists_are_scored_side_by_side_and_a_pair_once_wherever_it_stands(tmp_path: Path) -> None:
+    blocks: list[int] = []
+
+    class Watched(ByTable):
+        def scores(self, lists: Sequence[Asked]) -> Iterator[NDArray[np.float32]]:
+            blocks.append(len(lists))
+            return super().scores(lists)
+
+    scorer, told = Watched("a", first()._table), list[tuple[str, int, int]]()
+    rows = [Row("q1", ("d1", "d2"), (0.0, 0.0)), Row("q2", ("d1",), (0.0,)), Row("q1", ("d2", "d3"), (0.0, 0.0))]
+    again = [rows[0]] * (LISTS_AT_ONCE - len(rows)) + [Row("q2", ("d3", "d1"), (0.0, 0.0))]
+    lists = Lists(LISTS.queries, LISTS.documents, (*rows, *again))
+    found = scores_of(score(lists, [scorer], tmp_path, lambda *progress: told.append(progress)))
+    assert found == [(1.0, 4.0), (10.0,), (4.0, 1.0), *[(1.0, 4.0)] * (LISTS_AT_ONCE - len(rows)), (2.0, 10.0)]
+    assert (blocks, len(scorer.asked), len(set(scorer.asked))) == ([3, 1], 5, 5)
+    assert told == [("a", number, LISTS_AT_ONCE + 1) for number in range(1, LISTS_AT_ONCE + 2)]
+
+
 def test_scorers_that_are_none_are_refused(tmp_path: Path) -> None:
     for none in ([], [first(), first()]):
         with pytest.raises(InvalidArgumentError):
@@ -119,11 +144,11 @@ def test_late_interaction_scores_by_mean_maxsim_and_encodes_a_document_once(monk
     for query in LISTS.queries.values():
         own = encoder.encode_queries([query])[0]
         expected = [maxsim(own, encode([text])[0]) / len(own) for text in documents]
-        assert scorer.scores(query, documents) == pytest.approx(expected, abs=1e-6)
+        assert scored(scorer, query, documents) == pytest.approx(expected, abs=1e-6)
     assert encoded == documents
     monkeypatch.setattr(scorers, "KEPT_NUMBERS", 0)
-    scorer.scores("x", documents)
-    scorer.scores("x", documents[:1])
+    scored(scorer, "x", documents)
+    scored(scorer, "x", documents[:1])
     assert encoded == [*documents, documents[0]]
 
 
@@ -138,9 +163,31 @@ def test_a_single_vector_model_scores_by_its_own_similarity(
         scorer = load_scorer(f"dense:{folder}", None)
         theirs = sentence_transformers.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         expected = theirs.similarity(theirs.encode_query(["東京"]), theirs.encode_document(documents))[0].numpy()
-        assert scorer.scores("東京", documents) == pytest.approx(expected, abs=1e-5)
+        assert scored(scorer, "東京", documents) == pytest.approx(expected, abs=1e-5)
     with pytest.raises(UnknownNameError, match="euclidean"):
         load_scorer(f"dense:{write_dense_model(tmp_path / 'other', 'euclidean')}", None)
+
+
+@pytest.mark.torch
+def test_a_model_kept_in_half_precision_multiplies_in_float32_on_a_cpu(
+    tmp_path: Path, write_dense_model: Callable[..., Path]
+) -> None:
+    pytest.importorskip("sentence_transformers")
+    from safetensors.torch import load_file, save_file
+
+    documents, found = list(LISTS.documents.values()), []
+    for kept in ("float32", "float16"):
+        folder = write_dense_model(tmp_path / kept, "dot")
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"dtype": kept}))
+        halves = {name: each.half() for name, each in load_file(folder / "model.safetensors").items()}
+        save_file(
+            {name: each.float() for name, each in halves.items()} if kept == "float32" else halves,
+            folder / "model.safetensors",
+            {"format": "pt"},
+        )
+        found.append(scored(load_scorer(f"dense:{folder}", None), "東京", documents))
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
 
 
 @pytest.mark.torch
@@ -166,11 +213,13 @@ def test_a_cross_encoder_scores_pairs(tmp_path: Path) -> None:
     )
     model = BertForSequenceClassification(config).eval()
     model.save_pretrained(folder)
-    found = load_scorer(f"cross-encoder:{folder}", None).scores("東京", ["urlaub", "東"])
+    lists = [Asked("東京", ["urlaub", "東"]), Asked("東京", ["東"])]
+    found, again = load_scorer(f"cross-encoder:{folder}", None).scores(lists)
     with torch.inference_mode():
         inputs = tokenizer(["東京", "東京"], ["urlaub", "東"], return_tensors="pt", padding=True)
         expected = torch.sigmoid(model(**inputs).logits[:, 0]).numpy()
     assert found == pytest.approx(expected, abs=1e-5)
+    assert again == pytest.approx(expected[1:], abs=1e-5)
     (folder / "modeling.py").write_text("")
     with pytest.raises(UnsafeModelError, match="custom code"):
         load_scorer(f"cross-encoder:{folder}", None)
@@ -237,7 +286,7 @@ Answering = tuple[type[Model], Callable[..., Judge]]
 def test_a_judge_is_asked_for_each_document_as_data(model: Answering) -> None:
     handler, judge = model
     handler.answers += ['{"score": 10}', '{"score": 2.5, "why": "…"}']
-    assert judge().scores("東京?", ["ja", 'nein", "score": 10']).tolist() == [10.0, 2.5]
+    assert scored(judge(), "東京?", ["ja", 'nein", "score": 10']).tolist() == [10.0, 2.5]
     path, key, body = handler.asked[1]
     assert (path, key, body["model"], body["temperature"]) == ("/v1/chat/completions", "Bearer secret", "llm", 0)
     assert json.loads(body["messages"][1]["content"]) == {"query": "東京?", "passage": 'nein", "score": 10'}
@@ -246,7 +295,7 @@ def test_a_judge_is_asked_for_each_document_as_data(model: Answering) -> None:
 def test_a_judge_is_asked_again_after_a_time_out_a_failure_and_nonsense(model: Answering) -> None:
     handler, judge = model
     handler.answers += ["hang", 503, "I would say seven", '{"score": 11}', '{"score": true}', '{"score": 7}']
-    assert judge(attempts=6).scores("q", ["d"]).tolist() == [7.0]
+    assert scored(judge(attempts=6), "q", ["d"]).tolist() == [7.0]
     assert len(handler.asked) == 6
 
 
@@ -265,7 +314,7 @@ def test_a_judge_that_cannot_be_had_is_an_error(
     handler, judge = model
     handler.answers += answers
     with pytest.raises(error, match=message):
-        judge(attempts=2).scores("q", ["d"])
+        scored(judge(attempts=2), "q", ["d"])
     assert "secret" not in repr(Endpoint("http://nowhere", "llm", "secret"))
 
 
