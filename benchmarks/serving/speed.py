@@ -6,6 +6,7 @@ costs them too. The rows stand in ``results/service.json`` beside those of the p
 
 import json
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Sequence
@@ -48,12 +49,15 @@ def main(archives: Path, data: Path, allow_dirty: bool) -> None:
 
 def home_of(data: Path, texts: EngineTexts) -> Path:
     """Give the home in which the passages lie as documents, indexed once."""
-    home = data / "serving"
+    home, begun = data / "serving", data / "serving-begun"
     if not is_collection(home / NAME):
+        # Beside its place until it is whole: a server indexes what a killed run left, and searches are slow meanwhile.
+        shutil.rmtree(begun, ignore_errors=True)
         documents = [Document(f"p{number}", text) for number, text in enumerate(texts.passages)]
-        with Collection.open(NAME, create=True, home=home) as collection:
+        with Collection.open(NAME, create=True, home=begun) as collection:
             collection.add(documents)
             collection.optimize()
+        begun.rename(home)
     return home
 
 
