@@ -1,6 +1,7 @@
 """Many texts of many lengths through one forward function, without one text touching another."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,21 @@ from lfm2_colbert.tokenization import TokenizedText
 
 POSITIONS_PER_BATCH = 4096
 """Positions of a forward pass at most, padding included: larger batches gain nothing on a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How texts are spread over forward passes.
+
+    Attributes:
+        positions: of a pass at most, padding included; a text that is longer by itself has a pass of its own.
+        padding: of these that may be padding: as many as what a pass costs by itself is worth.
+        at_once: passes that run side by side, each in a thread of its own.
+    """
+
+    positions: int = POSITIONS_PER_BATCH
+    padding: int = POSITIONS_PER_BATCH
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +45,11 @@ Forward = Callable[[Batch], NDArray[np.float32]]
 
 
 def encode_in_batches(
-    tokenized: Sequence[TokenizedText], texts: Sequence[str], forward: Forward, config: EncoderConfig
+    tokenized: Sequence[TokenizedText],
+    texts: Sequence[str],
+    forward: Forward,
+    config: EncoderConfig,
+    passes: Passes,
 ) -> MultiVectors:
     """Encode texts of similar length together and give them back in their own order.
 
@@ -37,8 +57,9 @@ def encode_in_batches(
         NonFiniteVectorError: a text's vectors hold NaN or infinity.
     """
     vectors: list[NDArray[np.float32]] = [np.empty((0, config.dim), np.float32)] * len(tokenized)
-    for group in _groups([len(t.ids) for t in tokenized]):
-        output = forward(pad([tokenized[i] for i in group], config.tokens.pad_id))
+    cut = list(groups([len(t.ids) for t in tokenized], passes))
+    batches = (pad([tokenized[i] for i in group], config.tokens.pad_id) for group in cut)
+    for group, output in zip(cut, _outputs(forward, batches, min(passes.at_once, len(cut))), strict=True):
         for row, i in enumerate(group):
             vectors[i] = output[row, : len(tokenized[i].ids)][tokenized[i].kept]
             if not np.isfinite(vectors[i]).all():
@@ -57,13 +78,23 @@ def pad(tokenized: Sequence[TokenizedText], pad_id: int) -> Batch:
     return Batch(ids, present, attended)
 
 
-def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices by rising length, cut where a batch would exceed its positions."""
+def groups(lengths: Sequence[int], passes: Passes) -> Iterator[list[int]]:
+    """Give indices by rising length, cut where a pass would have more positions, or more padding, than it may."""
     group: list[int] = []
+    padded = 0
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if group and (len(group) + 1) * lengths[i] > POSITIONS_PER_BATCH:
+        padded += len(group) * (lengths[i] - lengths[group[-1]]) if group else 0
+        if group and (padded > passes.padding or (len(group) + 1) * lengths[i] > passes.positions):
             yield group
-            group = []
+            group, padded = [], 0
         group.append(i)
     if group:
         yield group
+
+
+def _outputs(forward: Forward, batches: Iterable[Batch], at_once: int) -> Iterator[NDArray[np.float32]]:
+    if at_once <= 1:
+        yield from map(forward, batches)
+        return
+    with ThreadPoolExecutor(at_once) as pool:
+        yield from pool.map(forward, batches)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lfm2_colbert.checkpoint import check_files, files_fingerprint, read_json
 from lfm2_colbert.config import EncoderConfig, from_mapping
 from lfm2_colbert.encoders.base import Encoder, LoadOptions
-from lfm2_colbert.encoders.batching import Batch
+from lfm2_colbert.encoders.batching import Batch, Passes
 from lfm2_colbert.encoders.quiet_runtime import onnxruntime, runtime_state
 from lfm2_colbert.encoders.token_encoder import TokenEncoder
 from lfm2_colbert.encoders.unpacking import with_float_weights
@@ -35,6 +35,10 @@ IN_BYTES, IN_FLOATS = b"accuracy_level\x18\x04", b"accuracy_level\x18\x01"
 """How ONNX Runtime multiplies with weights of 8 bits, as a file says it: activations in 8 bits too, or in float32."""
 MOST_FLOAT_BYTES = 2**28
 """Of weights that are unpacked once, when a model is loaded, instead of for each text: nano's take 25 MB."""
+SMALL_MODEL_BYTES = 2**26
+"""A file as small as this has products too small to share: passes run side by side instead, in a thread each."""
+SMALL_POSITIONS, SMALL_PADDING = 1024, 16
+"""Of a pass of such a model: a core's caches hold no more; a pass by itself costs as much as some twelve positions."""
 
 
 def load_onnx(location: str, options: LoadOptions) -> Encoder:
@@ -46,14 +50,16 @@ def load_onnx(location: str, options: LoadOptions) -> Encoder:
     folder = Path(location)
     check_files(folder)
     config = read_encoder_config(folder)
-    session = _session(folder / MODEL_FILE, options.threads or usable_processors())
+    threads, is_small = options.threads or usable_processors(), _is_small(folder / MODEL_FILE)
+    session = _session(folder / MODEL_FILE, 1 if is_small else threads)
+    passes = Passes(SMALL_POSITIONS, SMALL_PADDING, threads) if is_small else Passes()
     _check_signature(session, config)
 
     def forward(batch: Batch) -> NDArray[np.float32]:
         feeds = {"ids": batch.ids, "present": batch.present, "attended": batch.attended}
         return session.run(["vectors"], feeds)[0]  # type: ignore[no-any-return]
 
-    return TokenEncoder(config, folder_tokenizer(folder, config), forward, files_fingerprint(folder))
+    return TokenEncoder(config, folder_tokenizer(folder, config), forward, files_fingerprint(folder), passes)
 
 
 def read_encoder_config(folder: Path) -> EncoderConfig:
@@ -69,6 +75,10 @@ def read_encoder_config(folder: Path) -> EncoderConfig:
 def folder_tokenizer(folder: Path, config: EncoderConfig) -> TextTokenizer:
     """Read the vocabulary of an exported folder."""
     return TextTokenizer(read_tokenizer(folder / TOKENIZER_FILE, markers=config.markers), config.tokens)
+
+
+def _is_small(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= SMALL_MODEL_BYTES
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:

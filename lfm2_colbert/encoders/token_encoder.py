@@ -7,18 +7,27 @@ from numpy.typing import NDArray
 
 from lfm2_colbert.config import EncoderConfig
 from lfm2_colbert.encoders.base import Spans
-from lfm2_colbert.encoders.batching import Forward, encode_in_batches
+from lfm2_colbert.encoders.batching import Forward, Passes, encode_in_batches
 from lfm2_colbert.multivectors import MultiVectors
-from lfm2_colbert.tokenization import TextTokenizer
+from lfm2_colbert.tokenization import TextTokenizer, TokenizedText
+
+EACH_FULL = Passes()
 
 
 class TokenEncoder:
     """An LFM2-ColBERT encoder, whatever runs its forward pass (`encoders/onnx.py`, `encoders/torch.py`)."""
 
-    def __init__(self, config: EncoderConfig, tokenizer: TextTokenizer, forward: Forward, fingerprint: str) -> None:
-        """Join the parts; `fingerprint` covers all that decides the vectors."""
+    def __init__(
+        self,
+        config: EncoderConfig,
+        tokenizer: TextTokenizer,
+        forward: Forward,
+        fingerprint: str,
+        passes: Passes = EACH_FULL,
+    ) -> None:
+        """Join the parts; `fingerprint` covers all that decides the vectors, and threads share `forward`."""
         self._config, self._tokenizer = config, tokenizer
-        self._forward, self._fingerprint = forward, fingerprint
+        self._forward, self._fingerprint, self._passes = forward, fingerprint, passes
 
     @property
     def name(self) -> str:
@@ -52,11 +61,11 @@ class TokenEncoder:
 
     def encode_queries(self, texts: Sequence[str]) -> MultiVectors:
         """Encode queries, one item a text, in order."""
-        return encode_in_batches(self._tokenizer.queries(texts), texts, self._forward, self._config)
+        return self._encoded(self._tokenizer.queries(texts), texts)
 
     def encode_documents(self, texts: Sequence[str]) -> MultiVectors:
         """Encode documents, one item a text, in order."""
-        return encode_in_batches(self._tokenizer.documents(texts), texts, self._forward, self._config)
+        return self._encoded(self._tokenizer.documents(texts), texts)
 
     def token_spans(self, texts: Sequence[str]) -> list[Spans]:
         """Offsets of all tokens of each text, uncut and without markers."""
@@ -70,3 +79,6 @@ class TokenEncoder:
     def document_spans(self, text: str) -> Spans:
         """Offsets for each vector of the text as a document."""
         return self._tokenizer.document_spans(text)
+
+    def _encoded(self, tokenized: Sequence[TokenizedText], texts: Sequence[str]) -> MultiVectors:
+        return encode_in_batches(tokenized, texts, self._forward, self._config, self._passes)
