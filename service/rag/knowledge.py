@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from index.queries import encode_questions
 from index.request import Request
 from index.types import Hit, SearchResult
 from lfm2_colbert.encoders.base import Encoder
-from service.engine.engine import Engine
+
+if TYPE_CHECKING:  # a server's; a collection of this machine is asked without its libraries
+    from service.engine.engine import Engine
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class Knowledge(Protocol):
 class Served:
     """A collection of a server."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
+    def __init__(self, engine: "Engine", name: str) -> None:
         """Ask through `engine`."""
         self._engine, self.name = engine, name
 
