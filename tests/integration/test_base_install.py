@@ -43,6 +43,8 @@ for line in sys.stdin:
 """
 NEEDING = {
     "eval": ["eval", "folder", str(ROOT / "examples" / "handbook"), "-o", "report"],
+    "a language model's address": ["ask", "vacation", "--llm", "http://127.0.0.1:9/v1", "--llm-model", "m"],
+    "another server": ["search", "vacation", "--url", "http://127.0.0.1:9"],
     "mcp": ["mcp"],
     "merge": ["merge", "model", "other", "-o", "merged"],
     "serve": ["serve"],
@@ -97,6 +99,7 @@ def test_commands_of_this_machine_work(machine: Machine) -> None:
 
 @pytest.mark.parametrize("name", NEEDING)
 def test_commands_that_need_more_name_the_extra(machine: Machine, name: str) -> None:
+    machine.run("index", "note.md")
     status, _, err = machine.run(*NEEDING[name])
     assert "pip install 'lfm2-colbert[" in err, (status, err)
     assert "error[missing_extra]" in err
