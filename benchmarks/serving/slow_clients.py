@@ -8,6 +8,7 @@ import asyncio
 import resource
 import socket
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,14 +35,12 @@ class Waited:
     Attributes:
         clients: how many there were.
         left: connections still open when none may be.
-        unanswered: slow bodies that did not get the agreed refusal.
         probe_ms: median time of a healthy request before them, and among them.
         violations: what was wrong.
     """
 
     clients: int = 0
     left: int = 0
-    unanswered: int = 0
     probe_ms: tuple[float, float] = (0.0, 0.0)
     violations: list[str] = field(default_factory=list)
 
@@ -70,11 +69,11 @@ async def _wait(ask: Asking, n_heads: int, n_bodies: int, n_deaf: int) -> Waited
     among = await _probe(host, port, 20)
     found.probe_ms = (round(quiet, 2), round(among, 2))
     refused = await asyncio.gather(*(_answer(reader) for reader, _ in bodies))
-    found.unanswered = sum(b" 408 " not in answer for answer in refused)
+    other = Counter(answer.decode("latin-1").strip() or "nothing" for answer in refused if b" 408 " not in answer)
     await asyncio.sleep(max(started + HEAD_SECONDS + GRACE_SECONDS - time.monotonic(), 0))
     found.left = sum(not (reader.at_eof() or reader.exception()) for reader, _ in heads)  # closed, or broken off
     found.violations += [f"{found.left} slow heads are still open"] if found.left else []
-    found.violations += [f"{found.unanswered} slow bodies were not refused"] if found.unanswered else []
+    found.violations += [f"{n} slow bodies got '{answer}' instead of a refusal" for answer, n in other.items()]
     await asyncio.sleep(max(started + 30 - time.monotonic(), 0) if n_deaf else 0)
     still = await asyncio.gather(*(_is_open(reader, writer) for reader, writer in deaf))
     found.violations += [f"{sum(still)} who never read are still served"] if any(still) else []
