@@ -11,6 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service.http.bodies import too_slow
 from service.http.config import Limits
 from service.http.heads import Head
 from service.http.problems import problem
@@ -161,7 +162,14 @@ class _BoundedProtocol(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def _start_head_clock(self) -> None:
-        self._head_clock = self.loop.call_later(self.limits.head_seconds, self.transport.abort)
+        self._head_clock = self.loop.call_later(self.limits.head_seconds, self._end_late)
+
+    def _end_late(self) -> None:
+        """End a connection whose head does not come; one whose body does not, of a request to be refused, hears why."""
+        if self._shed_route is None:
+            self.transport.abort()
+        else:
+            self._refuse(too_slow())
 
     def _stop_head_clock(self) -> None:
         self._head_comes = False

@@ -206,6 +206,9 @@ def test_a_body_comes_in_pieces_or_in_the_time_of_a_head(wire: Wire, full: Askin
         time.sleep(0.1)
     refused(wire.answer())
     wire.send(request(length=100))
+    late = wire.answer()
+    assert late is not None
+    assert (late.status, json.loads(late.body)["code"]) == (408, "request_timeout")
     assert wire.answer() is None
     assert full("GET", "/livez").status == 200
 
