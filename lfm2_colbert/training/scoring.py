@@ -81,27 +81,28 @@ def _scored(lists: Lists, scorer: Scorer, folder: Path, on_scored: OnScored) -> 
     with Journal(path, {"scorer": scorer.name, "fingerprint": scorer.fingerprint}, LISTS_PER_SYNC) as journal:
         kept = {key: value for line in journal.lines[1:] for key, value in line.items()}
         for start in range(0, len(lists.rows), LISTS_AT_ONCE):
-            rows = lists.rows[start : start + LISTS_AT_ONCE]
-            for row, line in zip(rows, _new(lists, rows, scorer, kept.keys()), strict=True):
+            for keys, line in _new(lists, lists.rows[start : start + LISTS_AT_ONCE], scorer, kept.keys()):
                 if line:
                     journal.append(line)
                     kept |= line
-                found.append(np.array([kept[key] for key in _keys(lists, row)], np.float32))
+                found.append(np.array([kept[key] for key in keys], np.float32))
                 on_scored(scorer.name, len(found), len(lists.rows))
     return found
 
 
-def _new(lists: Lists, rows: Sequence[Row], scorer: Scorer, kept: Set[str]) -> Iterator[dict[str, float]]:
-    """Give, list by list, what was not scored before, by the names of its pairs."""
-    taken, missing = set[str](), list[dict[str, str]]()
-    for row in rows:
-        texts = dict(zip(_keys(lists, row), (lists.documents[each] for each in row.document_ids), strict=True))
+def _new(
+    lists: Lists, rows: Sequence[Row], scorer: Scorer, kept: Set[str]
+) -> Iterator[tuple[list[str], dict[str, float]]]:
+    """Give, list by list, the names of its pairs, and the scores of those that were not scored before."""
+    named, taken, missing = [_keys(lists, row) for row in rows], set[str](), list[dict[str, str]]()
+    for row, keys in zip(rows, named, strict=True):
+        texts = dict(zip(keys, (lists.documents[each] for each in row.document_ids), strict=True))
         missing.append({key: text for key, text in texts.items() if key not in kept and key not in taken})
         taken |= texts.keys()
     asked = [Asked(lists.queries[row.query_id], list(new.values())) for row, new in zip(rows, missing, strict=True)]
     scores = scorer.scores([each for each in asked if each.documents])
-    for each, new in zip(asked, missing, strict=True):
-        yield dict(zip(new, _checked(next(scores), each, scorer).tolist(), strict=True)) if new else {}
+    for keys, each, new in zip(named, asked, missing, strict=True):
+        yield keys, dict(zip(new, _checked(next(scores), each, scorer).tolist(), strict=True)) if new else {}
 
 
 def _checked(scores: Scores, asked: Asked, scorer: Scorer) -> Scores:

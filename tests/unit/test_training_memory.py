@@ -1,5 +1,6 @@
 """What a run on a CPU freed goes back to the system."""
 
+import ctypes
 import platform
 import re
 from pathlib import Path
@@ -25,3 +26,15 @@ def test_what_lies_freed_between_what_is_used_is_handed_back() -> None:
     release_freed()
     assert before - resident() > HELD / 2
     assert all(not any(block[::10_000]) for block in blocks)
+
+
+@pytest.mark.parametrize("lacking", [AttributeError, OSError, TypeError])
+def test_another_c_library_keeps_what_it_keeps(monkeypatch: pytest.MonkeyPatch, lacking: type[Exception]) -> None:
+    def library(name: None) -> None:
+        asked.append(name)
+        raise lacking
+
+    asked: list[None] = []
+    monkeypatch.setattr(ctypes, "CDLL", library)
+    release_freed()
+    assert asked == [None]
