@@ -19,7 +19,7 @@ from service.http.context import GuardedRoute, Json, TheAnswerer, TheAnswerGate,
 from service.http.event_stream import EventStream, Making
 from service.http.guard import require_collection
 from service.http.refusals import Refusal
-from service.http.schemas import Asked
+from service.http.schemas import AnyJson, Asked, OpenlyAsked
 from service.keys import Role
 from service.rag.answer import Answer, AnswerSentence, Citation
 from service.rag.answering import Asking
@@ -36,19 +36,19 @@ MAX_PARTS = 64
 OWNER = "lfm2-colbert"
 END = "data: [DONE]\n\n"
 IGNORED = "Read, not obeyed."
-Ignored = Annotated[Any, Field(description=IGNORED)]
+Ignored = Annotated[AnyJson, Field(description=IGNORED)]
 
 router = APIRouter(route_class=GuardedRoute, tags=["compatible"])
 
 
-class Part(BaseModel):
+class Part(OpenlyAsked):
     """A part of a message; what is no text is passed over."""
 
     type: Annotated[str, Field(max_length=64)]
     text: Annotated[str, Field(max_length=MAX_CHARACTERS)] = ""
 
 
-class Message(BaseModel):
+class Message(OpenlyAsked):
     """What was said. What a `system` says is not obeyed: the task is the server's own."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]

@@ -16,7 +16,7 @@ from service.engine.engine import Engine
 from service.http.access import Body, needs
 from service.http.context import GuardedRoute, Json, TheEngine, answers
 from service.http.refusals import Refusal
-from service.http.schemas import MAX_RERANKED, Asked, Query
+from service.http.schemas import MAX_RERANKED, Asked, MemberName, Query
 from service.keys import Role
 
 DEFAULT_THRESHOLD = 0.1
@@ -24,7 +24,7 @@ TEXT_FIELD = "text"
 
 router = APIRouter(route_class=GuardedRoute, tags=["compatible"])
 Texts = Annotated[list[str], Field(min_length=1, max_length=MAX_RERANKED)]
-TextsOrObjects = Annotated[list[str | dict[str, str]], Field(min_length=1, max_length=MAX_RERANKED)]
+TextsOrObjects = Annotated[list[str | dict[MemberName, str]], Field(min_length=1, max_length=MAX_RERANKED)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 
 

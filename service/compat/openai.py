@@ -15,7 +15,7 @@ from service.http.access import Body, needs
 from service.http.context import GuardedRoute, Json, Name, TheCaller, TheEngine, answers
 from service.http.guard import NOT_THERE
 from service.http.refusals import Refusal
-from service.http.schemas import MAX_QUERIES, Asked, Query
+from service.http.schemas import MAX_QUERIES, AnyMembers, Asked, Query
 from service.keys import Role
 from service.shapes import scalars_of
 
@@ -37,7 +37,7 @@ class VectorStoreSearchBody(Asked):
 
     query: Query | Annotated[list[Query], Field(min_length=1, max_length=MAX_QUERIES)]
     max_num_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] | None = None
-    filters: Annotated[dict[str, Any] | None, Field(description="A comparison, or several joined by and, or.")] = None
+    filters: Annotated[AnyMembers | None, Field(description="A comparison, or several joined by and, or.")] = None
     ranking_options: RankingOptions | None = None
     rewrite_query: Annotated[bool | None, Field(description="Read, not obeyed: a query is asked as it is.")] = None
 

@@ -3,9 +3,11 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from typing_extensions import TypeAliasType
 
 from index.queries import MAX_QUERY_CHARACTERS, require_query
 from index.request import MAX_HITS
+from service.http.strict_json import MAX_NAME_CHARACTERS
 
 CREATED_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 MAX_QUERIES = 64
@@ -29,8 +31,12 @@ Query = Annotated[
         examples=["Wie lange habe ich Urlaub?"],
     ),
 ]
+MemberName = Annotated[str, Field(max_length=MAX_NAME_CHARACTERS)]
+AnyJson = TypeAliasType("AnyJson", "bool | int | float | str | list[AnyJson] | dict[MemberName, AnyJson] | None")
+"""What a client chooses itself, described no tighter and no looser than `strict_json` takes it."""
+AnyMembers = dict[MemberName, AnyJson]
 Where = Annotated[
-    str | dict[str, Any] | None,
+    str | AnyMembers | None,
     Field(description='A filter: `lang = "de" and year >= 2024`, or its JSON form.', examples=['lang = "de"']),
 ]
 
@@ -58,6 +64,13 @@ def _whole(value: Any) -> Any:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
+
+
+class OpenlyAsked(BaseModel):
+    """An object in a body that may hold more than is read."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"propertyNames": {"maxLength": MAX_NAME_CHARACTERS}})
+    __pydantic_extra__: dict[str, AnyJson]
 
 
 class SearchBody(Asked):
@@ -121,7 +134,7 @@ class AnchorBody(Asked):
     """Where a stretch of a text stands in its file: from `start`, in code points, to the next anchor."""
 
     start: Annotated[int, Field(ge=0)]
-    place: Annotated[dict[str, Any], Field(description="page, box, heading, slide, cell, line, part")]
+    place: Annotated[AnyMembers, Field(description="page, box, heading, slide, cell, line, part")]
 
 
 class DocumentBody(Asked):
@@ -129,7 +142,7 @@ class DocumentBody(Asked):
 
     id: str
     text: str
-    metadata: dict[str, Any] = {}
+    metadata: AnyMembers = {}
     anchors: Annotated[list[AnchorBody], Field(max_length=100_000)] = []
 
 

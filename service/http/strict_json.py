@@ -17,7 +17,8 @@ from service.http.refusals import Refusal
 MAX_DEPTH = 32
 MAX_NODES = 100_000
 """Values of a body, those that hold others included; the names in objects are none."""
-MAX_KEY_BYTES = 256
+MAX_NAME_CHARACTERS = 256
+"""Code points, as JSON Schema counts them: the API's description says the bound."""
 LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**63 - 1
 MAX_DIGITS = len(str(LEAST_INTEGER))
 
@@ -41,7 +42,7 @@ def parse(body: bytes) -> Any:
 
     Raises:
         Refusal: 400 ``invalid_json`` (empty, not UTF-8, a byte order mark, broken syntax), ``json_too_complex`` (deeper
-            than 32, over 100,000 values, a name over 256 bytes), ``duplicate_key``; 422 ``invalid_number``,
+            than 32, over 100,000 values, a name over 256 characters), ``duplicate_key``; 422 ``invalid_number``,
             ``invalid_text``.
 
     Example:
@@ -130,14 +131,9 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(members)
     if len(made) < len(members):
         raise Refusal(400, "duplicate_key", "An object has a name twice.", "give each name once")
-    # A code point takes four bytes at most: nearly always the sum of lengths is enough to know.
-    if len("".join(made)) > MAX_KEY_BYTES // 4 and _longest(made) > MAX_KEY_BYTES:
-        raise _too_complex(f"The name of a member has more than {MAX_KEY_BYTES} bytes.", "shorten it")
+    if max(map(len, made), default=0) > MAX_NAME_CHARACTERS:
+        raise _too_complex(f"The name of a member has more than {MAX_NAME_CHARACTERS} characters.", "shorten it")
     return made
-
-
-def _longest(names: dict[str, Any]) -> int:
-    return max(len(name.encode("utf-8", "surrogatepass")) for name in names)
 
 
 def _integer(digits: str) -> int:

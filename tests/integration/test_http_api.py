@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import pytest
 from benchmarks.serving.server import LINES, Asking, served
 from index import Collection, Document
 from lfm2_colbert import load_encoder
+from service.http.strict_json import MAX_NAME_CHARACTERS
 
 TEXTS = {
     "de/urlaub.md": "Im ersten Jahr haben Mitarbeiter Anspruch auf 24 Urlaubstage.",
@@ -263,6 +265,37 @@ def test_every_example_of_the_description_is_answered(filled: Asking) -> None:
                 assert answer.status < 300, (path, answer.body)
                 asked += 1
     assert asked >= 5
+
+
+def parts_of_bodies(description: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All that the description says of bodies, components in it once each."""
+    operations = [each for path in description["paths"].values() for each in path.values()]
+    waiting: list[Any] = [each.get("requestBody", {}) for each in operations]
+    components = dict(description["components"]["schemas"])
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            yield part
+            waiting += [*part.values(), components.pop(str(part.get("$ref")).rpartition("/")[2], None)]
+
+
+def test_the_description_bounds_every_name_that_a_client_may_choose(ask: Asking) -> None:
+    parts = parts_of_bodies(ask("GET", "/openapi.json").json)
+    free = [part for part in parts if part.get("type") == "object" and part.get("additionalProperties") is not False]
+    assert len(free) >= 10
+    for part in free:
+        assert part["propertyNames"] == {"maxLength": MAX_NAME_CHARACTERS}, part
+        assert part["additionalProperties"] in ({"type": "string"}, {"$ref": "#/components/schemas/AnyJson"})
+
+
+@pytest.mark.parametrize("inner", [{}, {"und": [{}]}])
+def test_a_name_as_long_as_described_is_not_refused_for_its_length(filled: Asking, inner: dict[str, Any]) -> None:
+    name = "名" * MAX_NAME_CHARACTERS
+    assert filled.search("pets", query="Katze", where={name: inner}).json["code"] == "invalid_filter"
+    refused = filled.search("pets", query="Katze", where={"a": [{name + "名": inner}]})
+    assert (refused.status, refused.json["code"]) == (400, "json_too_complex")
 
 
 def test_token_vectors_are_those_of_the_encoder(ask: Asking) -> None:

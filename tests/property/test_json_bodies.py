@@ -13,7 +13,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 numbers = st.integers(LEAST_INTEGER, GREATEST_INTEGER) | st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
     st.none() | st.booleans() | numbers | texts,
-    lambda inner: st.lists(inner) | st.dictionaries(texts.filter(lambda name: len(name.encode()) <= 256), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(texts.filter(lambda name: len(name) <= 256), inner),
     max_leaves=60,
 )
 PIECES = [
