@@ -15,7 +15,7 @@ from benchmarks.command import allow_dirty, command_line, run
 from benchmarks.results_file import RESULTS, ROOT, measured, measured_commit, write
 from benchmarks.serving.programmes import PROGRAMMES, SEED
 
-LIBRARIES = ("fastapi", "uvicorn", "httptools", "schemathesis")
+LIBRARIES = ("fastapi", "uvicorn", "uvloop", "httptools", "schemathesis")
 
 
 @click.command()

@@ -15,7 +15,7 @@ EXTRAS = (
     "bm25s", "beir", "datasets", "fastapi", "httptools", "httpx2", "huggingface_hub", "ir_measures", "jupytext",
     "lancedb", "limits", "matplotlib", "mcp", "mteb", "nbclient", "onnx", "openvino", "opentelemetry", "peft",
     "prometheus_client", "pyarrow", "requests", "scipy", "sentence_transformers", "starlette", "torch",
-    "transformers", "uvicorn",
+    "transformers", "uvicorn", "uvloop",
 )  # fmt: skip
 """Libraries that no dependency of the base install brings."""
 PROGRAM = f"""
