@@ -13,6 +13,7 @@ from lfm2_colbert.encoders.quiet_runtime import onnxruntime, runtime_state
 from lfm2_colbert.encoders.token_encoder import TokenEncoder
 from lfm2_colbert.encoders.unpacking import with_float_weights
 from lfm2_colbert.errors import UnsafeModelError
+from lfm2_colbert.memory import usable_memory
 from lfm2_colbert.processors import instruction_sets, multiplies_bytes_slowly, usable_processors
 from lfm2_colbert.tokenization import TextTokenizer, read_tokenizer
 
@@ -33,8 +34,11 @@ RUNTIME_ERRORS = (
 
 IN_BYTES, IN_FLOATS = b"accuracy_level\x18\x04", b"accuracy_level\x18\x01"
 """How ONNX Runtime multiplies with weights of 8 bits, as a file says it: activations in 8 bits too, or in float32."""
-MOST_FLOAT_BYTES = 2**28
-"""Of weights that are unpacked once, when a model is loaded, instead of for each text: nano's take 25 MB."""
+SMALL_FLOAT_BYTES, MOST_FLOAT_BYTES = 2**28, 7 * 2**28
+"""Of a model whose weights are unpacked once, when it is loaded, instead of for each text: nano takes 44 MB then, and
+1.7 GB LFM2-ColBERT-350M. ONNX Runtime reads less than 2 GiB."""
+MEMORY_FOR_FLOATS = 1 / 8
+"""Share of the memory that a large model may take so: while it is read, it is there three times."""
 SMALL_MODEL_BYTES = 2**26
 """A file as small as this has products too small to share: passes run side by side instead, in a thread each."""
 SMALL_POSITIONS, SMALL_PADDING = 1024, 16
@@ -88,12 +92,24 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     # Spinning threads would burn a core between the short forward passes of a search.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        model = path.read_bytes()
-        if multiplies_bytes_slowly(instruction_sets()):
-            model = with_float_weights(model, MOST_FLOAT_BYTES).replace(IN_BYTES, IN_FLOATS)
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(_fastest(path), options, providers=["CPUExecutionProvider"])
+        session._model_bytes = None  # kept for a change of providers, it takes as much as the weights
+        return session
     except (OSError, RuntimeError, ValueError, *RUNTIME_ERRORS) as error:
         raise UnsafeModelError(f"{path.name} is not a model ONNX Runtime can load") from error
+
+
+def _fastest(path: Path) -> bytes | str:
+    """Give the model that this processor runs fastest; the path of the file if that is it, which spares a copy."""
+    if not multiplies_bytes_slowly(instruction_sets()):
+        return str(path)
+    model = path.read_bytes()
+    faster = with_float_weights(model, _most_float_bytes()).replace(IN_BYTES, IN_FLOATS)
+    return str(path) if faster is model else faster
+
+
+def _most_float_bytes() -> int:
+    return min(max(int(usable_memory() * MEMORY_FOR_FLOATS), SMALL_FLOAT_BYTES), MOST_FLOAT_BYTES)
 
 
 def _check_signature(session: onnxruntime.InferenceSession, config: EncoderConfig) -> None:

@@ -29,8 +29,12 @@ FIXED_BYTES = {FIXED_64: 8, FIXED_32: 4}
 PACKED_PRODUCT = "MatMulNBits"
 ZERO = 128
 """Code of a weight of 0."""
+ROWS_AT_ONCE = 64
+"""Of weights that become floats, so that a core's caches hold them until they stand where they belong."""
 
-Fields = list[tuple[int, int, int | bytes]]
+Content = bytes | memoryview
+"""Views of a file where they do: its weights are as large as a quarter of the floats."""
+Fields = list[tuple[int, int, int | Content]]
 """Number, way of writing and value of each, in their order; numbers are written as varints, all else are bytes."""
 
 
@@ -39,15 +43,17 @@ def with_float_weights(model: bytes, most_bytes: int) -> bytes:
 
     Args:
         model: an ONNX file that `export/onnx.py` wrote.
-        most_bytes: that the floats may take; a model with more weights is given back as it is.
+        most_bytes: that the model may take with its floats; if it would take more, it is given back as it is.
 
     Raises:
         ValueError: this is no such file.
     """
+    if PACKED_PRODUCT.encode() not in model:
+        return model
     try:
         return write_fields(
-            [(number, way, _converted(_bytes(value), most_bytes) if number == GRAPH else value)
-             for number, way, value in read_fields(model)]
+            [(number, way, _converted(_content(value), most_bytes) if number == GRAPH else value)
+             for number, way, value in read_fields(memoryview(model))]
         )  # fmt: skip
     except LookupError as error:
         raise ValueError("a name, a size or weights are missing") from error
@@ -82,7 +88,7 @@ class _Product:
         if _texts(node, KIND) != [PACKED_PRODUCT]:
             return None
         x, codes, scales = _texts(node, INPUT)
-        attributes = dict(_attribute(read_fields(each)) for each in _all_bytes(node, ATTRIBUTE))
+        attributes = dict(_attribute(read_fields(each)) for each in _contents(node, ATTRIBUTE))
         if attributes["bits"] != 8:
             return None
         return cls(x, codes, scales, _texts(node, OUTPUT)[0], attributes["K"], attributes["block_size"])
@@ -95,23 +101,27 @@ class _Product:
     def weights(self, tensors: Mapping[str, Fields]) -> bytes:
         """Give the floats, ``(n_columns, n_rows)``, as a tensor."""
         n_rows = _integers(tensors[self.codes], DIMS)[0]
-        codes = np.frombuffer(_all_bytes(tensors[self.codes], CONTENT)[0], np.uint8).reshape(n_rows, -1)
-        scales = np.frombuffer(_all_bytes(tensors[self.scales], CONTENT)[0], "<f4")
-        floats = dequantise(codes, scales, self.block)[:, : self.n_columns].T
+        codes = np.frombuffer(_contents(tensors[self.codes], CONTENT)[0], np.uint8).reshape(n_rows, -1)
+        scales = np.frombuffer(_contents(tensors[self.scales], CONTENT)[0], "<f4")
+        scales = scales.reshape(n_rows, -1)
+        floats = np.empty((self.n_columns, n_rows), "<f4")
+        for first in range(0, n_rows, ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            floats[:, rows] = dequantise(codes[rows], scales[rows], self.block)[:, : self.n_columns].T
         fields: Fields = [(DIMS, VARINT, size) for size in floats.shape]
-        content = np.ascontiguousarray(floats, "<f4").tobytes()
+        content = floats.data.cast("B")
         return write_fields(
             [*fields, (TYPE, VARINT, FLOAT), (NAME, DELIMITED, self.codes.encode()), (CONTENT, DELIMITED, content)]
         )
 
 
-def _converted(graph: bytes, most_bytes: int) -> bytes:
+def _converted(graph: Content, most_bytes: int) -> Content:
     """Exchange a graph's products and their weights."""
     fields = read_fields(graph)
-    nodes = [_Product.of(read_fields(each)) for each in _all_bytes(fields, NODE)]
-    tensors = {_texts(tensor, NAME)[0]: tensor for tensor in map(read_fields, _all_bytes(fields, INITIALIZER))}
+    nodes = [_Product.of(read_fields(each)) for each in _contents(fields, NODE)]
+    tensors = {_texts(tensor, NAME)[0]: tensor for tensor in map(read_fields, _contents(fields, INITIALIZER))}
     by_codes = {each.codes: each for each in nodes if each}
-    if 4 * sum(len(_all_bytes(tensors[name], CONTENT)[0]) for name in by_codes) > most_bytes:
+    if len(graph) + 4 * sum(len(_contents(tensors[name], CONTENT)[0]) for name in by_codes) > most_bytes:
         return graph
     scales = {each.scales for each in by_codes.values()}
     next_node, next_name = iter(nodes), iter(tensors)
@@ -129,8 +139,8 @@ def _converted(graph: bytes, most_bytes: int) -> bytes:
     return write_fields(exchanged)
 
 
-def read_fields(message: bytes) -> Fields:
-    """Read the fields of a message.
+def read_fields(message: Content) -> Fields:
+    """Read the fields of a message; what they hold are slices of it.
 
     Raises:
         ValueError: it ends too early, or holds what is no field.
@@ -140,7 +150,7 @@ def read_fields(message: bytes) -> Fields:
     while at < len(message):
         key, at = _varint(message, at)
         number, way = key >> 3, key & 7
-        value: int | bytes
+        value: int | Content
         if way == VARINT:
             value, at = _varint(message, at)
         else:
@@ -154,7 +164,7 @@ def read_fields(message: bytes) -> Fields:
 
 def write_fields(fields: Fields) -> bytes:
     """Write a message."""
-    parts = []
+    parts: list[Content] = []
     for number, way, value in fields:
         parts.append(_as_varint(number << 3 | way))
         if isinstance(value, int):
@@ -164,7 +174,7 @@ def write_fields(fields: Fields) -> bytes:
     return b"".join(parts)
 
 
-def _varint(message: bytes, at: int) -> tuple[int, int]:
+def _varint(message: Content, at: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(message):
@@ -184,18 +194,18 @@ def _as_varint(value: int) -> bytes:
     return bytes([*parts, value])
 
 
-def _bytes(value: int | bytes) -> bytes:
+def _content(value: int | Content) -> Content:
     if isinstance(value, int):
         raise ValueError("a number stands where a message should")
     return value
 
 
-def _all_bytes(fields: Fields, number: int) -> list[bytes]:
-    return [_bytes(value) for own, _, value in fields if own == number]
+def _contents(fields: Fields, number: int) -> list[Content]:
+    return [_content(value) for own, _, value in fields if own == number]
 
 
 def _texts(fields: Fields, number: int) -> list[str]:
-    return [value.decode() for value in _all_bytes(fields, number)]
+    return [bytes(value).decode() for value in _contents(fields, number)]
 
 
 def _integers(fields: Fields, number: int) -> list[int]:
