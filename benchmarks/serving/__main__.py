@@ -5,7 +5,7 @@ With names (`S2 S13`) only those are run, and the rows of the others are kept as
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,10 @@ LIBRARIES = ("fastapi", "uvicorn", "uvloop", "httptools", "schemathesis")
 def main(names: tuple[str, ...], share: float, allow_dirty: bool) -> None:
     """Run programmes at their full size."""
     commit = measured_commit(allow_dirty=allow_dirty)
-    rows = kept_rows()
     for name in names or PROGRAMMES:
-        rows[name] = row_of(name, share, commit)
-        click.echo(rows[name])
-        click.echo(write_rows(rows, commit, "benchmarks.serving"))
+        row = row_of(name, share, commit)
+        click.echo(row)
+        click.echo(write_rows([row], commit, "benchmarks.serving"))
 
 
 def row_of(name: str, share: float, commit: str) -> dict[str, Any]:
@@ -50,22 +49,18 @@ def row_of(name: str, share: float, commit: str) -> dict[str, Any]:
     }
 
 
-def kept_rows() -> dict[str, dict[str, Any]]:
-    """Give the rows that were measured before, by `key_of`."""
-    path = ROOT / RESULTS / "service.json"
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    return {key_of(row): row for row in rows}
-
-
 def key_of(row: Mapping[str, Any]) -> str:
     """Tell rows apart: by the test, the processor and the number of passages, where it was measured with several."""
     return f"{row['test']} {row.get('cpu', '')} {row.get('first', '')}".rstrip()
 
 
-def write_rows(rows: dict[str, dict[str, Any]], commit: str, module: str) -> Path:
-    """Write all rows."""
+def write_rows(rows: Sequence[dict[str, Any]], commit: str, module: str) -> Path:
+    """Write rows in the places of those they replace, among all that are there now: programmes may run side by side."""
+    path = ROOT / RESULTS / "service.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    merged = {key_of(row): row for row in (*kept, *rows)}
     found = measured(
-        "service", list(rows.values()), commit=commit, command=command_line(module), seed=SEED, libraries=LIBRARIES
+        "service", list(merged.values()), commit=commit, command=command_line(module), seed=SEED, libraries=LIBRARIES
     )
     return write(found, ROOT)
 

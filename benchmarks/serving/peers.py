@@ -28,7 +28,7 @@ from benchmarks.peers.processes import NotRunError, built, interpreter, process_
 from benchmarks.peers.protocol import Engine
 from benchmarks.peers.worker import Job
 from benchmarks.results_file import ROOT, measured_commit, processor
-from benchmarks.serving.__main__ import kept_rows, key_of, write_rows
+from benchmarks.serving.__main__ import write_rows
 from benchmarks.serving.load import Searches
 from benchmarks.serving.server import Asking, listening, serving_process
 from benchmarks.serving.speed import NAME, home_of
@@ -111,7 +111,7 @@ def main(
     allow_dirty: bool,
 ) -> None:
     """Measure, and keep the rows."""
-    commit, rows, data = measured_commit(allow_dirty=allow_dirty), kept_rows(), data.absolute()
+    commit, data = measured_commit(allow_dirty=allow_dirty), data.absolute()
     bench = bench_of(archives, data, runs, seconds, first)
     reasons = dict(skipped) if first else {"pylate.server": PYLATE_SERVER, **dict(skipped)}
     wanted = [name for name in names or SERVED if name not in reasons]
@@ -120,17 +120,16 @@ def main(
             click.echo(index_of(name, lookup(ENGINES, name, "engine")(), bench)[1].index)
         return
     for row in every_row(bench, wanted, reasons):
-        keep(row | ({"first": first} if first else {}), rows, commit)
+        keep(row | ({"first": first} if first else {}), commit)
     if first is None and own_server:
-        keep(own_row(archives, data, bench), rows, commit)
+        keep(own_row(archives, data, bench), commit)
 
 
-def keep(row: dict[str, Any], rows: dict[str, dict[str, Any]], commit: str) -> None:
+def keep(row: dict[str, Any], commit: str) -> None:
     """Show a row, and write it among the others."""
     row = {**row, "cpu": processor(), "commit": commit}
-    rows[key_of(row)] = row
     click.echo(row)
-    write_rows(rows, commit, "benchmarks.serving.peers")
+    write_rows([row], commit, "benchmarks.serving.peers")
 
 
 def bench_of(archives: Path, data: Path, runs: int, seconds: float, first: int | None) -> Bench:

@@ -18,7 +18,7 @@ import click
 from benchmarks.command import allow_dirty, run
 from benchmarks.engine_vectors import EngineTexts, engine_texts
 from benchmarks.results_file import measured_commit, processor
-from benchmarks.serving.__main__ import kept_rows, key_of, write_rows
+from benchmarks.serving.__main__ import write_rows
 from benchmarks.serving.load import Searches
 from benchmarks.serving.process import family_seconds, resident_bytes
 from benchmarks.serving.server import Asking, serving_process
@@ -39,11 +39,9 @@ def main(archives: Path, data: Path, allow_dirty: bool) -> None:
     """Measure, and keep the rows."""
     commit, texts = measured_commit(allow_dirty=allow_dirty), engine_texts(archives, data)
     home = home_of(data, texts)
-    rows = kept_rows()
-    for row in (ready(home), alone(home, texts.queries), searches_together(home, texts.queries)):
-        row |= {"cpu": processor(), "commit": commit}
-        rows[key_of(row)] = row
-        click.echo(row)
+    rows = [ready(home), alone(home, texts.queries), searches_together(home, texts.queries)]
+    rows = [row | {"cpu": processor(), "commit": commit} for row in rows]
+    click.echo("\n".join(map(str, rows)))
     click.echo(write_rows(rows, commit, "benchmarks.serving.speed"))
 
 

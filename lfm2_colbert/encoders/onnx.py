@@ -36,7 +36,7 @@ IN_BYTES, IN_FLOATS = b"accuracy_level\x18\x04", b"accuracy_level\x18\x01"
 """How ONNX Runtime multiplies with weights of 8 bits, as a file says it: activations in 8 bits too, or in float32."""
 SMALL_FLOAT_BYTES, MOST_FLOAT_BYTES = 2**28, 7 * 2**28
 """Of a model whose weights are unpacked once, when it is loaded, instead of for each text: nano takes 44 MB then, and
-1.7 GB LFM2-ColBERT-350M. ONNX Runtime reads less than 2 GiB."""
+1.6 GB LFM2-ColBERT-350M. ONNX Runtime reads less than 2 GiB."""
 MEMORY_FOR_FLOATS = 1 / 8
 """Share of the memory that a large model may take so: while it is read, it is there three times."""
 SMALL_MODEL_BYTES = 2**26

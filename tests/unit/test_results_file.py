@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.results_file import RESULTS, ROOT, commit_of, measured, read, require_code_of, rows_of_others, write
+from benchmarks.serving import __main__ as serving
 from lfm2_colbert.errors import InvalidArgumentError, InvalidConfigError, MalformedDocumentError, NotFoundError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -129,3 +130,15 @@ def test_committed_results_name_a_commit_and_hold_flat_rows(path: Path) -> None:
     assert int(results.commit, 16)
     rewritten = measured(results.name, results.rows, commit=results.commit, command=results.command, seed=results.seed)
     assert rewritten.rows == results.rows
+
+
+def test_a_row_takes_the_place_of_its_own_among_all_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "ROOT", tmp_path)
+    (tmp_path / RESULTS).mkdir(parents=True)
+    first, second = {"test": "S1", "runs": 1}, {"test": "S8", "runs": 2}
+    other, again = {"test": "ready", "cpu": "a"}, {"test": "S1", "runs": 3}
+    for row in (first, second, other, other | {"cpu": "b"}, again):
+        path = serving.write_rows([row], COMMIT, "benchmarks.serving")
+    assert json.loads(path.read_text(encoding="utf-8"))["rows"] == [again, second, other, other | {"cpu": "b"}]
