@@ -1,6 +1,5 @@
 """Where figures were measured, and with which versions."""
 
-import os
 import re
 import sys
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import xxhash
 
+from lfm2_colbert.memory import machine_memory
 from lfm2_colbert.processors import cpu_information, instruction_sets, usable_processors
 
 LIBRARIES = ("lfm2-colbert", "numpy", "onnxruntime", "tokenizers")
@@ -26,7 +26,7 @@ class Machine:
     Attributes:
         cpu: the model's name.
         cores: that the process may use.
-        memory_gb: of the machine.
+        memory_gb: of the machine; 0 where it does not tell.
         flags: instruction sets that decide the speed of kernels.
     """
 
@@ -40,9 +40,8 @@ def this_machine() -> Machine:
     """Describe the machine this runs on; what a system does not tell is "unknown"."""
     model = re.search(r"^model name\s*:\s*(.+)$", cpu_information(), re.MULTILINE)
     telling = sorted(flag for flag in instruction_sets() if TELLING_FLAGS.fullmatch(flag))
-    n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
-        model[1].strip() if model else "unknown", usable_processors(), round(n_bytes / 2**30), tuple(telling)
+        model[1].strip() if model else "unknown", usable_processors(), round(machine_memory() / 2**30), tuple(telling)
     )
 
 

@@ -12,14 +12,15 @@ def usable_memory() -> int:
 
     A container may be given less than the machine has (cgroup v2, ``memory.max``: bytes, or "max").
     """
-    machine = _machine_memory()
+    machine = machine_memory()
     try:
         return min(machine, int(MEMORY_SHARE.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return machine
 
 
-def _machine_memory() -> int:
+def machine_memory() -> int:
+    """Give the bytes of memory of the machine; 0 where it does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # Windows has no such call

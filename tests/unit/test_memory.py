@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert import memory
-from lfm2_colbert.memory import usable_memory
+from lfm2_colbert.memory import machine_memory, usable_memory
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -26,4 +26,4 @@ def test_a_container_may_have_less_than_the_machine(
 
 def test_a_system_that_does_not_tell_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sysconf")
-    assert usable_memory() == 0
+    assert machine_memory() == usable_memory() == 0
